@@ -1,0 +1,129 @@
+//! Somebody has the lock: who, and for how long is it worth looking again?
+//!
+//! A lock that is taken does not yet mean a holder. A tool that looks whether the file is locked
+//! (`pgrep -L`, our own `status`) has it for a moment too, shared; and a holder that is just
+//! starting or just leaving has no record that names it.
+
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::PidFileError;
+use crate::hold::Hold;
+use crate::plan::Plan;
+use crate::record;
+use crate::registry::Registry;
+use crate::sys::{self, ThisProcess};
+use crate::trust;
+
+/// How long a holder may take to write its PID, or to remove the file, before it is refused as
+/// unknown.
+const HOLDER: Duration = Duration::from_millis(50);
+
+/// How long passing looks may keep a start waiting, one after the other.
+const PROBES: Duration = Duration::from_secs(1);
+
+/// How it ended, where it is not a refusal.
+pub(crate) enum Contention {
+    /// The lock is ours.
+    Over,
+    /// The path names another file by now, or none.
+    FileWent,
+    /// The holder is this process, and the caller asked for a share.
+    OurOwn(Arc<Hold>),
+}
+
+/// Waits for the lock while there is doubt whether anybody holds it for good. Changes nothing.
+pub(crate) fn wait(
+    plan: &Plan,
+    me: ThisProcess,
+    file: &File,
+    patience: &mut Patience,
+) -> Result<Contention, PidFileError> {
+    let cannot_lock = |error| PidFileError::io("lock", &plan.path, error);
+    patience.new_file();
+    loop {
+        // What is no text, or cannot be read, names nobody.
+        let named = record::read(file).ok().and_then(|record| record.pid());
+        let held = !sys::try_lock_shared(file).map_err(cannot_lock)?;
+        if held {
+            match named {
+                Some(pid) if pid == me.pid() => {
+                    if let Some(hold) = our_own(plan, me, file)? {
+                        return Ok(Contention::OurOwn(hold));
+                    }
+                }
+                Some(pid) if sys::exists(pid) => return Err(PidFileError::locked(&plan.path, Some(pid))),
+                _ => {}
+            }
+        } else {
+            // Our own look must not be in the way of another start.
+            sys::unlock(file).map_err(cannot_lock)?;
+        }
+        let id = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?.id;
+        if !trust::path_names(&plan.path, id)? {
+            return Ok(Contention::FileWent);
+        }
+        if !patience.is_left(held) {
+            return Err(PidFileError::locked(&plan.path, None));
+        }
+        patience.pause();
+        if sys::try_lock_exclusive(file).map_err(cannot_lock)? {
+            return Ok(Contention::Over);
+        }
+    }
+}
+
+/// The file names our number, and somebody holds it. `None` where that is not us as far as we
+/// know: a thread of ours that is about to enter its hold, or a process in another PID namespace.
+fn our_own(plan: &Plan, me: ThisProcess, file: &File) -> Result<Option<Arc<Hold>>, PidFileError> {
+    let id = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?.id;
+    let mut registry = Registry::of(me);
+    if plan.reentrant {
+        return Ok(registry.share(id));
+    }
+    if registry.holds(id) {
+        return Err(PidFileError::locked(&plan.path, Some(me.pid())));
+    }
+    Ok(None)
+}
+
+/// How long there has been doubt.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    since: Option<Instant>,
+    held_since: Option<Instant>,
+    pauses: u32,
+}
+
+impl Patience {
+    /// Whether a start that goes round and round has done so for long enough.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.since.get_or_insert_with(Instant::now).elapsed() >= PROBES
+    }
+
+    fn new_file(&mut self) {
+        self.held_since = None;
+    }
+
+    fn is_left(&mut self, held: bool) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        if !held {
+            self.held_since = None;
+            return true;
+        }
+        self.held_since.get_or_insert_with(Instant::now).elapsed() < HOLDER
+    }
+
+    /// A moment, longer each time and never the same for two who wait, lest they keep meeting.
+    fn pause(&mut self) {
+        self.pauses += 1;
+        let longest = 50 << self.pauses.min(5);
+        let random = RandomState::new().hash_one(self.pauses) % longest;
+        thread::sleep(Duration::from_micros(random + 1));
+    }
+}

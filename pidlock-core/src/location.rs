@@ -1,0 +1,170 @@
+//! Where a pidfile is: name rules, the default name, the default directory.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{PidFileError, Quoted};
+use crate::sys;
+
+const SUFFIX: &str = ".pid";
+
+/// Which file is meant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Location {
+    pub(crate) exact: Option<PathBuf>,
+    pub(crate) name: Option<OsString>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) without_suffix: bool,
+    pub(crate) temp_dir: bool,
+}
+
+impl Location {
+    /// The absolute path. Looks at directories where none is given; changes nothing.
+    pub(crate) fn resolve(&self) -> Result<PathBuf, PidFileError> {
+        let path = match &self.exact {
+            Some(path) => self.resolve_exact(path)?,
+            None => self.directory()?.join(self.file_name()?),
+        };
+        std::path::absolute(&path).map_err(|error| PidFileError::io("find", &path, error))
+    }
+
+    fn resolve_exact(&self, path: &Path) -> Result<PathBuf, PidFileError> {
+        if self.name.is_some() || self.dir.is_some() || self.without_suffix || self.temp_dir {
+            return Err(PidFileError::configuration(format!(
+                "pidfile {} is an exact path, which leaves no choice of name, dir, suffix or temp_dir",
+                Quoted(path)
+            )));
+        }
+        check_text(path.as_os_str(), "path")?;
+        let names_a_file = matches!(path.components().next_back(), Some(Component::Normal(_)))
+            && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
+            && !path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+        if names_a_file {
+            Ok(path.to_owned())
+        } else {
+            Err(PidFileError::configuration(format!("pidfile path {} names no file", Quoted(path))))
+        }
+    }
+
+    fn file_name(&self) -> Result<OsString, PidFileError> {
+        let mut name = match &self.name {
+            Some(name) => name.clone(),
+            None => program_name()?,
+        };
+        check_name(&name)?;
+        if !self.without_suffix && !name.as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
+            name.push(SUFFIX);
+        }
+        Ok(name)
+    }
+
+    fn directory(&self) -> Result<PathBuf, PidFileError> {
+        match &self.dir {
+            Some(_) if self.temp_dir => Err(PidFileError::configuration(
+                "a pidfile is either in the directory given or in the temporary one: give dir or temp_dir",
+            )),
+            Some(dir) if dir.as_os_str().is_empty() => Err(PidFileError::configuration(
+                "pidfile directory '' is empty: give a path, or leave dir out for the default",
+            )),
+            Some(dir) => {
+                check_text(dir.as_os_str(), "directory")?;
+                Ok(dir.clone())
+            }
+            None if self.temp_dir => Ok(temporary_directory()),
+            None => Ok(default_directory()),
+        }
+    }
+}
+
+/// A name is one component of a path, and nothing else.
+fn check_name(name: &OsStr) -> Result<(), PidFileError> {
+    let refuse = |problem: &str| {
+        Err(PidFileError::configuration(format!("pidfile name {} {problem}", Quoted(name.as_ref()))))
+    };
+    check_text(name, "name")?;
+    match name.as_encoded_bytes() {
+        b"" => refuse("is empty"),
+        b"." | b".." => refuse("is a directory's"),
+        bytes if bytes.iter().any(|&byte| std::path::is_separator(char::from(byte))) => {
+            refuse("contains a path separator: give the directory with dir = \"...\"")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_text(text: &OsStr, what: &str) -> Result<(), PidFileError> {
+    if text.as_encoded_bytes().contains(&0) {
+        return Err(PidFileError::configuration(format!(
+            "pidfile {what} {} contains a NUL character",
+            Quoted(text.as_ref())
+        )));
+    }
+    Ok(())
+}
+
+/// What the program was called by, as Python's `sys.argv[0]`: it survives an upgrade that
+/// replaces the executable, which `/proc/self/exe` does not.
+fn program_name() -> Result<OsString, PidFileError> {
+    env::args_os()
+        .next()
+        .as_deref()
+        .and_then(|program| Path::new(program).file_name())
+        .map(OsStr::to_owned)
+        .ok_or_else(|| {
+            PidFileError::configuration("the program was started without a name: give the pidfile one")
+        })
+}
+
+#[cfg(unix)]
+fn default_directory() -> PathBuf {
+    let uid = sys::effective_uid();
+    let of_user = ["/run/user", "/var/run/user"].map(|base| Path::new(base).join(uid.to_string()));
+    let of_system = ["/run", "/var/run"].map(PathBuf::from);
+    ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"]
+        .into_iter()
+        .filter_map(runtime_directory)
+        .chain(of_user)
+        .chain(of_system)
+        .find(|directory| sys::can_create_in(directory))
+        .unwrap_or_else(temporary_directory)
+}
+
+#[cfg(windows)]
+fn default_directory() -> PathBuf {
+    variable("APPDATA").map_or_else(temporary_directory, PathBuf::from)
+}
+
+/// A directory that a service manager or a login made for this process's user. `sudo` may hand
+/// root the one of another user, who could do there as he likes: not taken.
+#[cfg(unix)]
+fn runtime_directory(name: &str) -> Option<PathBuf> {
+    let value = variable(name)?;
+    // systemd gives several, separated by colons, where a unit asks for several.
+    let first = value.as_encoded_bytes().split(|&byte| byte == b':').next()?;
+    let directory = PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(first));
+    let owner = sys::stat_directory(&directory).ok()?.uid;
+    (directory.is_absolute() && owner == sys::effective_uid()).then_some(directory)
+}
+
+/// The directory that Python's `tempfile.gettempdir()` would pick.
+#[cfg(unix)]
+fn temporary_directory() -> PathBuf {
+    ["TMPDIR", "TEMP", "TMP"]
+        .into_iter()
+        .filter_map(variable)
+        .map(PathBuf::from)
+        .chain(["/tmp", "/var/tmp", "/usr/tmp"].map(PathBuf::from))
+        .find(|directory| sys::can_create_in(directory))
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+#[cfg(windows)]
+fn temporary_directory() -> PathBuf {
+    env::temp_dir()
+}
+
+/// An environment variable that is set, not empty, and ours to believe.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty() && !sys::has_raised_privileges())
+}

@@ -1,0 +1,122 @@
+//! Opening the pidfile or making it, and what to say where the system does not let us.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::error::{PidFileError, Quoted};
+use crate::plan::Plan;
+use crate::record;
+use crate::sys::{self, Access, Kind};
+use crate::trust;
+
+/// Opens the file, or makes it; says which. `None` if it came or went in between.
+pub(crate) fn open_or_make(plan: &Plan) -> Result<Option<(File, bool)>, PidFileError> {
+    match sys::open(&plan.path, Access::ReadWrite) {
+        Ok(file) => return Ok(Some((file, false))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return cannot_open(plan, error),
+    }
+    // O_EXCL tells us whether the file is ours to remove if anything goes wrong, and keeps
+    // fs.protected_regular out, which forbids O_CREAT on others' files in sticky directories.
+    match make(&plan.path, plan.mode) {
+        Ok(file) => Ok(Some((file, true))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(cannot_make(plan, error)),
+    }
+}
+
+/// Makes a file, and first its directory if that is missing.
+pub(crate) fn make(path: &Path, mode: u32) -> io::Result<File> {
+    match sys::open_new(path, mode) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            sys::create_directory(path.parent().unwrap_or(Path::new("/")))?;
+            sys::open_new(path, mode)
+        }
+        other => other,
+    }
+}
+
+fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<(File, bool)>, PidFileError> {
+    let denied = matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    );
+    match sys::stat_path(&plan.path) {
+        Ok(stat) if stat.kind == Kind::Regular && denied => {
+            Err(locked_by_somebody(plan).unwrap_or_else(|| not_writable(plan, error)))
+        }
+        // What was in the way is gone: a symbolic link that somebody removed, for example.
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => Err(explain(plan, &plan.path, error)),
+    }
+}
+
+/// Why this file could not be opened.
+pub(crate) fn explain(plan: &Plan, path: &Path, error: io::Error) -> PidFileError {
+    if sys::is_name_too_long(&error) {
+        return name_too_long(path);
+    }
+    match sys::stat_path(path) {
+        Ok(stat) => match trust::unfit(stat.kind) {
+            Some(reason) => PidFileError::untrusted(path, reason),
+            None => PidFileError::io("open", path, error),
+        },
+        Err(_) => blame_directory(plan, error),
+    }
+}
+
+/// Tells "locked by PID n" from "permission denied" for who may read the file but not write it.
+/// By a shared lock, because NFS grants an exclusive one only to who may write.
+fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
+    let file = sys::open(&plan.path, Access::Read).ok()?;
+    if sys::try_lock_shared(&file).ok()? {
+        return None;
+    }
+    let pid = record::read(&file).ok()?.pid().filter(|&pid| sys::exists(pid));
+    Some(PidFileError::locked(&plan.path, pid))
+}
+
+fn not_writable(plan: &Plan, error: io::Error) -> PidFileError {
+    let doing = format!("write, as uid {}, to", sys::effective_uid());
+    PidFileError::io(&doing, &plan.path, error)
+}
+
+/// Why the file could not be made.
+pub(crate) fn cannot_make(plan: &Plan, error: io::Error) -> PidFileError {
+    if sys::is_name_too_long(&error) {
+        return name_too_long(&plan.path);
+    }
+    match error.kind() {
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::NotFound
+        | io::ErrorKind::AlreadyExists => blame_directory(plan, error),
+        _ => PidFileError::io("create", &plan.path, error),
+    }
+}
+
+/// The directory is in the way: how, and what to do about it.
+fn blame_directory(plan: &Plan, error: io::Error) -> PidFileError {
+    const CHOOSE: &str = "choose another with dir = \"...\"";
+    let directory = plan.directory();
+    let uid = sys::effective_uid();
+    let problem = match (error.kind(), sys::stat_directory(directory)) {
+        (_, Ok(stat)) if stat.kind != Kind::Directory => format!("is not a directory: {CHOOSE}"),
+        (io::ErrorKind::NotADirectory, _) => format!("is not a directory: {CHOOSE}"),
+        (io::ErrorKind::ReadOnlyFilesystem, _) => format!("is on a read-only file system: {CHOOSE}"),
+        (_, Ok(_)) => format!("is not writable by uid {uid}: {CHOOSE}"),
+        (_, Err(_)) => format!("is not there, and uid {uid} cannot make it: {CHOOSE}"),
+    };
+    PidFileError::directory(directory, &problem, error)
+}
+
+fn name_too_long(path: &Path) -> PidFileError {
+    let name = path.file_name().unwrap_or_default();
+    PidFileError::configuration(format!(
+        "pidfile name {} is too long for its file system: {} bytes",
+        Quoted(name.as_ref()),
+        name.len()
+    ))
+}

@@ -1,0 +1,213 @@
+//! A pidfile's text: one PID in decimal and a line feed, nothing else.
+
+use std::fs::File;
+use std::io;
+
+use crate::error::Printable;
+use crate::sys;
+
+/// Longest text that can be a record, in bytes. A record that took the place of a longer one is
+/// padded with line feeds up to the old length, so a record may be longer than a number.
+const MAX_LEN: usize = 4096;
+
+/// The largest PID that the platform can have: `pid_t` is a signed 32-bit number.
+#[cfg(unix)]
+const MAX_PID: u32 = i32::MAX as u32;
+#[cfg(not(unix))]
+const MAX_PID: u32 = u32::MAX;
+
+/// What a text says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// Nothing, or only white space and NULs, which is what a power cut leaves of a short file.
+    Blank,
+    /// One process.
+    Pid(u32),
+    /// Something else; the reason is for a person.
+    NotAPid(String),
+}
+
+impl Record {
+    /// Reads a whole file's bytes strictly: digits without sign or leading zero, then line feeds
+    /// only. `12 34`, `+5` or a byte order mark may be the beginning of somebody's document, and
+    /// who is not sure must not overwrite.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        if is_blank(text) {
+            return Self::Blank;
+        }
+        if text.len() > MAX_LEN {
+            return Self::NotAPid(format!("it is longer than {MAX_LEN} bytes"));
+        }
+        let line_feeds = text.iter().rev().take_while(|&&byte| byte == b'\n').count();
+        let number = &text[..text.len() - line_feeds];
+        match canonical_number(number) {
+            Some(0) => Self::NotAPid("0 is no process".into()),
+            Some(pid) if pid <= u64::from(MAX_PID) => Self::Pid(pid as u32),
+            Some(_) => Self::NotAPid(format!("{} is too large", excerpt(number))),
+            None => Self::NotAPid(format!("found {}", excerpt(number))),
+        }
+    }
+
+    /// The process that the text names, if it names one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Pid(pid) => Some(*pid),
+            Self::Blank | Self::NotAPid(_) => None,
+        }
+    }
+}
+
+/// Nothing but NULs and ASCII white space.
+fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace())
+}
+
+/// How far to look for something that is not blank, in bytes. A file longer than this is no
+/// pidfile, whatever it holds.
+const MAX_BLANK: u64 = 1 << 20;
+
+/// Reads an open file's record.
+pub(crate) fn read(file: &File) -> io::Result<Record> {
+    // Enough for every number; only a padded, damaged or strange file takes the second look.
+    let mut text = [0; 32];
+    let len = sys::read_at(file, &mut text, 0)?;
+    if len < text.len() {
+        return Ok(Record::parse(&text[..len]));
+    }
+    let mut text = vec![0; MAX_LEN + 1];
+    let len = sys::read_at(file, &mut text, 0)?;
+    let record = Record::parse(&text[..len]);
+    if record != Record::Blank || len < text.len() {
+        return Ok(record);
+    }
+    let mut offset = len as u64;
+    loop {
+        let len = sys::read_at(file, &mut text, offset)?;
+        offset += len as u64;
+        if len == 0 {
+            return Ok(Record::Blank);
+        }
+        if offset > MAX_BLANK || !is_blank(&text[..len]) {
+            return Ok(Record::NotAPid(format!("it is longer than {MAX_LEN} bytes")));
+        }
+    }
+}
+
+/// Replaces the record in an open file of `old_len` bytes.
+///
+/// One write covers the old text whole, then the file is shortened: no reader ever sees nothing,
+/// or a mixture, and a death in between leaves a valid record.
+pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
+    let mut old_len = usize::try_from(old_len).unwrap_or(usize::MAX);
+    if old_len > MAX_LEN {
+        // Only a blank file gets here: there is nothing for a reader to miss.
+        file.set_len(0)?;
+        old_len = 0;
+    }
+    let text = render(pid, old_len);
+    sys::write_all(file, &text)?;
+    let len = text.trim_ascii_end().len() + 1;
+    if text.len() > len {
+        file.set_len(len as u64)?;
+    }
+    Ok(())
+}
+
+/// The text for a process: `"12345\n"`, with line feeds up to `len` bytes where a longer record
+/// stood, so that one write replaces it and no reader sees a mixture of two numbers.
+fn render(pid: u32, len: usize) -> Vec<u8> {
+    let mut text = pid.to_string().into_bytes();
+    text.resize(len.max(text.len() + 1), b'\n');
+    text
+}
+
+/// A decimal number as every C library prints it; `u64::MAX` where it has too many digits.
+fn canonical_number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    if text[0] == b'0' && text.len() > 1 {
+        return None;
+    }
+    Some(text.iter().fold(0u64, |n, &digit| n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+}
+
+/// The first few characters, harmless to a terminal.
+fn excerpt(text: &[u8]) -> String {
+    const SHOWN: usize = 24;
+    let cut = text.len() > SHOWN;
+    let head = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
+    format!("\"{}{}\"", Printable(&head), if cut { "..." } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_and_line_feeds_are_a_record() {
+        for (text, pid) in [
+            (&b"1\n"[..], 1),
+            (b"12345\n", 12345),
+            (b"12345", 12345),
+            (b"7\n\n\n\n\n", 7),
+            (b"2147483647\n", 2_147_483_647),
+        ] {
+            assert_eq!(Record::parse(text), Record::Pid(pid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_power_cut_leaves_is_blank() {
+        for text in [&b""[..], b"\n", b" \t\r\n", b"\0\0\0\0", b"\0\n"] {
+            assert_eq!(Record::parse(text), Record::Blank, "{text:?}");
+        }
+        assert_eq!(Record::parse(&[0; 3 * MAX_LEN]), Record::Blank);
+    }
+
+    #[test]
+    fn anything_else_is_somebodys_document() {
+        let long = [b"7".to_vec(), b"\n".repeat(MAX_LEN)].concat();
+        for text in [
+            &b"0\n"[..],
+            b"-1\n",
+            b"+5\n",
+            b"0x10\n",
+            b"007\n",
+            b"10000000000000000000\n",
+            b"99999999999999999999999999\n",
+            b"2147483648\n",
+            b"00000000000000012345\n",
+            b"12 34\n",
+            b"12abc\n",
+            b" 12\n",
+            b"12 \n",
+            b"12\r\n",
+            b"12\n34\n",
+            b"\xef\xbb\xbf12\n",
+            b"12\0\0",
+            b"\n12\n",
+            b"\xff\xfe",
+            b"Dear diary,\n",
+            &long,
+        ] {
+            assert!(matches!(Record::parse(text), Record::NotAPid(_)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_reason_quotes_the_text_without_its_control_characters() {
+        let Record::NotAPid(reason) = Record::parse(b"\x1b]0;owned\x07 and quite a lot of text") else {
+            panic!("not a record");
+        };
+        assert_eq!(reason, r#"found "\u{1b}]0;owned\u{7} and quite a l..."#.to_owned() + "\"");
+    }
+
+    #[test]
+    fn a_shorter_record_covers_the_longer_one() {
+        assert_eq!(render(12345, 0), b"12345\n");
+        assert_eq!(render(5, 8), b"5\n\n\n\n\n\n\n");
+        assert_eq!(render(4_194_304, 2), b"4194304\n");
+        assert_eq!(Record::parse(&render(5, 8)), Record::Pid(5));
+    }
+}

@@ -1,0 +1,73 @@
+//! The pidfiles that this process holds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::error::PidFileError;
+use crate::hold::Hold;
+use crate::sys::{Identity, PerProcess, ThisProcess};
+
+static HOLDS: PerProcess<Mutex<Registry>> = PerProcess::new();
+
+/// The table, locked. Looking a hold up and taking part in it, and the last one's leaving, happen
+/// under one mutex, so that nobody gets a share of what is just being given back.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    holds: HashMap<Identity, Shared>,
+}
+
+/// A hold and how many handles to it are out. The table itself keeps no hold alive: in a forked
+/// child nobody ever looks at it again, and the child's copy of the descriptor must be closed
+/// with the child's last handle.
+#[derive(Debug)]
+struct Shared {
+    hold: Weak<Hold>,
+    handles: usize,
+}
+
+impl Registry {
+    /// The table of process `me`. A forked child has one of its own: it holds nothing, and never
+    /// waits for a mutex that some thread of its parent had locked.
+    pub(crate) fn of(me: ThisProcess) -> MutexGuard<'static, Registry> {
+        // No user code runs under the mutex, so a poisoned table is still a whole one.
+        HOLDS.get(me).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this process holds this file.
+    pub(crate) fn holds(&self, id: Identity) -> bool {
+        self.holds.contains_key(&id)
+    }
+
+    /// One more handle to the hold of this file, if this process has it.
+    pub(crate) fn share(&mut self, id: Identity) -> Option<Arc<Hold>> {
+        let shared = self.holds.get_mut(&id)?;
+        let hold = shared.hold.upgrade()?;
+        shared.handles += 1;
+        Some(hold)
+    }
+
+    /// The first handle to a new hold.
+    pub(crate) fn enter(&mut self, hold: Hold) -> Arc<Hold> {
+        let id = hold.id();
+        let hold = Arc::new(hold);
+        self.holds.insert(id, Shared { hold: Arc::downgrade(&hold), handles: 1 });
+        hold
+    }
+}
+
+/// Gives one handle back; the last one releases the file, whatever the order.
+pub(crate) fn leave(hold: &Hold) -> Result<(), PidFileError> {
+    if !hold.owner().is_current() {
+        // A forked child of the owner: closing is all that is its to do, and dropping does it.
+        return Ok(());
+    }
+    let mut registry = Registry::of(hold.owner());
+    if let Some(shared) = registry.holds.get_mut(&hold.id()) {
+        shared.handles -= 1;
+        if shared.handles > 0 {
+            return Ok(());
+        }
+        registry.holds.remove(&hold.id());
+    }
+    hold.release()
+}

@@ -1,0 +1,85 @@
+//! A look at a pidfile that changes nothing.
+
+use std::io;
+
+use crate::error::PidFileError;
+use crate::owner;
+use crate::plan::Plan;
+use crate::record::{self, Record};
+use crate::registry::Registry;
+use crate::sys::{self, Access, ThisProcess};
+use crate::trust;
+
+/// What a look at a pidfile showed, at that moment.
+///
+/// Python's `pid` has constants for the first four: `PID_CHECK_NOFILE`, `PID_CHECK_EMPTY`,
+/// `PID_CHECK_NOTRUNNING` and `PID_CHECK_SAMEPID`; for the others its `check()` raises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// There is no file: free.
+    NoFile,
+    /// The file holds nothing but white space and NULs, and nobody has the lock: free.
+    Empty,
+    /// The file names a process that is gone, or that cannot be the one that wrote it, and nobody
+    /// has the lock: free.
+    #[non_exhaustive]
+    NotRunning {
+        /// The process that was.
+        pid: u32,
+    },
+    /// This process holds the file.
+    SamePid,
+    /// The file names a live process that does not have the lock: its program does not lock.
+    #[non_exhaustive]
+    Running {
+        /// The live process.
+        pid: u32,
+    },
+    /// Another process has the lock.
+    #[non_exhaustive]
+    Locked {
+        /// The process that the file names, if that is alive.
+        pid: Option<u32>,
+    },
+}
+
+pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
+    let file = match sys::open(&plan.path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Status::NoFile),
+        Err(error) => {
+            return Err(match sys::stat_path(&plan.path).ok().and_then(|stat| trust::unfit(stat.kind)) {
+                Some(reason) => PidFileError::untrusted(&plan.path, reason),
+                None => PidFileError::io("open", &plan.path, error),
+            });
+        }
+    };
+    let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
+    if let Some(reason) = trust::unfit(stat.kind) {
+        return Err(PidFileError::untrusted(&plan.path, reason));
+    }
+    let me = ThisProcess::current();
+    if Registry::of(me).holds(stat.id) {
+        return Ok(Status::SamePid);
+    }
+    // Shared, so that two looks do not take each other for a holder, and back at once by closing:
+    // a start that meets it waits for it.
+    let locked = plan.lock
+        && !sys::try_lock_shared(&file).map_err(|error| PidFileError::io("lock", &plan.path, error))?;
+    let record = record::read(&file).map_err(|error| PidFileError::io("read", &plan.path, error))?;
+    if locked {
+        return Ok(Status::Locked { pid: record.pid().filter(|&pid| sys::exists(pid)) });
+    }
+    let alive = |pid| match plan.lock {
+        true => owner::may_have_written(pid, stat.modified),
+        false => owner::is_alive(pid),
+    };
+    match record {
+        Record::Blank => Ok(Status::Empty),
+        Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
+        // Our number, but not our hold: a predecessor's.
+        Record::Pid(pid) if pid == me.pid() || !alive(pid) => Ok(Status::NotRunning { pid }),
+        Record::Pid(pid) => Ok(Status::Running { pid }),
+    }
+}

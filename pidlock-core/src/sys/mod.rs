@@ -1,0 +1,56 @@
+//! The operating system, behind the same function names on every platform.
+//!
+//! Nothing above this module names a system call, and nothing in it knows the protocol.
+
+use std::time::SystemTime;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+/// What makes two looks at a file looks at the same file, for as long as one of them keeps it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// What the protocol asks about a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Stat {
+    pub(crate) id: Identity,
+    pub(crate) kind: Kind,
+    pub(crate) links: u64,
+    pub(crate) size: u64,
+    /// Permission bits; 0 where the platform has none.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) modified: Option<SystemTime>,
+}
+
+/// What sort of thing is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Regular,
+    Directory,
+    Symlink,
+    Fifo,
+    Socket,
+    Device,
+}
+
+/// What can be learned about the process that has a given number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// There is no such process: never was, ended, a zombie, or the number is a thread's.
+    Gone,
+    /// It runs; since when, where the platform tells.
+    Running { since: Option<SystemTime> },
+}

@@ -1,0 +1,218 @@
+//! Files: opening without side effects, locking, identity, permission.
+
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::IntoRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
+};
+use std::path::Path;
+
+use crate::sys::{Identity, Kind, Stat};
+
+/// No symbolic link at the end of the path, nothing inherited by programs we start (std adds
+/// `O_CLOEXEC`), no waiting for the other end of a FIFO, no terminal that becomes ours.
+const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    ReadWrite,
+}
+
+/// Opens what is there; never creates, never truncates.
+pub(crate) fn open(path: &Path, access: Access) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(access == Access::ReadWrite)
+        .custom_flags(CAREFUL)
+        .open(path)
+}
+
+/// Creates the file, and fails with `AlreadyExists` if anything at all is there.
+pub(crate) fn open_new(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .custom_flags(CAREFUL)
+        .open(path)
+}
+
+/// Creates a directory and its missing parents.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(path)
+}
+
+/// Takes the lock that excludes all others; `false` if somebody has one.
+pub(crate) fn try_lock_exclusive(file: &File) -> io::Result<bool> {
+    granted(|| fs2::FileExt::try_lock_exclusive(file))
+}
+
+/// Takes the lock that excludes only exclusive ones; `false` if somebody has such a one.
+pub(crate) fn try_lock_shared(file: &File) -> io::Result<bool> {
+    granted(|| fs2::FileExt::try_lock_shared(file))
+}
+
+/// Gives the lock back, for every process that shares the open file.
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    fs2::FileExt::unlock(file)
+}
+
+fn granted(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
+    loop {
+        match lock() {
+            Ok(()) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the error says that the file system has no such operation at all.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)
+    )
+}
+
+/// Whether the file system cannot have a file with such a long name.
+pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENAMETOOLONG)
+}
+
+/// What the open file is.
+pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+    file.metadata().map(|metadata| digest(&metadata))
+}
+
+/// What is at the path, a symbolic link itself and not where it leads.
+pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
+    path.symlink_metadata().map(|metadata| digest(&metadata))
+}
+
+/// What a directory is, wherever the path leads.
+pub(crate) fn stat_directory(path: &Path) -> io::Result<Stat> {
+    path.metadata().map(|metadata| digest(&metadata))
+}
+
+fn digest(metadata: &Metadata) -> Stat {
+    let kind = match metadata.file_type() {
+        t if t.is_file() => Kind::Regular,
+        t if t.is_dir() => Kind::Directory,
+        t if t.is_symlink() => Kind::Symlink,
+        t if t.is_fifo() => Kind::Fifo,
+        t if t.is_socket() => Kind::Socket,
+        _ => Kind::Device,
+    };
+    Stat {
+        id: Identity { device: metadata.dev(), inode: metadata.ino() },
+        kind,
+        links: metadata.nlink(),
+        size: metadata.size(),
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        modified: metadata.modified().ok(),
+    }
+}
+
+/// Reads as much as there is from `offset` on, up to the buffer's length.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes at the beginning of the file; what stands behind stays.
+pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
+    file.write_all_at(text, 0)
+}
+
+/// Sets the permission bits exactly, whatever the umask.
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Gives the file away; `None` keeps what is.
+pub(crate) fn set_owner(file: &File, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    fchown(file, uid, gid)
+}
+
+/// Lets go of a descriptor whose number no longer means our file, without closing whatever bears
+/// that number now.
+pub(crate) fn abandon(file: File) {
+    let _ = file.into_raw_fd();
+}
+
+/// The user that permission checks are made for.
+pub(crate) fn effective_uid() -> u32 {
+    // SAFETY: geteuid takes nothing, changes nothing and cannot fail (POSIX.1-2017).
+    unsafe { libc::geteuid() }
+}
+
+/// Whether the effective user may make and remove files in this directory.
+pub(crate) fn can_create_in(directory: &Path) -> bool {
+    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // SAFETY: `path` is a NUL-terminated string that lives until after the call; faccessat only
+    // reads it.
+    let answer = unsafe {
+        libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS)
+    };
+    answer == 0 && directory.is_dir()
+}
+
+/// Whether the program runs with more rights than the user who started it (set-user-ID and the
+/// like), so that its environment is that user's and not to be followed.
+pub(crate) fn has_raised_privileges() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: getauxval only looks up a value that the kernel left in this process's memory;
+        // 0, for "not there", is an answer like any other (getauxval(3)).
+        let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
+        secure != 0
+    }
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "openbsd",
+        target_os = "netbsd",
+        target_os = "dragonfly"
+    ))]
+    {
+        // SAFETY: issetugid takes nothing, changes nothing and cannot fail (issetugid(2)).
+        let secure = unsafe { libc::issetugid() };
+        secure != 0
+    }
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "openbsd",
+        target_os = "netbsd",
+        target_os = "dragonfly"
+    )))]
+    {
+        // SAFETY: neither call takes or changes anything, neither can fail (POSIX.1-2017).
+        let (real, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
+        real != effective
+    }
+}

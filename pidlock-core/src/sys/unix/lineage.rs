@@ -1,0 +1,236 @@
+//! Which process this is, told so that no forked child takes itself for its parent.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+/// This process as no other: its PID, and how many forks stand between it and the first process
+/// of its line that asked. The PID alone is not enough, for the first process of a new PID
+/// namespace may have its parent's number; the count alone is not, for a `vfork` child shares the
+/// memory that the count is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThisProcess {
+    pid: u32,
+    generation: u64,
+}
+
+impl ThisProcess {
+    /// Who asks.
+    pub(crate) fn current() -> Self {
+        Self { pid: std::process::id(), generation: generation() }
+    }
+
+    pub(crate) fn pid(self) -> u32 {
+        self.pid
+    }
+
+    /// Whether the process that asks is still the one that was `current`. Stores nothing, so that
+    /// a `vfork` child may ask.
+    pub(crate) fn is_current(self) -> bool {
+        self.pid == std::process::id() && word().load(Ordering::Acquire) == self.generation
+    }
+}
+
+/// The generation, and 0 in a child that has not asked yet.
+static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+
+/// The last generation given out in this line. A fork copies it, so a child counts on.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+fn generation() -> u64 {
+    let word = word();
+    let known = word.load(Ordering::Acquire);
+    if known != 0 {
+        return known;
+    }
+    let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    match word.compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => next,
+        Err(other_thread) => other_thread,
+    }
+}
+
+/// The word that is 0 in every new child.
+fn word() -> &'static AtomicU64 {
+    let mut word = WORD.load(Ordering::Acquire);
+    if word.is_null() {
+        let fresh = wiped_on_fork().unwrap_or_else(reset_on_fork);
+        word = match WORD.compare_exchange(word, fresh, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => fresh,
+            // Another thread was first. Ours is a page at most and happens once: left mapped.
+            Err(first) => first,
+        };
+    }
+    // SAFETY: WORD is only ever null or a pointer that `wiped_on_fork` or `reset_on_fork`
+    // returned: aligned, initialised, shared only as an atomic, and never freed.
+    unsafe { &*word }
+}
+
+/// A page that the kernel hands to every child filled with zeros, also after a raw `clone` that
+/// runs no handlers: `MADV_WIPEONFORK`, since Linux 4.14 (madvise(2)).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn wiped_on_fork() -> Option<*mut AtomicU64> {
+    const LEN: usize = size_of::<AtomicU64>();
+    // SAFETY: a new private anonymous mapping at an address of the kernel's choice touches no
+    // memory that exists.
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            LEN,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: `page` is the start of the mapping made above, which nobody else knows of.
+    let answer = unsafe { libc::madvise(page, LEN, libc::MADV_WIPEONFORK) };
+    if answer != 0 {
+        // SAFETY: as above; nothing refers to the mapping after this.
+        unsafe { libc::munmap(page, LEN) };
+        return None;
+    }
+    // Zero bytes are a valid AtomicU64, and a page is aligned for everything.
+    Some(page.cast())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn wiped_on_fork() -> Option<*mut AtomicU64> {
+    None
+}
+
+/// The next best: a word that a fork handler sets to 0 in the child.
+fn reset_on_fork() -> *mut AtomicU64 {
+    static FALLBACK: AtomicU64 = AtomicU64::new(0);
+
+    extern "C" fn in_child() {
+        FALLBACK.store(0, Ordering::Release);
+    }
+    // SAFETY: `in_child` is a function of this program, lives as long as it does, and only stores
+    // to an atomic, which any child may do. Without memory for the handler (ENOMEM) the PID alone
+    // tells a child from its parent.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    (&raw const FALLBACK).cast_mut()
+}
+
+/// One value per process: a forked child does not see its parent's, which may have been in the
+/// middle of a change, its mutex locked by a thread that the child does not have.
+pub(crate) struct PerProcess<T: 'static> {
+    current: AtomicPtr<Owned<T>>,
+}
+
+struct Owned<T> {
+    owner: ThisProcess,
+    value: T,
+}
+
+impl<T: Default + Send + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self { current: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// The value of process `me`, made when it first asks. A parent's value stays where it is,
+    /// unreachable and never touched.
+    pub(crate) fn get(&'static self, me: ThisProcess) -> &'static T {
+        loop {
+            let known = self.current.load(Ordering::Acquire);
+            // SAFETY: `current` is only ever null or a pointer from Box::into_raw below, which is
+            // never freed once it has been stored there.
+            if let Some(known) = unsafe { known.as_ref() } {
+                if known.owner == me {
+                    return &known.value;
+                }
+            }
+            let fresh = Box::into_raw(Box::new(Owned { owner: me, value: T::default() }));
+            let stored =
+                self.current.compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire);
+            if stored.is_err() {
+                // SAFETY: `fresh` came from Box::into_raw and was not stored anywhere.
+                drop(unsafe { Box::from_raw(fresh) });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_process_stays_the_same() {
+        let me = ThisProcess::current();
+        assert!(me.is_current());
+        assert_eq!(me, ThisProcess::current());
+        assert_eq!(me.pid(), std::process::id());
+    }
+
+    #[test]
+    fn threads_agree() {
+        let me = ThisProcess::current();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(ThisProcess::current(), me));
+            }
+        });
+    }
+
+    #[test]
+    fn another_generation_with_the_same_pid_is_another_process() {
+        let me = ThisProcess::current();
+        assert!(!ThisProcess { generation: me.generation + 1, ..me }.is_current());
+    }
+
+    /// What `f` answers in a forked child.
+    fn in_child(f: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child only loads and stores atomics and allocates, which glibc allows after
+        // a fork, and leaves by _exit.
+        match unsafe { libc::fork() } {
+            -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+            0 => {
+                let answer = f();
+                // SAFETY: ends the child at once, running nothing of this program's.
+                unsafe { libc::_exit(i32::from(!answer)) }
+            }
+            child => {
+                let mut status = 0;
+                // SAFETY: `status` is a valid int, and `child` is ours to wait for.
+                assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+                status == 0
+            }
+        }
+    }
+
+    #[test]
+    fn a_forked_child_is_another_even_if_it_had_the_same_number() {
+        let me = ThisProcess::current();
+        assert!(in_child(|| {
+            let same_number = ThisProcess { pid: std::process::id(), ..me };
+            !me.is_current() && !same_number.is_current() && ThisProcess::current().is_current()
+        }));
+        assert!(me.is_current());
+    }
+
+    #[test]
+    fn every_word_for_a_fork_is_zero_in_the_child() {
+        for make in [wiped_on_fork, || Some(reset_on_fork())] {
+            let Some(word) = make() else { continue };
+            // SAFETY: as in `word`: a valid atomic that is never freed.
+            let word = unsafe { &*word };
+            word.store(7, Ordering::Release);
+            assert!(in_child(|| word.load(Ordering::Acquire) == 0));
+            assert_eq!(word.load(Ordering::Acquire), 7);
+        }
+    }
+
+    #[test]
+    fn a_child_starts_with_a_value_of_its_own() {
+        static VALUE: PerProcess<AtomicU64> = PerProcess::new();
+        VALUE.get(ThisProcess::current()).store(5, Ordering::Release);
+        assert!(in_child(|| VALUE.get(ThisProcess::current()).load(Ordering::Acquire) == 0));
+        assert_eq!(VALUE.get(ThisProcess::current()).load(Ordering::Acquire), 5);
+    }
+}

@@ -1,0 +1,139 @@
+//! One start among many: tries once to acquire, checks that it is alone inside, and ends with a
+//! code that says how it went.
+//!
+//! `contender HOW PATH ORACLE GATE HOLD`: HOW is `locked`, `unlocked` (`lock(false)`), `kept`
+//! (`keep(true)`), or `naive`, the protocol without the second look at the path. ORACLE is a file
+//! whose `fcntl` lock, which the pidfile's protocol does not use, tells whether anybody else is
+//! inside. GATE is a file to wait for, or `-`. HOLD is a time to stay inside in microseconds,
+//! `crash` after which time to be killed while inside, or a file to wait for.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use pidlock_core::{PidFile, PidGuard};
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
+
+const REFUSED: u8 = 3;
+const FAILED: u8 = 4;
+const NOT_ALONE: u8 = 5;
+const NOT_NAMED: u8 = 6;
+const NOT_RELEASED: u8 = 7;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [how, path, oracle, gate, hold] = &arguments[..] else {
+        panic!("usage: contender HOW PATH ORACLE GATE HOLD");
+    };
+    let path = Path::new(path);
+    // Opened before the pidfile: the kernel closes a dying process's files in this order, so that
+    // the oracle never takes a killed holder for one that is still inside.
+    let oracle = OpenOptions::new().write(true).create(true).truncate(false).open(oracle).expect("oracle");
+    if gate != "-" {
+        println!("ready");
+        wait_for(gate);
+    }
+    let inside = match enter(how, path) {
+        Ok(inside) => inside,
+        Err(code) => return ExitCode::from(code),
+    };
+    let alone = fcntl_lock(&oracle, FlockOperation::NonBlockingLockExclusive).is_ok();
+    if !alone {
+        return ExitCode::from(NOT_ALONE);
+    }
+    let named = || fs::read_to_string(path).is_ok_and(|text| text.trim_end() == std::process::id().to_string());
+    let mut always_named = named();
+    match hold.parse() {
+        Ok(time) => {
+            let end = Instant::now() + Duration::from_micros(time);
+            while Instant::now() < end {
+                always_named &= named();
+            }
+        }
+        Err(_) if hold == "crash" => {
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
+        }
+        Err(_) => {
+            println!("inside");
+            wait_for(hold);
+            always_named &= named();
+        }
+    }
+    // Closing any descriptor of the file gives a process's `fcntl` lock back.
+    drop(oracle);
+    let released = inside.leave(path);
+    ExitCode::from(match (always_named, released) {
+        (false, _) => NOT_NAMED,
+        (true, false) => NOT_RELEASED,
+        (true, true) => 0,
+    })
+}
+
+fn wait_for(gate: &str) {
+    let gate = File::open(gate).expect("gate");
+    flock(&gate, FlockOperation::LockShared).expect("the gate opens");
+}
+
+enum Inside {
+    Guarded(PidGuard),
+    Naive(File),
+}
+
+fn enter(how: &str, path: &Path) -> Result<Inside, u8> {
+    let file = PidFile::at(path);
+    let acquired = match how {
+        "locked" => file.acquire(),
+        "unlocked" => file.lock(false).acquire(),
+        "kept" => file.keep(true).acquire(),
+        _ => return enter_naively(path),
+    };
+    match acquired {
+        Ok(guard) => Ok(Inside::Guarded(guard)),
+        Err(error) if error.is_contention() => Err(REFUSED),
+        Err(error) => {
+            eprintln!("contender: {error}");
+            Err(FAILED)
+        }
+    }
+}
+
+/// What many do: lock, write, and remove on release, without checking that the locked file is
+/// still the one at the path.
+fn enter_naively(path: &Path) -> Result<Inside, u8> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .open(path)
+        .map_err(|_| FAILED)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| REFUSED)?;
+    file.set_len(0).map_err(|_| FAILED)?;
+    file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0).map_err(|_| FAILED)?;
+    Ok(Inside::Naive(file))
+}
+
+impl Inside {
+    fn leave(self, path: &Path) -> bool {
+        match self {
+            Inside::Guarded(guard) => match guard.close() {
+                Ok(()) => true,
+                Err(error) => {
+                    eprintln!("contender: {error}");
+                    false
+                }
+            },
+            Inside::Naive(file) => {
+                let removed = fs::remove_file(path).is_ok();
+                drop(file);
+                removed
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Acquires a pidfile with the given settings, says so, and holds it until its input ends.
+//!
+//! `holder [--at PATH | --name NAME] [--dir DIR] [--no-lock] [--keep] [--reentrant] [--mode OCTAL]
+//! [--uid UID] [--gid GID] [--then WHAT]`. Says `held PATH`, or `refused: WHY` and ends with 3
+//! (contention) or 4. With `--then`, before it waits:
+//! `fork` forks a child that drops the guard and exits, `inherit` one that lives on, `respawn`
+//! starts a program that lives on.
+
+use std::io::{Read, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use pidlock_core::{PidFile, PidGuard};
+
+fn main() -> ExitCode {
+    let mut file = PidFile::default();
+    let mut then = String::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(flag) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_default();
+        file = match flag.as_str() {
+            "--at" => PidFile::at(value()),
+            "--name" => file.name(value()),
+            "--dir" => file.dir(value()),
+            "--no-lock" => file.lock(false),
+            "--keep" => file.keep(true),
+            "--reentrant" => file.reentrant(true),
+            "--mode" => file.mode(u32::from_str_radix(&value(), 8).expect("an octal number")),
+            "--uid" => file.uid(value().parse().expect("a number")),
+            "--gid" => file.gid(value().parse().expect("a number")),
+            "--then" => {
+                then = value();
+                file
+            }
+            _ => panic!("unknown flag {flag}"),
+        };
+    }
+    let guard = match file.acquire() {
+        Ok(guard) => guard,
+        Err(error) => {
+            say(&format!("refused: {error}"));
+            return ExitCode::from(if error.is_contention() { 3 } else { 4 });
+        }
+    };
+    say(&format!("held {}", guard.path().display()));
+    let guard = match then.as_str() {
+        "" => Some(guard),
+        "fork" => fork(guard, |guard| {
+            let verified = guard.verify().is_err();
+            drop(guard);
+            verified
+        }),
+        "inherit" => fork(guard, |guard| {
+            wait_for_end_of_input();
+            drop(guard);
+            true
+        }),
+        "respawn" => {
+            let started = Command::new("sleep").arg("1000").stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+            say(&format!("started {}", started.expect("sleep starts").id()));
+            Some(guard)
+        }
+        _ => panic!("unknown action {then}"),
+    };
+    let Some(guard) = guard else { return ExitCode::SUCCESS };
+    if let Err(error) = guard.verify() {
+        say(&format!("unsound: {error}"));
+    }
+    wait_for_end_of_input();
+    match guard.close() {
+        Ok(()) => say("closed"),
+        Err(error) => say(&format!("closed, but {error}")),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Forks; the child does something with its copy of the guard and leaves by `_exit`.
+fn fork(guard: PidGuard, child: fn(PidGuard) -> bool) -> Option<PidGuard> {
+    // SAFETY: this program has one thread, so the child may do whatever its parent may.
+    #[allow(unsafe_code)]
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        0 => {
+            let as_expected = child(guard);
+            say(if as_expected { "child done" } else { "child found the guard sound" });
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(0) }
+        }
+        number => {
+            say(&format!("forked {number}"));
+            Some(guard)
+        }
+    }
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn wait_for_end_of_input() {
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
