@@ -1,0 +1,249 @@
+//! Starts that collide: one process for each attempt, because a loop inside long-lived processes
+//! hides the race between a start and the end before it.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pidlock_core::PidFile;
+use pidlock_tests::{Program, stale_record, text};
+use rustix::fs::{FlockOperation, flock};
+
+/// What the contenders' exit codes came to.
+#[derive(Debug, Default)]
+struct Tally {
+    inside: u32,
+    crashed: u32,
+    refused: u32,
+    not_alone: u32,
+    not_named: u32,
+    failed: u32,
+}
+
+impl Tally {
+    fn count(&mut self, status: ExitStatus) {
+        *match (status.code(), status.signal()) {
+            (Some(0), _) => &mut self.inside,
+            (Some(3), _) => &mut self.refused,
+            (Some(5), _) => &mut self.not_alone,
+            (Some(6), _) => &mut self.not_named,
+            (None, Some(9)) => &mut self.crashed,
+            _ => &mut self.failed,
+        } += 1;
+    }
+
+    fn add(mut self, other: &Self) -> Self {
+        self.inside += other.inside;
+        self.crashed += other.crashed;
+        self.refused += other.refused;
+        self.not_alone += other.not_alone;
+        self.not_named += other.not_named;
+        self.failed += other.failed;
+        self
+    }
+
+    fn violations(&self) -> u32 {
+        self.not_alone + self.not_named + self.failed
+    }
+}
+
+struct Arena {
+    dir: tempfile::TempDir,
+    how: &'static str,
+}
+
+impl Arena {
+    fn new(how: &'static str, stale: bool) -> Self {
+        let arena = Self { dir: tempfile::tempdir().expect("a directory"), how };
+        if stale {
+            std::fs::write(arena.pidfile(), stale_record()).expect("a stale file");
+        }
+        arena
+    }
+
+    fn pidfile(&self) -> PathBuf {
+        self.path("app.pid")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn contender(&self, gate: &Path, hold: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
+        command.arg(self.how).args([self.pidfile(), self.path("oracle"), gate.into()]).arg(hold);
+        command
+    }
+
+    /// Nobody is in any more: whatever was left behind, the next start must get in, and leave
+    /// nothing but what it is asked to keep.
+    fn assert_free_afterwards(&self) {
+        let file = PidFile::at(self.pidfile()).lock(self.how != "unlocked").keep(self.how == "kept");
+        let guard = file.acquire().expect("a start after the storm");
+        assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
+        guard.close().expect("an end after the storm");
+        assert_eq!(text(&self.pidfile()), "");
+        assert_eq!(self.pidfile().exists(), self.how == "kept");
+    }
+}
+
+/// `slots` contenders at any time, new ones for as long as `time`, or until `enough` says so.
+fn churn(arena: &Arena, slots: u32, crash: bool, time: Duration, enough: fn(&Tally) -> bool) -> Tally {
+    let end = Instant::now() + time;
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let slots: Vec<_> = (0..slots)
+            .map(|slot| {
+                let stop = &stop;
+                scope.spawn(move || {
+                    let mut tally = Tally::default();
+                    let mut n = slot;
+                    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+                        n += 1;
+                        // Times that never fall into step with those of another slot.
+                        let hold = match n % 5 {
+                            0 if crash => "crash".to_owned(),
+                            _ => (n * 37 % (100 + 61 * slot)).to_string(),
+                        };
+                        let mut command = arena.contender(Path::new("-"), &hold);
+                        tally.count(command.status().expect("a contender starts"));
+                        if enough(&tally) {
+                            stop.store(true, Ordering::Relaxed);
+                        }
+                    }
+                    tally
+                })
+            })
+            .collect();
+        slots
+            .into_iter()
+            .map(|slot| slot.join().expect("a slot ends"))
+            .fold(Tally::default(), |sum, tally| sum.add(&tally))
+    })
+}
+
+fn assert_whole(how: &'static str, crash: bool, time: Duration) {
+    let arena = Arena::new(how, false);
+    let tally = churn(&arena, 8, crash, time, |_| false);
+    println!("{how}, crash {crash}: {tally:?}");
+    assert_eq!(tally.violations(), 0, "{how}: {tally:?}");
+    assert!(tally.inside > 50, "{how}: hardly anybody got in: {tally:?}");
+    assert!(tally.refused > 0, "{how}: no two starts met: {tally:?}");
+    assert_eq!(tally.crashed > 0, crash, "{how}: {tally:?}");
+    arena.assert_free_afterwards();
+}
+
+const LONG: Duration = Duration::from_secs(10);
+
+#[test]
+fn eight_contenders_never_meet_inside() {
+    assert_whole("locked", false, LONG);
+}
+
+#[test]
+fn eight_contenders_that_crash_never_meet_inside() {
+    assert_whole("locked", true, LONG);
+}
+
+#[test]
+fn eight_contenders_that_keep_the_file_never_meet_inside() {
+    assert_whole("kept", true, LONG);
+}
+
+#[test]
+fn eight_contenders_without_locks_never_meet_inside() {
+    assert_whole("unlocked", false, LONG);
+}
+
+#[test]
+fn eight_contenders_without_locks_that_crash_never_meet_inside() {
+    assert_whole("unlocked", true, LONG);
+}
+
+/// The same storm on the protocol without the second look: were it not to see two inside, the
+/// tests above would prove nothing.
+#[test]
+fn the_storm_sees_what_the_second_look_prevents() {
+    let arena = Arena::new("naive", false);
+    let tally = churn(&arena, 8, false, 6 * LONG, |tally| tally.not_alone > 0);
+    println!("naive: {tally:?}");
+    assert!(tally.not_alone > 0, "{tally:?}");
+}
+
+/// Lets `n` contenders go at once, and the one that gets in stay until all others have ended.
+fn barrier(arena: &Arena, n: usize) {
+    let (gate, exit) = (arena.path("gate"), arena.path("exit"));
+    let closed = |path: &Path| {
+        let file = File::create(path).expect("a gate");
+        flock(&file, FlockOperation::LockExclusive).expect("a closed gate");
+        file
+    };
+    let (closed_gate, closed_exit) = (closed(&gate), closed(&exit));
+    let mut contenders: Vec<_> = (0..n)
+        .map(|_| Program::start(&mut arena.contender(&gate, exit.to_str().expect("a path"))))
+        .collect();
+    for contender in &mut contenders {
+        contender.expect("ready");
+    }
+    drop(closed_gate);
+    // Everybody says `inside` or nothing any more.
+    let inside: Vec<_> = contenders.iter_mut().map(|contender| contender.line()).collect();
+    drop(closed_exit);
+    let mut tally = Tally::default();
+    for contender in &mut contenders {
+        tally.count(contender.wait());
+    }
+    assert_eq!(inside.iter().filter(|line| *line == "inside").count(), 1, "{tally:?}");
+    assert_eq!((tally.inside, tally.violations()), (1, 0), "{tally:?}");
+    assert_eq!(tally.refused as usize, n - 1, "{tally:?}");
+    arena.assert_free_afterwards();
+}
+
+#[test]
+fn of_128_that_start_at_once_one_gets_in() {
+    barrier(&Arena::new("locked", false), 128);
+}
+
+#[test]
+fn of_128_that_start_at_once_over_a_stale_file_one_gets_in() {
+    barrier(&Arena::new("locked", true), 128);
+}
+
+#[test]
+fn of_128_that_start_at_once_without_locks_one_gets_in() {
+    barrier(&Arena::new("unlocked", false), 128);
+}
+
+#[test]
+fn of_128_that_start_at_once_without_locks_over_a_stale_file_one_gets_in() {
+    barrier(&Arena::new("unlocked", true), 128);
+}
+
+/// All crash as soon as they are in, so several may have been in, one after the other.
+#[test]
+fn of_128_that_start_at_once_and_crash_inside_no_two_meet() {
+    for how in ["locked", "unlocked"] {
+        let arena = Arena::new(how, true);
+        let gate = arena.path("gate");
+        let closed = File::create(&gate).expect("a gate");
+        flock(&closed, FlockOperation::LockExclusive).expect("a closed gate");
+        let mut contenders: Vec<_> = (0..128)
+            .map(|_| Program::start(arena.contender(&gate, "crash").stderr(Stdio::inherit())))
+            .collect();
+        for contender in &mut contenders {
+            contender.expect("ready");
+        }
+        drop(closed);
+        let mut tally = Tally::default();
+        for contender in &mut contenders {
+            tally.count(contender.wait());
+        }
+        assert_eq!(tally.violations(), 0, "{how}: {tally:?}");
+        assert!(tally.crashed > 0, "{how}: {tally:?}");
+        arena.assert_free_afterwards();
+    }
+}
