@@ -44,14 +44,19 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
     let me = ThisProcess::current();
     let mut patience = Patience::default();
     for _ in 0..ROUNDS {
-        let Some((file, made)) = opening::open_or_make(plan)? else { continue };
+        let Some((file, made)) = opening::open_or_make(plan)? else {
+            continue;
+        };
         match round(plan, me, file, made, &mut patience)? {
             Round::In(guard) => return Ok(guard),
             Round::Again if patience.is_over() => break,
             Round::Again => {}
         }
     }
-    Err(PidFileError::gave_up(&plan.path, "other processes made and removed it again and again meanwhile"))
+    Err(PidFileError::gave_up(
+        &plan.path,
+        "other processes made and removed it again and again meanwhile",
+    ))
 }
 
 fn round(
@@ -61,7 +66,8 @@ fn round(
     made: bool,
     patience: &mut Patience,
 ) -> Result<Round, PidFileError> {
-    let locked = sys::try_lock_exclusive(&file).map_err(|error| cannot_lock(plan, &file, made, error))?;
+    let locked =
+        sys::try_lock_exclusive(&file).map_err(|error| cannot_lock(plan, &file, made, error))?;
     if !locked {
         match contention::wait(plan, me, &file, patience)? {
             Contention::Over => {}
@@ -117,7 +123,9 @@ fn judge_ourselves(plan: &Plan, me: ThisProcess, stat: &Stat) -> Result<Verdict,
     if !plan.reentrant {
         return Err(PidFileError::running(&plan.path, me.pid()));
     }
-    Ok(registry.share(stat.id).map_or(Verdict::Free, Verdict::OurOwn))
+    Ok(registry
+        .share(stat.id)
+        .map_or(Verdict::Free, Verdict::OurOwn))
 }
 
 fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFileError {
@@ -132,7 +140,9 @@ fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFil
         }
     }
     if sys::is_unsupported(&error) {
-        let advice = format!("{error}; its file system has no locks: choose another directory, or lock = false");
+        let advice = format!(
+            "{error}; its file system has no locks: choose another directory, or lock = false"
+        );
         return PidFileError::io("lock", &plan.path, io::Error::new(error.kind(), advice));
     }
     PidFileError::io("lock", &plan.path, error)

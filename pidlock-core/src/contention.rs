@@ -55,14 +55,18 @@ pub(crate) fn wait(
                         return Ok(Contention::OurOwn(hold));
                     }
                 }
-                Some(pid) if sys::exists(pid) => return Err(PidFileError::locked(&plan.path, Some(pid))),
+                Some(pid) if sys::exists(pid) => {
+                    return Err(PidFileError::locked(&plan.path, Some(pid)));
+                }
                 _ => {}
             }
         } else {
             // Our own look must not be in the way of another start.
             sys::unlock(file).map_err(cannot_lock)?;
         }
-        let id = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?.id;
+        let id = sys::stat(file)
+            .map_err(|error| PidFileError::io("look at", &plan.path, error))?
+            .id;
         if !trust::path_names(&plan.path, id)? {
             return Ok(Contention::FileWent);
         }
@@ -79,7 +83,9 @@ pub(crate) fn wait(
 /// The file names our number, and somebody holds it. `None` where that is not us as far as we
 /// know: a thread of ours that is about to enter its hold, or a process in another PID namespace.
 fn our_own(plan: &Plan, me: ThisProcess, file: &File) -> Result<Option<Arc<Hold>>, PidFileError> {
-    let id = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?.id;
+    let id = sys::stat(file)
+        .map_err(|error| PidFileError::io("look at", &plan.path, error))?
+        .id;
     let mut registry = Registry::of(me);
     if plan.reentrant {
         return Ok(registry.share(id));

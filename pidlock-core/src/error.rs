@@ -50,7 +50,8 @@ pub enum PidFileError {
     /// the PID of a holder long gone; the latter is recognised, on Linux, by its start time.
     #[error(
         "pidfile {}: already running (pid {pid}), though without the lock; \
-         remove the file if that process is another program", Quoted(path)
+         remove the file if that process is another program",
+        Quoted(path)
     )]
     #[non_exhaustive]
     AlreadyRunning {
@@ -61,7 +62,10 @@ pub enum PidFileError {
     },
 
     /// The file holds something else than one PID, and was left as it is: it may be a document.
-    #[error("pidfile {} does not hold a PID: {reason}; remove the file if nobody needs it", Quoted(path))]
+    #[error(
+        "pidfile {} does not hold a PID: {reason}; remove the file if nobody needs it",
+        Quoted(path)
+    )]
     #[non_exhaustive]
     Unreadable {
         /// The pidfile.
@@ -84,7 +88,10 @@ pub enum PidFileError {
 
     /// The path no longer names the file that this process locked: somebody removed or replaced
     /// it, or moved its directory. What is there now was left alone.
-    #[error("pidfile {} was removed or replaced by somebody else while it was held", Quoted(path))]
+    #[error(
+        "pidfile {} was removed or replaced by somebody else while it was held",
+        Quoted(path)
+    )]
     #[non_exhaustive]
     Replaced {
         /// The pidfile.
@@ -171,31 +178,50 @@ impl PidFileError {
     /// ```
     #[must_use]
     pub fn is_contention(&self) -> bool {
-        matches!(self, Self::AlreadyLocked { .. } | Self::AlreadyRunning { .. })
+        matches!(
+            self,
+            Self::AlreadyLocked { .. } | Self::AlreadyRunning { .. }
+        )
     }
 
     pub(crate) fn locked(path: &Path, pid: Option<u32>) -> Self {
-        Self::AlreadyLocked { path: path.to_owned(), pid }
+        Self::AlreadyLocked {
+            path: path.to_owned(),
+            pid,
+        }
     }
 
     pub(crate) fn running(path: &Path, pid: u32) -> Self {
-        Self::AlreadyRunning { path: path.to_owned(), pid }
+        Self::AlreadyRunning {
+            path: path.to_owned(),
+            pid,
+        }
     }
 
     pub(crate) fn unreadable(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Unreadable { path: path.to_owned(), reason: reason.into() }
+        Self::Unreadable {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn untrusted(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Untrusted { path: path.to_owned(), reason: reason.into() }
+        Self::Untrusted {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn replaced(path: &Path) -> Self {
-        Self::Replaced { path: path.to_owned() }
+        Self::Replaced {
+            path: path.to_owned(),
+        }
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
-        Self::Configuration { message: message.into() }
+        Self::Configuration {
+            message: message.into(),
+        }
     }
 
     /// `doing` completes "cannot ... pidfile 'path'", for example "lock".
@@ -209,7 +235,11 @@ impl PidFileError {
 
     /// The rounds that an acquisition may take have run out.
     pub(crate) fn gave_up(path: &Path, why: &str) -> Self {
-        Self::io("acquire", path, io::Error::new(io::ErrorKind::TimedOut, why))
+        Self::io(
+            "acquire",
+            path,
+            io::Error::new(io::ErrorKind::TimedOut, why),
+        )
     }
 
     pub(crate) fn directory(path: &Path, problem: &str, error: io::Error) -> Self {
@@ -323,7 +353,10 @@ mod tests {
     #[test]
     fn already_running_names_the_process_and_the_way_out() {
         let words = PidFileError::running(Path::new("/run/a.pid"), 12345).to_string();
-        assert!(words.starts_with("pidfile '/run/a.pid': already running (pid 12345)"), "{words}");
+        assert!(
+            words.starts_with("pidfile '/run/a.pid': already running (pid 12345)"),
+            "{words}"
+        );
         assert!(words.contains("remove the file if"), "{words}");
     }
 
@@ -342,7 +375,10 @@ mod tests {
             Path::new("/run/a.pid"),
             io::Error::from(io::ErrorKind::PermissionDenied),
         );
-        assert!(error.source().is_none(), "the operating system's words would be printed twice");
+        assert!(
+            error.source().is_none(),
+            "the operating system's words would be printed twice"
+        );
         let words = error.to_string();
         let converted = io::Error::from(error);
         assert_eq!(converted.kind(), io::ErrorKind::PermissionDenied);

@@ -24,8 +24,21 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub(crate) fn new(path: PathBuf, file: File, id: Identity, owner: ThisProcess, keep: bool) -> Self {
-        Self { path, id, owner, keep, file: Some(file), sound: OnceLock::new() }
+    pub(crate) fn new(
+        path: PathBuf,
+        file: File,
+        id: Identity,
+        owner: ThisProcess,
+        keep: bool,
+    ) -> Self {
+        Self {
+            path,
+            id,
+            owner,
+            keep,
+            file: Some(file),
+            sound: OnceLock::new(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -43,7 +56,9 @@ impl Hold {
     /// Makes the file what was asked for: mode and owner exactly, then the record of this process.
     /// `found` is what the file was before.
     pub(crate) fn write(&self, plan: &Plan, found: &Stat) -> Result<(), PidFileError> {
-        let Some(file) = &self.file else { return Err(self.descriptor_lost()) };
+        let Some(file) = &self.file else {
+            return Err(self.descriptor_lost());
+        };
         let failed = |doing| move |error| PidFileError::io(doing, &self.path, error);
         let uid = plan.uid.filter(|&uid| uid != found.uid);
         let gid = plan.gid.filter(|&gid| gid != found.gid);
@@ -76,7 +91,10 @@ impl Hold {
             Record::Pid(pid) if pid == self.owner.pid() => Ok(()),
             _ => Err(PidFileError::unreadable(
                 &self.path,
-                format!("somebody overwrote the PID of this process, {}", self.owner.pid()),
+                format!(
+                    "somebody overwrote the PID of this process, {}",
+                    self.owner.pid()
+                ),
             )),
         }
     }
@@ -122,9 +140,7 @@ impl Hold {
                 Err(PidFileError::replaced(&self.path))
             }
             // Privileges were dropped, or the file system became read-only: the next best.
-            Err(error) => {
-                empty(file).map_err(|_| PidFileError::io("remove", &self.path, error))
-            }
+            Err(error) => empty(file).map_err(|_| PidFileError::io("remove", &self.path, error)),
         }
     }
 

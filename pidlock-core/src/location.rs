@@ -43,7 +43,10 @@ impl Location {
         if names_a_file {
             Ok(path.to_owned())
         } else {
-            Err(PidFileError::configuration(format!("pidfile path {} names no file", Quoted(path))))
+            Err(PidFileError::configuration(format!(
+                "pidfile path {} names no file",
+                Quoted(path)
+            )))
         }
     }
 
@@ -80,13 +83,20 @@ impl Location {
 /// A name is one component of a path, and nothing else.
 fn check_name(name: &OsStr) -> Result<(), PidFileError> {
     let refuse = |problem: &str| {
-        Err(PidFileError::configuration(format!("pidfile name {} {problem}", Quoted(name.as_ref()))))
+        Err(PidFileError::configuration(format!(
+            "pidfile name {} {problem}",
+            Quoted(name.as_ref())
+        )))
     };
     check_text(name, "name")?;
     match name.as_encoded_bytes() {
         b"" => refuse("is empty"),
         b"." | b".." => refuse("is a directory's"),
-        bytes if bytes.iter().any(|&byte| std::path::is_separator(char::from(byte))) => {
+        bytes
+            if bytes
+                .iter()
+                .any(|&byte| std::path::is_separator(char::from(byte))) =>
+        {
             refuse("contains a path separator: give the directory with dir = \"...\"")
         }
         _ => Ok(()),
@@ -112,7 +122,9 @@ fn program_name() -> Result<OsString, PidFileError> {
         .and_then(|program| Path::new(program).file_name())
         .map(OsStr::to_owned)
         .ok_or_else(|| {
-            PidFileError::configuration("the program was started without a name: give the pidfile one")
+            PidFileError::configuration(
+                "the program was started without a name: give the pidfile one",
+            )
         })
 }
 
@@ -141,7 +153,10 @@ fn default_directory() -> PathBuf {
 fn runtime_directory(name: &str) -> Option<PathBuf> {
     let value = variable(name)?;
     // systemd gives several, separated by colons, where a unit asks for several.
-    let first = value.as_encoded_bytes().split(|&byte| byte == b':').next()?;
+    let first = value
+        .as_encoded_bytes()
+        .split(|&byte| byte == b':')
+        .next()?;
     let directory = PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(first));
     let owner = sys::stat_directory(&directory).ok()?.uid;
     (directory.is_absolute() && owner == sys::effective_uid()).then_some(directory)

@@ -73,7 +73,10 @@ fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
     if sys::try_lock_shared(&file).ok()? {
         return None;
     }
-    let pid = record::read(&file).ok()?.pid().filter(|&pid| sys::exists(pid));
+    let pid = record::read(&file)
+        .ok()?
+        .pid()
+        .filter(|&pid| sys::exists(pid));
     Some(PidFileError::locked(&plan.path, pid))
 }
 
@@ -105,7 +108,9 @@ fn blame_directory(plan: &Plan, error: io::Error) -> PidFileError {
     let problem = match (error.kind(), sys::stat_directory(directory)) {
         (_, Ok(stat)) if stat.kind != Kind::Directory => format!("is not a directory: {CHOOSE}"),
         (io::ErrorKind::NotADirectory, _) => format!("is not a directory: {CHOOSE}"),
-        (io::ErrorKind::ReadOnlyFilesystem, _) => format!("is on a read-only file system: {CHOOSE}"),
+        (io::ErrorKind::ReadOnlyFilesystem, _) => {
+            format!("is on a read-only file system: {CHOOSE}")
+        }
         (_, Ok(_)) => format!("is not writable by uid {uid}: {CHOOSE}"),
         (_, Err(_)) => format!("is not there, and uid {uid} cannot make it: {CHOOSE}"),
     };

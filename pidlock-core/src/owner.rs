@@ -28,9 +28,9 @@ pub(crate) fn may_have_written(pid: u32, written: Option<SystemTime>) -> bool {
 
 fn started_after(since: Option<SystemTime>, written: Option<SystemTime>) -> bool {
     match (since, written) {
-        (Some(since), Some(written)) => {
-            since.duration_since(written).is_ok_and(|later| later > TOLERANCE)
-        }
+        (Some(since), Some(written)) => since
+            .duration_since(written)
+            .is_ok_and(|later| later > TOLERANCE),
         _ => false,
     }
 }

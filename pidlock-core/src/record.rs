@@ -59,7 +59,8 @@ impl Record {
 
 /// Nothing but NULs and ASCII white space.
 fn is_blank(text: &[u8]) -> bool {
-    text.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace())
+    text.iter()
+        .all(|&byte| byte == 0 || byte.is_ascii_whitespace())
 }
 
 /// How far to look for something that is not blank, in bytes. A file longer than this is no
@@ -88,7 +89,9 @@ pub(crate) fn read(file: &File) -> io::Result<Record> {
             return Ok(Record::Blank);
         }
         if offset > MAX_BLANK || !is_blank(&text[..len]) {
-            return Ok(Record::NotAPid(format!("it is longer than {MAX_LEN} bytes")));
+            return Ok(Record::NotAPid(format!(
+                "it is longer than {MAX_LEN} bytes"
+            )));
         }
     }
 }
@@ -129,7 +132,9 @@ fn canonical_number(text: &[u8]) -> Option<u64> {
     if text[0] == b'0' && text.len() > 1 {
         return None;
     }
-    Some(text.iter().fold(0u64, |n, &digit| n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+    Some(text.iter().fold(0u64, |n, &digit| {
+        n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    }))
 }
 
 /// The first few characters, harmless to a terminal.
@@ -191,16 +196,23 @@ mod tests {
             b"Dear diary,\n",
             &long,
         ] {
-            assert!(matches!(Record::parse(text), Record::NotAPid(_)), "{text:?}");
+            assert!(
+                matches!(Record::parse(text), Record::NotAPid(_)),
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn the_reason_quotes_the_text_without_its_control_characters() {
-        let Record::NotAPid(reason) = Record::parse(b"\x1b]0;owned\x07 and quite a lot of text") else {
+        let Record::NotAPid(reason) = Record::parse(b"\x1b]0;owned\x07 and quite a lot of text")
+        else {
             panic!("not a record");
         };
-        assert_eq!(reason, r#"found "\u{1b}]0;owned\u{7} and quite a l..."#.to_owned() + "\"");
+        assert_eq!(
+            reason,
+            r#"found "\u{1b}]0;owned\u{7} and quite a l..."#.to_owned() + "\""
+        );
     }
 
     #[test]

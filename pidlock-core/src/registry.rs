@@ -50,7 +50,13 @@ impl Registry {
     pub(crate) fn enter(&mut self, hold: Hold) -> Arc<Hold> {
         let id = hold.id();
         let hold = Arc::new(hold);
-        self.holds.insert(id, Shared { hold: Arc::downgrade(&hold), handles: 1 });
+        self.holds.insert(
+            id,
+            Shared {
+                hold: Arc::downgrade(&hold),
+                handles: 1,
+            },
+        );
         hold
     }
 }

@@ -49,10 +49,15 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Status::NoFile),
         Err(error) => {
-            return Err(match sys::stat_path(&plan.path).ok().and_then(|stat| trust::unfit(stat.kind)) {
-                Some(reason) => PidFileError::untrusted(&plan.path, reason),
-                None => PidFileError::io("open", &plan.path, error),
-            });
+            return Err(
+                match sys::stat_path(&plan.path)
+                    .ok()
+                    .and_then(|stat| trust::unfit(stat.kind))
+                {
+                    Some(reason) => PidFileError::untrusted(&plan.path, reason),
+                    None => PidFileError::io("open", &plan.path, error),
+                },
+            );
         }
     };
     let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
@@ -66,10 +71,14 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
     // Shared, so that two looks do not take each other for a holder, and back at once by closing:
     // a start that meets it waits for it.
     let locked = plan.lock
-        && !sys::try_lock_shared(&file).map_err(|error| PidFileError::io("lock", &plan.path, error))?;
-    let record = record::read(&file).map_err(|error| PidFileError::io("read", &plan.path, error))?;
+        && !sys::try_lock_shared(&file)
+            .map_err(|error| PidFileError::io("lock", &plan.path, error))?;
+    let record =
+        record::read(&file).map_err(|error| PidFileError::io("read", &plan.path, error))?;
     if locked {
-        return Ok(Status::Locked { pid: record.pid().filter(|&pid| sys::exists(pid)) });
+        return Ok(Status::Locked {
+            pid: record.pid().filter(|&pid| sys::exists(pid)),
+        });
     }
     let alive = |pid| match plan.lock {
         true => owner::may_have_written(pid, stat.modified),

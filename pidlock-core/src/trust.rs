@@ -55,7 +55,9 @@ pub(crate) fn unfit(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Regular => None,
         Kind::Directory => Some("it is a directory; choose another name"),
-        Kind::Symlink => Some("it is a symbolic link, which is not followed; remove it, or give the path it leads to"),
+        Kind::Symlink => Some(
+            "it is a symbolic link, which is not followed; remove it, or give the path it leads to",
+        ),
         Kind::Fifo => Some("it is a FIFO; remove it, or choose another name"),
         Kind::Socket => Some("it is a socket; remove it, or choose another name"),
         Kind::Device => Some("it is a device; choose another name"),

@@ -38,8 +38,14 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
     let mut registry = Registry::of(me);
     if let Ok(found) = sys::stat_path(&plan.path) {
         if registry.holds(found.id) {
-            let shared = if plan.reentrant { registry.share(found.id) } else { None };
-            return shared.map(PidGuard::new).ok_or_else(|| PidFileError::running(&plan.path, me.pid()));
+            let shared = if plan.reentrant {
+                registry.share(found.id)
+            } else {
+                None
+            };
+            return shared
+                .map(PidGuard::new)
+                .ok_or_else(|| PidFileError::running(&plan.path, me.pid()));
         }
     }
     let hold = take(plan, me, 0)?;
@@ -56,7 +62,10 @@ enum Found {
 
 fn take(plan: &Plan, me: ThisProcess, level: u32) -> Result<Hold, PidFileError> {
     if level >= LEVELS {
-        return Err(PidFileError::gave_up(&plan.path, "too many processes died while they took it over"));
+        return Err(PidFileError::gave_up(
+            &plan.path,
+            "too many processes died while they took it over",
+        ));
     }
     let name = with_suffix(&plan.path, level);
     let mut private = Private::write(plan, me, &name, level)?;
@@ -91,7 +100,10 @@ fn take(plan: &Plan, me: ThisProcess, level: u32) -> Result<Hold, PidFileError> 
             return Ok(private.hold);
         }
     }
-    Err(PidFileError::gave_up(&plan.path, "other processes took and left it again and again meanwhile"))
+    Err(PidFileError::gave_up(
+        &plan.path,
+        "other processes took and left it again and again meanwhile",
+    ))
 }
 
 /// For the process that has the name one level up: only it may replace this one.
@@ -101,7 +113,9 @@ fn replace_if_still_stale(
     name: &Path,
     private: &Private,
 ) -> Result<bool, PidFileError> {
-    let Found::Stale(_open, id) = look(plan, me, name)? else { return Ok(false) };
+    let Found::Stale(_open, id) = look(plan, me, name)? else {
+        return Ok(false);
+    };
     if !trust::path_names(name, id)? {
         return Ok(false);
     }
@@ -136,7 +150,12 @@ struct Private {
 }
 
 impl Private {
-    fn write(plan: &Plan, me: ThisProcess, public: &Path, level: u32) -> Result<Self, PidFileError> {
+    fn write(
+        plan: &Plan,
+        me: ThisProcess,
+        public: &Path,
+        level: u32,
+    ) -> Result<Self, PidFileError> {
         let name = private_name(plan, me.pid(), level);
         let file = match opening::make(&name, plan.mode) {
             // Left by a predecessor with our number.
@@ -190,7 +209,9 @@ fn private_prefix(plan: &Plan) -> OsString {
 /// belong to a process that has just got that number, it finds it gone and writes another.
 fn sweep(plan: &Plan, me: ThisProcess) {
     let prefix = private_prefix(plan);
-    let Ok(entries) = fs::read_dir(plan.directory()) else { return };
+    let Ok(entries) = fs::read_dir(plan.directory()) else {
+        return;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let pid = name

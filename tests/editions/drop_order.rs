@@ -55,7 +55,12 @@ enum Leave {
     ByPanic,
 }
 
-const WAYS: [Leave; 4] = [Leave::ByTheEnd, Leave::ByReturn, Leave::ByQuestionMark, Leave::ByPanic];
+const WAYS: [Leave; 4] = [
+    Leave::ByTheEnd,
+    Leave::ByReturn,
+    Leave::ByQuestionMark,
+    Leave::ByPanic,
+];
 
 #[derive(Debug)]
 struct Failure;
@@ -83,7 +88,11 @@ impl Future for Pause {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -96,7 +105,10 @@ struct Owner {
 
 impl Owner {
     fn new() -> Self {
-        Owner { first: Probe("self.first"), _second: Probe("self.second") }
+        Owner {
+            first: Probe("self.first"),
+            _second: Probe("self.second"),
+        }
     }
 }
 
@@ -259,11 +271,17 @@ fn dropped_by(run: impl FnOnce()) -> Vec<(&'static str, bool)> {
 
 fn compare(what: &str, leave: Leave, bare: impl FnOnce(), guarded: impl FnOnce()) {
     let expected: Vec<_> = dropped_by(bare).into_iter().map(|(name, _)| name).collect();
-    assert!(expected.len() > 1, "{} {:?}: {:?}", what, leave, expected);
+    assert!(!expected.is_empty(), "{} {:?}: {:?}", what, leave, expected);
     let found = dropped_by(guarded);
     let order: Vec<_> = found.iter().map(|(name, _)| *name).collect();
     assert_eq!(order, expected, "{} {:?}", what, leave);
-    assert!(found.iter().all(|(_, held)| *held), "{} {:?}: {:?}", what, leave, found);
+    assert!(
+        found.iter().all(|(_, held)| *held),
+        "{} {:?}: {:?}",
+        what,
+        leave,
+        found
+    );
 }
 
 fn in_a_directory(test: impl FnOnce()) {
@@ -316,10 +334,16 @@ fn functions_drop_everything_before_the_lock() {
 fn methods_drop_everything_before_the_lock() {
     in_a_directory(|| {
         for leave in WAYS {
-            compare!("owned", leave, |m| Owner::new().owned(leave, Probe("a"), pair("b", "_")));
+            compare!("owned", leave, |m| Owner::new().owned(
+                leave,
+                Probe("a"),
+                pair("b", "_")
+            ));
             compare!("unused", leave, |m| Owner::new().unused(leave, Probe("_")));
-            compare!("boxed", leave, |m| Box::new(Owner::new()).boxed(leave, Probe("a")));
-            compare!("shared", leave, |m| Arc::new(Owner::new()).shared(leave, Probe("a")));
+            compare!("boxed", leave, |m| Box::new(Owner::new())
+                .boxed(leave, Probe("a")));
+            compare!("shared", leave, |m| Arc::new(Owner::new())
+                .shared(leave, Probe("a")));
         }
     });
 }

@@ -18,7 +18,10 @@ pub const ORDINARY_UID: u32 = 65534;
 ///
 /// Where `PIDLOCK_TESTS_STRICT` is set.
 pub fn skip(why: &str) {
-    assert!(std::env::var_os("PIDLOCK_TESTS_STRICT").is_none(), "must not be skipped: {why}");
+    assert!(
+        std::env::var_os("PIDLOCK_TESTS_STRICT").is_none(),
+        "must not be skipped: {why}"
+    );
     note(why);
 }
 
@@ -92,7 +95,11 @@ impl Program {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        Self { child, input, output }
+        Self {
+            child,
+            input,
+            output,
+        }
     }
 
     /// Waits for its next line; empty at its end.
@@ -102,7 +109,9 @@ impl Program {
     /// If its output cannot be read.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
-        self.output.read_line(&mut line).expect("its output is text");
+        self.output
+            .read_line(&mut line)
+            .expect("its output is text");
         line.trim_end().to_owned()
     }
 
@@ -153,7 +162,9 @@ impl Program {
     pub fn finish(&mut self) -> (ExitStatus, String) {
         self.go_on();
         let mut rest = String::new();
-        self.output.read_to_string(&mut rest).expect("its output is text");
+        self.output
+            .read_to_string(&mut rest)
+            .expect("its output is text");
         (self.wait(), rest)
     }
 }
@@ -172,11 +183,20 @@ impl Drop for Program {
 /// If it cannot be started.
 #[must_use]
 pub fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 /// What a program said, both ways, in one text.
 #[must_use]
 pub fn said(output: &Output) -> String {
-    [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat()
+    [&output.stdout[..], &output.stderr[..]]
+        .map(String::from_utf8_lossy)
+        .concat()
 }
+
+/// The code in README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

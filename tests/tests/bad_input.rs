@@ -29,7 +29,10 @@ fn refusals(file: &PidFile) -> [PidFileError; 2] {
 
 #[track_caller]
 fn assert_says(error: &PidFileError, words: &str) {
-    assert!(error.to_string().contains(words), "{error:?} does not say {words:?}");
+    assert!(
+        error.to_string().contains(words),
+        "{error:?} does not say {words:?}"
+    );
 }
 
 #[test]
@@ -47,11 +50,20 @@ fn names_that_are_no_component_of_a_path() {
         for suffix in [true, false] {
             let file = PidFile::new(name).dir(dir.path()).suffix(suffix);
             for error in refusals(&file) {
-                assert!(matches!(error, PidFileError::Configuration { .. }), "{error}");
+                assert!(
+                    matches!(error, PidFileError::Configuration { .. }),
+                    "{error}"
+                );
                 assert_says(&error, words);
             }
-            assert!(matches!(file.path(), Err(PidFileError::Configuration { .. })));
-            assert!(matches!(file.status(), Err(PidFileError::Configuration { .. })));
+            assert!(matches!(
+                file.path(),
+                Err(PidFileError::Configuration { .. })
+            ));
+            assert!(matches!(
+                file.status(),
+                Err(PidFileError::Configuration { .. })
+            ));
         }
     }
     assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
@@ -61,7 +73,10 @@ fn names_that_are_no_component_of_a_path() {
 fn names_that_are_too_long() {
     let dir = tempfile::tempdir().expect("a directory");
     for error in refusals(&PidFile::new("x".repeat(300)).dir(dir.path())) {
-        assert!(matches!(error, PidFileError::Configuration { .. }), "{error}");
+        assert!(
+            matches!(error, PidFileError::Configuration { .. }),
+            "{error}"
+        );
         assert_says(&error, "is too long for its file system");
     }
     let deep = dir.path().join("d/".repeat(3000));
@@ -73,10 +88,29 @@ fn names_that_are_too_long() {
 #[test]
 fn names_that_look_odd_and_are_fine() {
     let dir = tempfile::tempdir().expect("a directory");
-    let odd = ["...", " ", "-rf", "a b", "ä", "\u{1b}[2J", ".pid", "~", "$HOME", "a\\b"];
-    for name in odd.iter().map(OsStr::new).chain([OsStr::from_bytes(b"\xff\xfe")]) {
+    let odd = [
+        "...",
+        " ",
+        "-rf",
+        "a b",
+        "ä",
+        "\u{1b}[2J",
+        ".pid",
+        "~",
+        "$HOME",
+        "a\\b",
+    ];
+    for name in odd
+        .iter()
+        .map(OsStr::new)
+        .chain([OsStr::from_bytes(b"\xff\xfe")])
+    {
         for lock in [true, false] {
-            let guard = PidFile::new(name).dir(dir.path()).lock(lock).acquire().expect("a start");
+            let guard = PidFile::new(name)
+                .dir(dir.path())
+                .lock(lock)
+                .acquire()
+                .expect("a start");
             assert_eq!(guard.path().parent(), Some(dir.path()));
             assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
             guard.close().expect("an end");
@@ -89,7 +123,10 @@ fn names_that_look_odd_and_are_fine() {
 fn exact_paths_that_name_no_file() {
     for path in ["", "/", ".", "..", "a/..", "a/", "a/.", "a\0b"] {
         for error in refusals(&PidFile::at(path)) {
-            assert!(matches!(error, PidFileError::Configuration { .. }), "{path:?}: {error}");
+            assert!(
+                matches!(error, PidFileError::Configuration { .. }),
+                "{path:?}: {error}"
+            );
         }
     }
 }
@@ -110,7 +147,10 @@ fn settings_that_contradict_each_other() {
         PidFile::new("a").temp_dir(true).mode(0o4755),
     ] {
         for error in refusals(&file) {
-            assert!(matches!(error, PidFileError::Configuration { .. }), "{file:?}: {error}");
+            assert!(
+                matches!(error, PidFileError::Configuration { .. }),
+                "{file:?}: {error}"
+            );
         }
     }
 }
@@ -122,7 +162,10 @@ fn a_directory_that_is_a_file() {
     fs::write(&file, "text").expect("a file");
     for bad in [file.clone(), file.join("below")] {
         for error in refusals(&PidFile::new("a").dir(&bad)) {
-            assert_says(&error, &format!("pidfile directory '{}' is not a directory", bad.display()));
+            assert_says(
+                &error,
+                &format!("pidfile directory '{}' is not a directory", bad.display()),
+            );
         }
     }
     assert_eq!(text(&file), "text");
@@ -140,11 +183,17 @@ fn a_directory_that_is_closed_to_us() {
                 "pidfile directory '{dir}' is not writable by uid {uid}: choose another with dir = \"...\""
             );
             assert_says(&error, &words);
-            assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::PermissionDenied);
+            assert_eq!(
+                std::io::Error::from(error).kind(),
+                std::io::ErrorKind::PermissionDenied
+            );
         }
     }
     for error in refusals(&PidFile::new("a").dir("/usr/nowhere/to/go")) {
-        assert_says(&error, &format!("is not there, and uid {uid} cannot make it"));
+        assert_says(
+            &error,
+            &format!("is not there, and uid {uid} cannot make it"),
+        );
     }
     let dir = tempfile::tempdir().expect("a directory");
     fs::set_permissions(dir.path(), Permissions::from_mode(0o600)).expect("a mode");
@@ -170,7 +219,15 @@ fn a_directory_on_a_read_only_file_system() {
 /// What stands at a path, to be compared with what stood there before.
 fn picture(path: &Path) -> (u64, u32, u32, u64, i64, i64, Option<PathBuf>) {
     let m = fs::symlink_metadata(path).expect("it is there");
-    (m.ino(), m.mode(), m.uid(), m.size(), m.mtime(), m.mtime_nsec(), fs::read_link(path).ok())
+    (
+        m.ino(),
+        m.mode(),
+        m.uid(),
+        m.size(),
+        m.mtime(),
+        m.mtime_nsec(),
+        fs::read_link(path).ok(),
+    )
 }
 
 #[track_caller]
@@ -183,7 +240,10 @@ fn assert_untrusted_and_untouched(path: &Path, words: &str) {
     }
     let looked = PidFile::at(path).status();
     if !words.contains("hard links") {
-        assert!(matches!(looked, Err(PidFileError::Untrusted { .. })), "{looked:?}");
+        assert!(
+            matches!(looked, Err(PidFileError::Untrusted { .. })),
+            "{looked:?}"
+        );
     }
     assert_eq!(picture(path), before);
 }
@@ -204,9 +264,15 @@ fn something_else_where_the_pidfile_should_be() {
 
     for (name, words) in [
         ("directory", "it is a directory"),
-        ("to-document", "it is a symbolic link, which is not followed"),
+        (
+            "to-document",
+            "it is a symbolic link, which is not followed",
+        ),
         ("dangling", "it is a symbolic link, which is not followed"),
-        ("to-directory", "it is a symbolic link, which is not followed"),
+        (
+            "to-directory",
+            "it is a symbolic link, which is not followed",
+        ),
         ("fifo", "it is a FIFO"),
         ("socket", "it is a socket"),
     ] {
@@ -242,15 +308,23 @@ fn another_users_file_in_a_directory_that_others_may_write_to() {
         }
         assert_eq!(picture(&path), before);
         // Asked to be that user's, it is.
-        let guard = PidFile::at(&path).uid(other).acquire().expect("the user asked for");
+        let guard = PidFile::at(&path)
+            .uid(other)
+            .acquire()
+            .expect("the user asked for");
         guard.close().expect("an end");
     }
     // In a directory that only root writes to, root has put it there.
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     fs::write(&path, pidlock_tests::stale_record()).expect("a stale file");
-    std::os::unix::fs::chown(&path, Some(pidlock_tests::ORDINARY_UID), None).expect("another owner");
-    PidFile::at(&path).acquire().expect("a start").close().expect("an end");
+    std::os::unix::fs::chown(&path, Some(pidlock_tests::ORDINARY_UID), None)
+        .expect("another owner");
+    PidFile::at(&path)
+        .acquire()
+        .expect("a start")
+        .close()
+        .expect("an end");
 }
 
 #[test]
@@ -263,7 +337,10 @@ fn contents_that_are_no_record() {
         (b"-1\n", "found \"-1\""),
         (b"+5\n", "found \"+5\""),
         (b"0x10\n", "found \"0x10\""),
-        (b"10000000000000000000\n", "10000000000000000000\" is too large"),
+        (
+            b"10000000000000000000\n",
+            "10000000000000000000\" is too large",
+        ),
         (b"2147483648\n", "2147483648\" is too large"),
         (b"00000000000000012345\n", "found \"00000000000000012345\""),
         (b"12 34\n", "found \"12 34\""),
@@ -272,13 +349,22 @@ fn contents_that_are_no_record() {
         (b"12\r\n", r#"found "12\r""#),
         (b"12\0", r#"found "12\u{0}""#),
         (b"\x1b]0;title\x07", r#"found "\u{1b}]0;title\u{7}""#),
-        (b"# my notes on the pidfile\n", "found \"# my notes on the pidfil..."),
+        (
+            b"# my notes on the pidfile\n",
+            "found \"# my notes on the pidfil...",
+        ),
     ] {
         fs::write(&path, contents).expect("contents");
         let before = picture(&path);
         let file = PidFile::at(&path);
-        for error in refusals(&file).into_iter().chain([file.status().expect_err("no record")]) {
-            assert!(matches!(error, PidFileError::Unreadable { .. }), "{contents:?}: {error}");
+        for error in refusals(&file)
+            .into_iter()
+            .chain([file.status().expect_err("no record")])
+        {
+            assert!(
+                matches!(error, PidFileError::Unreadable { .. }),
+                "{contents:?}: {error}"
+            );
             assert_says(&error, words);
             assert_says(&error, "does not hold a PID");
         }
@@ -292,7 +378,10 @@ fn a_gibibyte_of_digits_and_a_tebibyte_of_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     fs::write(&path, "7".repeat(1 << 16)).expect("digits");
-    let file = fs::File::options().write(true).open(&path).expect("the file");
+    let file = fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("the file");
     // The rest is a hole: nobody needs a gibibyte of disk to see that the end is not looked for.
     file.set_len(1 << 30).expect("a length");
     let before = picture(&path);
@@ -322,7 +411,12 @@ fn contents_that_are_fine_although_they_look_odd() {
     for contents in [no_line_feed.as_bytes(), b"\r\n", b"\0\0\0\0", b"", b"\n\n"] {
         for lock in [true, false] {
             fs::write(&path, contents).expect("contents");
-            PidFile::at(&path).lock(lock).acquire().expect("free").close().expect("an end");
+            PidFile::at(&path)
+                .lock(lock)
+                .acquire()
+                .expect("free")
+                .close()
+                .expect("an end");
         }
     }
 }
@@ -334,6 +428,9 @@ fn a_refusal_shows_no_control_characters() {
     fs::write(dir.path().join(format!("{evil}.pid")), "\u{1b}[2J").expect("contents");
     for error in refusals(&PidFile::new(evil).dir(dir.path())) {
         let words = error.to_string();
-        assert!(!words.chars().any(|c| c.is_control() || c == '\u{202e}'), "{words:?}");
+        assert!(
+            !words.chars().any(|c| c.is_control() || c == '\u{202e}'),
+            "{words:?}"
+        );
     }
 }

@@ -57,7 +57,10 @@ fn a_second_process_is_refused_with_the_first_ones_pid_and_changes_nothing() {
     assert_eq!(second.wait().code(), Some(3));
     assert_eq!(snapshot(&path), before);
     let status = PidFile::at(&path).status().expect("a look");
-    assert!(matches!(status, Status::Locked { pid: Some(pid), .. } if pid == first.pid()), "{status:?}");
+    assert!(
+        matches!(status, Status::Locked { pid: Some(pid), .. } if pid == first.pid()),
+        "{status:?}"
+    );
     assert_eq!(snapshot(&path), before);
 }
 
@@ -79,7 +82,11 @@ fn after_kill_9_the_next_start_takes_over() {
     for flags in [&[][..], &["--no-lock"], &["--keep"]] {
         let mut first = start(holder(&path).args(flags));
         first.kill();
-        assert_eq!(text(&path), format!("{}\n", first.pid()), "a crash leaves the file");
+        assert_eq!(
+            text(&path),
+            format!("{}\n", first.pid()),
+            "a crash leaves the file"
+        );
         let mut second = start(holder(&path).args(flags));
         assert_eq!(text(&path), format!("{}\n", second.pid()));
         second.finish();
@@ -109,7 +116,11 @@ fn stale_records_are_taken_over() {
             fs::write(&path, record).expect("a record");
             let guard = PidFile::at(&path).lock(lock).acquire();
             let guard = guard.unwrap_or_else(|error| panic!("{record:?}: {error}"));
-            assert_eq!(text(&path), format!("{}\n", std::process::id()), "{record:?}");
+            assert_eq!(
+                text(&path),
+                format!("{}\n", std::process::id()),
+                "{record:?}"
+            );
             guard.close().expect("an end");
             assert!(!path.exists());
         }
@@ -133,18 +144,33 @@ fn a_reused_pid_is_stale_and_a_possible_writer_is_not() {
 
     // It started an hour after: its number belonged to another.
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
-    let open = fs::File::options().write(true).open(&path).expect("the file");
+    let open = fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("the file");
     open.set_modified(an_hour_ago).expect("a time");
     drop(open);
     assert!(matches!(file.status(), Ok(Status::NotRunning { .. })));
-    file.acquire().expect("a reused number").close().expect("an end");
+    file.acquire()
+        .expect("a reused number")
+        .close()
+        .expect("an end");
 
     // Without a lock the number is all there is: never taken for a reused one.
     fs::write(&path, format!("{}\n", stranger.pid())).expect("a record");
-    let open = fs::File::options().write(true).open(&path).expect("the file");
+    let open = fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("the file");
     open.set_modified(an_hour_ago).expect("a time");
-    let error = PidFile::at(&path).lock(false).acquire().expect_err("a live process");
-    assert!(matches!(error, PidFileError::AlreadyRunning { .. }), "{error}");
+    let error = PidFile::at(&path)
+        .lock(false)
+        .acquire()
+        .expect_err("a live process");
+    assert!(
+        matches!(error, PidFileError::AlreadyRunning { .. }),
+        "{error}"
+    );
     stranger.finish();
 }
 
@@ -162,7 +188,10 @@ fn a_zombie_holds_nothing() {
         while matches!(file.status(), Ok(Status::Running { .. })) {
             std::thread::yield_now();
         }
-        file.acquire().expect("a zombie's file").close().expect("an end");
+        file.acquire()
+            .expect("a zombie's file")
+            .close()
+            .expect("an end");
         zombie.wait();
     }
 }
@@ -174,11 +203,16 @@ fn a_threads_number_is_no_process() {
     let (tell, told) = std::sync::mpsc::channel();
     let (end, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
-        tell.send(rustix::thread::gettid().as_raw_nonzero().get()).expect("somebody asked");
+        tell.send(rustix::thread::gettid().as_raw_nonzero().get())
+            .expect("somebody asked");
         let _ = wait.recv();
     });
     fs::write(&path, format!("{}\n", told.recv().expect("a number"))).expect("a record");
-    PidFile::at(&path).acquire().expect("a thread's number").close().expect("an end");
+    PidFile::at(&path)
+        .acquire()
+        .expect("a thread's number")
+        .close()
+        .expect("an end");
     drop(end);
     thread.join().expect("the thread ends");
 }
@@ -186,9 +220,16 @@ fn a_threads_number_is_no_process() {
 #[test]
 fn mode_is_exact_whatever_the_umask() {
     let dir = dir();
-    for (umask, mode) in [("000", 0o600), ("077", 0o644), ("777", 0o666), ("022", 0o664)] {
+    for (umask, mode) in [
+        ("000", 0o600),
+        ("077", 0o644),
+        ("777", 0o666),
+        ("022", 0o664),
+    ] {
         for there_before in [false, true] {
-            let path = dir.path().join(format!("{umask}-{mode:o}-{there_before}.pid"));
+            let path = dir
+                .path()
+                .join(format!("{umask}-{mode:o}-{there_before}.pid"));
             if there_before {
                 fs::write(&path, stale_record()).expect("a stale file");
             }
@@ -211,7 +252,12 @@ fn owner_and_group_are_as_asked() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for lock in [true, false] {
-        let guard = PidFile::at(&path).uid(12).gid(34).lock(lock).acquire().expect("a start");
+        let guard = PidFile::at(&path)
+            .uid(12)
+            .gid(34)
+            .lock(lock)
+            .acquire()
+            .expect("a start");
         let metadata = fs::metadata(&path).expect("the file");
         assert_eq!((metadata.uid(), metadata.gid()), (12, 34));
         guard.close().expect("an end");
@@ -227,8 +273,17 @@ fn a_file_that_cannot_be_made_as_asked_is_not_left_behind() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for lock in [true, false] {
-        let error = PidFile::at(&path).uid(0).lock(lock).acquire().expect_err("not permitted");
-        assert!(error.to_string().contains("cannot change the owner of pidfile"), "{error}");
+        let error = PidFile::at(&path)
+            .uid(0)
+            .lock(lock)
+            .acquire()
+            .expect_err("not permitted");
+        assert!(
+            error
+                .to_string()
+                .contains("cannot change the owner of pidfile"),
+            "{error}"
+        );
         assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
     }
 }
@@ -236,11 +291,20 @@ fn a_file_that_cannot_be_made_as_asked_is_not_left_behind() {
 #[test]
 fn a_missing_directory_is_made() {
     let dir = dir();
-    let guard = PidFile::new("app").dir(dir.path().join("a/b")).acquire().expect("a start");
+    let guard = PidFile::new("app")
+        .dir(dir.path().join("a/b"))
+        .acquire()
+        .expect("a start");
     assert_eq!(guard.path(), dir.path().join("a/b/app.pid"));
     guard.close().expect("an end");
-    assert!(dir.path().join("a/b").is_dir(), "a directory may have others' files by now: it stays");
-    let guard = PidFile::at(dir.path().join("c/d/lock")).lock(false).acquire().expect("a start");
+    assert!(
+        dir.path().join("a/b").is_dir(),
+        "a directory may have others' files by now: it stays"
+    );
+    let guard = PidFile::at(dir.path().join("c/d/lock"))
+        .lock(false)
+        .acquire()
+        .expect("a start");
     guard.close().expect("an end");
 }
 
@@ -248,8 +312,16 @@ fn a_missing_directory_is_made() {
 fn a_change_of_the_working_directory_does_not_move_the_file() {
     let dir = dir();
     let mut shell = Command::new(env!("CARGO_BIN_EXE_holder"));
-    let mut holder = Program::start(shell.args(["--dir", "sub", "--name", "app"]).current_dir(dir.path()));
-    let path = dir.path().canonicalize().expect("a path").join("sub/app.pid");
+    let mut holder = Program::start(
+        shell
+            .args(["--dir", "sub", "--name", "app"])
+            .current_dir(dir.path()),
+    );
+    let path = dir
+        .path()
+        .canonicalize()
+        .expect("a path")
+        .join("sub/app.pid");
     holder.expect(&format!("held {}", path.display()));
     holder.finish();
     assert!(!path.exists());
@@ -284,14 +356,24 @@ fn after_a_replacement_exclusion_is_whole_from_the_next_hand_over_on() {
     fs::remove_file(&path).expect("somebody removes it");
     let second = start(&mut holder(&path));
     drop(first);
-    assert_eq!(text(&path), format!("{}\n", second.pid()), "the first leaves the second's alone");
-    assert_eq!(PidFile::at(&path).acquire().expect_err("held").pid(), Some(second.pid()));
+    assert_eq!(
+        text(&path),
+        format!("{}\n", second.pid()),
+        "the first leaves the second's alone"
+    );
+    assert_eq!(
+        PidFile::at(&path).acquire().expect_err("held").pid(),
+        Some(second.pid())
+    );
 }
 
 #[test]
 fn a_moved_directory_leaves_an_empty_file_for_the_next() {
     let dir = dir();
-    let guard = PidFile::new("app").dir(dir.path().join("old")).acquire().expect("a start");
+    let guard = PidFile::new("app")
+        .dir(dir.path().join("old"))
+        .acquire()
+        .expect("a start");
     fs::rename(dir.path().join("old"), dir.path().join("new")).expect("a move");
     assert!(matches!(guard.close(), Err(PidFileError::Replaced { .. })));
     let moved = PidFile::new("app").dir(dir.path().join("new"));
@@ -302,7 +384,10 @@ fn a_moved_directory_leaves_an_empty_file_for_the_next() {
 #[test]
 fn an_overwritten_record_is_noticed() {
     let dir = dir();
-    let guard = PidFile::new("app").dir(dir.path()).acquire().expect("a start");
+    let guard = PidFile::new("app")
+        .dir(dir.path())
+        .acquire()
+        .expect("a start");
     guard.verify().expect("nothing happened yet");
     fs::write(guard.path(), stale_record()).expect("somebody writes");
     let error = guard.verify().expect_err("not our PID");
@@ -322,7 +407,10 @@ fn keep_leaves_an_empty_unlocked_file() {
         assert_eq!(fs::metadata(&path).expect("the file stays").len(), 0);
         assert_eq!(fs::metadata(&path).expect("the file stays").ino(), inode);
         assert_eq!(file.status().expect("a look"), Status::Empty);
-        file.acquire().expect("the next start").close().expect("an end");
+        file.acquire()
+            .expect("the next start")
+            .close()
+            .expect("an end");
         fs::remove_file(&path).expect("the end");
     }
 }
@@ -331,18 +419,27 @@ fn keep_leaves_an_empty_unlocked_file() {
 fn reentrant_handles_release_once_at_the_last_in_either_order() {
     let dir = dir();
     for lock in [true, false] {
-        let file = PidFile::new("app").dir(dir.path()).reentrant(true).lock(lock);
+        let file = PidFile::new("app")
+            .dir(dir.path())
+            .reentrant(true)
+            .lock(lock);
         let path = file.path().expect("a path");
         for first_goes_first in [true, false] {
             let first = file.acquire().expect("a start");
             let second = file.acquire().expect("another handle");
-            let (early, late) = if first_goes_first { (first, second) } else { (second, first) };
+            let (early, late) = if first_goes_first {
+                (first, second)
+            } else {
+                (second, first)
+            };
             early.close().expect("one of two");
             late.verify().expect("still held");
-            let mut other = Program::start(
-                holder(&path).args(if lock { &[][..] } else { &["--no-lock"] }),
+            let mut other =
+                Program::start(holder(&path).args(if lock { &[][..] } else { &["--no-lock"] }));
+            assert!(
+                other.line().starts_with("refused: "),
+                "another process is kept out"
             );
-            assert!(other.line().starts_with("refused: "), "another process is kept out");
             late.close().expect("the last");
             assert!(!path.exists());
         }
@@ -354,7 +451,10 @@ fn threads_of_one_process_exclude_each_other_or_share() {
     let dir = dir();
     for lock in [true, false] {
         for reentrant in [true, false] {
-            let file = PidFile::new("app").dir(dir.path()).lock(lock).reentrant(reentrant);
+            let file = PidFile::new("app")
+                .dir(dir.path())
+                .lock(lock)
+                .reentrant(reentrant);
             let inside = std::sync::atomic::AtomicU32::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..8 {
@@ -362,7 +462,8 @@ fn threads_of_one_process_exclude_each_other_or_share() {
                         for _ in 0..200 {
                             match file.acquire() {
                                 Ok(guard) => {
-                                    let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                                    let others =
+                                        inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                                     assert!(reentrant || others == 0, "two guards at once");
                                     guard.verify().expect("held");
                                     inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
@@ -376,7 +477,10 @@ fn threads_of_one_process_exclude_each_other_or_share() {
                     });
                 }
             });
-            assert!(!file.path().expect("a path").exists(), "lock {lock}, reentrant {reentrant}");
+            assert!(
+                !file.path().expect("a path").exists(),
+                "lock {lock}, reentrant {reentrant}"
+            );
         }
     }
 }
@@ -392,7 +496,10 @@ fn a_forked_child_neither_removes_the_file_nor_frees_the_lock() {
         assert_eq!(lines[0], "child done");
         assert!(lines[1].starts_with("forked "), "{lines:?}");
         assert_eq!(text(&path), format!("{}\n", parent.pid()));
-        let error = PidFile::at(&path).lock(!flags.contains(&"--no-lock")).acquire().expect_err("held");
+        let error = PidFile::at(&path)
+            .lock(!flags.contains(&"--no-lock"))
+            .acquire()
+            .expect_err("held");
         assert_eq!(error.pid(), Some(parent.pid()));
         let (_, said) = parent.finish();
         assert_eq!(said, "closed\n");
@@ -406,9 +513,16 @@ fn a_program_started_by_the_holder_does_not_inherit_the_lock() {
     let path = dir.path().join("app.pid");
     let mut parent = start(holder(&path).args(["--keep", "--then", "respawn"]));
     let started = parent.line();
-    let pid: i32 = started.strip_prefix("started ").and_then(|n| n.parse().ok()).expect(&started);
+    let pid: i32 = started
+        .strip_prefix("started ")
+        .and_then(|n| n.parse().ok())
+        .expect(&started);
     parent.kill();
-    PidFile::at(&path).acquire().expect("only the dead one had it").close().expect("an end");
+    PidFile::at(&path)
+        .acquire()
+        .expect("only the dead one had it")
+        .close()
+        .expect("an end");
     let pid = rustix::process::Pid::from_raw(pid).expect("a number");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it still runs");
 }
@@ -420,8 +534,13 @@ fn a_forked_child_that_lives_on_keeps_the_lock_of_its_killed_parent() {
     let mut parent = start(holder(&path).args(["--then", "inherit"]));
     assert!(parent.line().starts_with("forked "));
     parent.kill();
-    let error = PidFile::at(&path).acquire().expect_err("the child shares the lock");
-    assert!(matches!(error, PidFileError::AlreadyLocked { pid: None, .. }), "{error}");
+    let error = PidFile::at(&path)
+        .acquire()
+        .expect_err("the child shares the lock");
+    assert!(
+        matches!(error, PidFileError::AlreadyLocked { pid: None, .. }),
+        "{error}"
+    );
     // The end of its input is what the child waits for.
     parent.go_on();
     parent.expect("child done");
@@ -444,5 +563,8 @@ fn a_looking_user_without_write_access_is_told_who_holds_it() {
     drop(first);
     let error = PidFile::at(&path).acquire().expect_err("not ours to write");
     assert!(matches!(error, PidFileError::Io { .. }), "{error}");
-    assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::PermissionDenied);
+    assert_eq!(
+        std::io::Error::from(error).kind(),
+        std::io::ErrorKind::PermissionDenied
+    );
 }

@@ -9,8 +9,11 @@ use pidlock_core::{PidFile, PidFileError, PidGuard};
 use pidlock_tests::{Program, has_tool, run, said, skip, stale_record, text};
 
 fn holder(path: &Path) -> Program {
-    let mut program =
-        Program::start(Command::new(env!("CARGO_BIN_EXE_holder")).arg("--at").arg(path));
+    let mut program = Program::start(
+        Command::new(env!("CARGO_BIN_EXE_holder"))
+            .arg("--at")
+            .arg(path),
+    );
     program.expect(&format!("held {}", path.display()));
     program
 }
@@ -32,7 +35,10 @@ fn pgrep_sees_the_lock_and_the_pid() {
     let seen = run(&mut pgrep(&path));
     assert_eq!(said(&seen), format!("{}\n", holder.pid()));
     holder.kill();
-    assert!(!run(&mut pgrep(&path)).status.success(), "the lock ended with its holder");
+    assert!(
+        !run(&mut pgrep(&path)).status.success(),
+        "the lock ended with its holder"
+    );
 }
 
 #[test]
@@ -48,17 +54,28 @@ fn flock_sees_the_lock_and_we_see_its() {
         command
     };
     let mut ours = holder(&path);
-    assert_eq!(run(flock().arg("true")).status.code(), Some(1), "flock is refused");
+    assert_eq!(
+        run(flock().arg("true")).status.code(),
+        Some(1),
+        "flock is refused"
+    );
     ours.finish();
     assert_eq!(run(flock().arg("true")).status.code(), Some(0));
 
     let mut theirs = Program::start(flock().args(["sh", "-c", "echo in; read wait"]));
     theirs.expect("in");
     let error = PidFile::at(&path).acquire().expect_err("flock holds it");
-    assert!(matches!(error, PidFileError::AlreadyLocked { pid: None, .. }), "{error}");
+    assert!(
+        matches!(error, PidFileError::AlreadyLocked { pid: None, .. }),
+        "{error}"
+    );
     assert_eq!(text(&path), "", "nothing was written");
     theirs.finish();
-    PidFile::at(&path).acquire().expect("flock is gone").close().expect("an end");
+    PidFile::at(&path)
+        .acquire()
+        .expect("flock is gone")
+        .close()
+        .expect("an end");
 }
 
 #[test]
@@ -66,10 +83,15 @@ fn kill_reaches_the_holder_by_its_pidfile() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     let mut holder = holder(&path);
-    let killed = run(Command::new("sh").args(["-c", "kill $(cat $1)", "-"]).arg(&path));
+    let killed = run(Command::new("sh")
+        .args(["-c", "kill $(cat $1)", "-"])
+        .arg(&path));
     assert!(killed.status.success(), "{}", said(&killed));
     let status = holder.wait();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(15)
+    );
 }
 
 /// Runs looks at the file in a tight loop beside starts, until there were enough of both.
@@ -112,7 +134,12 @@ fn flock_for_reading_in_a_tight_loop_makes_no_start_fail() {
     if !has_tool("flock") {
         return skip("there is no flock");
     }
-    starts_beside(|path| drop(run(Command::new("flock").args(["-n", "-s"]).arg(path).arg("true"))));
+    starts_beside(|path| {
+        drop(run(Command::new("flock")
+            .args(["-n", "-s"])
+            .arg(path)
+            .arg("true")))
+    });
 }
 
 #[test]
@@ -152,14 +179,29 @@ mod python {
             let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
             let environment = Self { dir };
             let ok = |command: &mut Command| {
-                let output = command.env("HOME", environment.dir.path()).output().map_err(|e| e.to_string())?;
-                if output.status.success() { Ok(()) } else { Err(said(&output)) }
+                let output = command
+                    .env("HOME", environment.dir.path())
+                    .output()
+                    .map_err(|e| e.to_string())?;
+                if output.status.success() {
+                    Ok(())
+                } else {
+                    Err(said(&output))
+                }
             };
             let venv = |python: &str| {
-                ok(Command::new(python).args(["-m", "venv"]).arg(environment.dir.path().join("venv")))
+                ok(Command::new(python)
+                    .args(["-m", "venv"])
+                    .arg(environment.dir.path().join("venv")))
             };
             venv("python3").or_else(|_| venv("/usr/bin/python3"))?;
-            ok(Command::new(environment.python()).args(["-m", "pip", "install", "-q", "pid==3.0.4"]))?;
+            ok(Command::new(environment.python()).args([
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "pid==3.0.4",
+            ]))?;
             Ok(environment)
         }
 
@@ -203,42 +245,70 @@ mod python {
 
     #[test]
     fn holds_and_we_are_refused_with_its_pid() {
-        let Some(python) = Environment::get() else { return };
+        let Some(python) = Environment::get() else {
+            return;
+        };
         let dir = tempfile::tempdir().expect("a directory");
         let file = PidFile::new("app").dir(dir.path());
         let mut theirs = python.holder(&here(dir.path()));
         let error = file.acquire().expect_err("Python holds it");
-        assert!(matches!(error, PidFileError::AlreadyLocked { .. }), "{error}");
+        assert!(
+            matches!(error, PidFileError::AlreadyLocked { .. }),
+            "{error}"
+        );
         assert_eq!(error.pid(), Some(theirs.pid()));
         theirs.finish();
-        file.acquire().expect("Python is gone").close().expect("an end");
+        file.acquire()
+            .expect("Python is gone")
+            .close()
+            .expect("an end");
 
         let mut killed = python.holder(&here(dir.path()));
         killed.kill();
-        file.acquire().expect("Python was killed").close().expect("an end");
+        file.acquire()
+            .expect("Python was killed")
+            .close()
+            .expect("an end");
     }
 
     #[test]
     fn is_refused_while_we_hold() {
-        let Some(python) = Environment::get() else { return };
+        let Some(python) = Environment::get() else {
+            return;
+        };
         let dir = tempfile::tempdir().expect("a directory");
         let mut ours = holder(&dir.path().join("app.pid"));
-        assert_eq!(python.attempt(&here(dir.path())), "PidFileAlreadyLockedError");
-        assert_eq!(text(&dir.path().join("app.pid")), format!("{}\n", ours.pid()));
+        assert_eq!(
+            python.attempt(&here(dir.path())),
+            "PidFileAlreadyLockedError"
+        );
+        assert_eq!(
+            text(&dir.path().join("app.pid")),
+            format!("{}\n", ours.pid())
+        );
         ours.kill();
-        assert_eq!(python.attempt(&here(dir.path())), "in", "it takes our stale file over");
+        assert_eq!(
+            python.attempt(&here(dir.path())),
+            "in",
+            "it takes our stale file over"
+        );
     }
 
     #[test]
     fn without_locks_on_both_sides_the_pid_excludes() {
-        let Some(python) = Environment::get() else { return };
+        let Some(python) = Environment::get() else {
+            return;
+        };
         let dir = tempfile::tempdir().expect("a directory");
         let unlocked = here(dir.path()) + ", lock_pidfile=False";
         let file = PidFile::new("app").dir(dir.path()).lock(false);
 
         let mut theirs = python.holder(&unlocked);
         let error = file.acquire().expect_err("Python runs");
-        assert!(matches!(error, PidFileError::AlreadyRunning { .. }), "{error}");
+        assert!(
+            matches!(error, PidFileError::AlreadyRunning { .. }),
+            "{error}"
+        );
         assert_eq!(error.pid(), Some(theirs.pid()));
         theirs.finish();
 
@@ -249,23 +319,33 @@ mod python {
 
     #[test]
     fn finds_the_same_default_directory() {
-        let Some(python) = Environment::get() else { return };
+        let Some(python) = Environment::get() else {
+            return;
+        };
         let name = format!("pidlock-test-{}", std::process::id());
         let ours = || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
             command.args(["--name", &name]);
-            command.env_remove("XDG_RUNTIME_DIR").env_remove("RUNTIME_DIRECTORY");
+            command
+                .env_remove("XDG_RUNTIME_DIR")
+                .env_remove("RUNTIME_DIRECTORY");
             command
         };
         let mut theirs = python.holder(&format!("'{name}'"));
         let refusal = Program::start(&mut ours()).line();
         assert!(refusal.starts_with("refused: "), "{refusal}");
-        assert!(refusal.ends_with(&format!("already locked by PID {}", theirs.pid())), "{refusal}");
+        assert!(
+            refusal.ends_with(&format!("already locked by PID {}", theirs.pid())),
+            "{refusal}"
+        );
         theirs.finish();
 
         let mut ours = Program::start(&mut ours());
         assert!(ours.line().starts_with("held "));
-        assert_eq!(python.attempt(&format!("'{name}'")), "PidFileAlreadyLockedError");
+        assert_eq!(
+            python.attempt(&format!("'{name}'")),
+            "PidFileAlreadyLockedError"
+        );
         ours.finish();
     }
 }

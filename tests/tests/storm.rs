@@ -58,7 +58,10 @@ struct Arena {
 
 impl Arena {
     fn new(how: &'static str, stale: bool) -> Self {
-        let arena = Self { dir: tempfile::tempdir().expect("a directory"), how };
+        let arena = Self {
+            dir: tempfile::tempdir().expect("a directory"),
+            how,
+        };
         if stale {
             std::fs::write(arena.pidfile(), stale_record()).expect("a stale file");
         }
@@ -75,14 +78,19 @@ impl Arena {
 
     fn contender(&self, gate: &Path, hold: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
-        command.arg(self.how).args([self.pidfile(), self.path("oracle"), gate.into()]).arg(hold);
+        command
+            .arg(self.how)
+            .args([self.pidfile(), self.path("oracle"), gate.into()])
+            .arg(hold);
         command
     }
 
     /// Nobody is in any more: whatever was left behind, the next start must get in, and leave
     /// nothing but what it is asked to keep.
     fn assert_free_afterwards(&self) {
-        let file = PidFile::at(self.pidfile()).lock(self.how != "unlocked").keep(self.how == "kept");
+        let file = PidFile::at(self.pidfile())
+            .lock(self.how != "unlocked")
+            .keep(self.how == "kept");
         let guard = file.acquire().expect("a start after the storm");
         assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
         guard.close().expect("an end after the storm");
@@ -92,7 +100,13 @@ impl Arena {
 }
 
 /// `slots` contenders at any time, new ones for as long as `time`, or until `enough` says so.
-fn churn(arena: &Arena, slots: u32, crash: bool, time: Duration, enough: fn(&Tally) -> bool) -> Tally {
+fn churn(
+    arena: &Arena,
+    slots: u32,
+    crash: bool,
+    time: Duration,
+    enough: fn(&Tally) -> bool,
+) -> Tally {
     let end = Instant::now() + time;
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -191,13 +205,20 @@ fn barrier(arena: &Arena, n: usize) {
     }
     drop(closed_gate);
     // Everybody says `inside` or nothing any more.
-    let inside: Vec<_> = contenders.iter_mut().map(|contender| contender.line()).collect();
+    let inside: Vec<_> = contenders
+        .iter_mut()
+        .map(|contender| contender.line())
+        .collect();
     drop(closed_exit);
     let mut tally = Tally::default();
     for contender in &mut contenders {
         tally.count(contender.wait());
     }
-    assert_eq!(inside.iter().filter(|line| *line == "inside").count(), 1, "{tally:?}");
+    assert_eq!(
+        inside.iter().filter(|line| *line == "inside").count(),
+        1,
+        "{tally:?}"
+    );
     assert_eq!((tally.inside, tally.violations()), (1, 0), "{tally:?}");
     assert_eq!(tally.refused as usize, n - 1, "{tally:?}");
     arena.assert_free_afterwards();

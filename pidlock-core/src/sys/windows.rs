@@ -19,12 +19,11 @@ use windows_sys::Win32::Foundation::{
     WAIT_OBJECT_0,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ADD_FILE, FILE_ATTRIBUTE_DIRECTORY,
-    FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
-    FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
-    FILE_TYPE_DISK, FILE_TYPE_PIPE, FileAttributeTagInfo, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetFileType, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
-    LockFileEx, UnlockFile,
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT,
+    FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TYPE_DISK, FILE_TYPE_PIPE,
+    FileAttributeTagInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
+    LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFile,
 };
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 use windows_sys::Win32::System::Threading::{
@@ -91,7 +90,10 @@ pub(crate) fn try_lock_shared(file: &File) -> io::Result<bool> {
 fn try_lock(file: &File, flags: u32) -> io::Result<bool> {
     let mut region = OVERLAPPED {
         Anonymous: OVERLAPPED_0 {
-            Anonymous: OVERLAPPED_0_0 { Offset: LOCKED_BYTE_LOW, OffsetHigh: LOCKED_BYTE_HIGH },
+            Anonymous: OVERLAPPED_0_0 {
+                Offset: LOCKED_BYTE_LOW,
+                OffsetHigh: LOCKED_BYTE_HIGH,
+            },
         },
         ..OVERLAPPED::default()
     };
@@ -113,8 +115,15 @@ fn try_lock(file: &File, flags: u32) -> io::Result<bool> {
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     // SAFETY: the handle is open as long as `file` is borrowed; the call takes nothing else but
     // numbers.
-    let unlocked =
-        unsafe { UnlockFile(file.as_raw_handle(), LOCKED_BYTE_LOW, LOCKED_BYTE_HIGH, 1, 0) };
+    let unlocked = unsafe {
+        UnlockFile(
+            file.as_raw_handle(),
+            LOCKED_BYTE_LOW,
+            LOCKED_BYTE_HIGH,
+            1,
+            0,
+        )
+    };
     if unlocked != 0 {
         return Ok(());
     }
@@ -126,7 +135,14 @@ pub(crate) fn unlock(file: &File) -> io::Result<()> {
 
 /// Whether the error says that the file system has no such operation at all.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
-    is_any_of(error, &[ERROR_NOT_SUPPORTED, ERROR_INVALID_FUNCTION, ERROR_CALL_NOT_IMPLEMENTED])
+    is_any_of(
+        error,
+        &[
+            ERROR_NOT_SUPPORTED,
+            ERROR_INVALID_FUNCTION,
+            ERROR_CALL_NOT_IMPLEMENTED,
+        ],
+    )
 }
 
 /// Whether the error says that a name has too many characters.
@@ -135,7 +151,9 @@ pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
 }
 
 fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
-    error.raw_os_error().is_some_and(|code| codes.contains(&(code as u32)))
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&(code as u32)))
 }
 
 /// What the open file is.
@@ -145,8 +163,15 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     if medium != FILE_TYPE_DISK {
         // A reserved name (NUL, CON) or a pipe: these have no identity to ask for.
         return Ok(Stat {
-            id: Identity { device: 0, inode: 0 },
-            kind: if medium == FILE_TYPE_PIPE { Kind::Fifo } else { Kind::Device },
+            id: Identity {
+                device: 0,
+                inode: 0,
+            },
+            kind: if medium == FILE_TYPE_PIPE {
+                Kind::Fifo
+            } else {
+                Kind::Device
+            },
             links: 1,
             size: 0,
             mode: 0,
@@ -215,7 +240,11 @@ fn kind(file: &File, attributes: u32) -> io::Result<Kind> {
             _ => {}
         }
     }
-    Ok(if attributes & FILE_ATTRIBUTE_DIRECTORY != 0 { Kind::Directory } else { Kind::Regular })
+    Ok(if attributes & FILE_ATTRIBUTE_DIRECTORY != 0 {
+        Kind::Directory
+    } else {
+        Kind::Regular
+    })
 }
 
 fn reparse_tag(file: &File) -> io::Result<u32> {
@@ -286,17 +315,6 @@ pub(crate) fn effective_uid() -> u32 {
     0
 }
 
-/// Whether this user may make files in this directory.
-pub(crate) fn can_create_in(directory: &Path) -> bool {
-    let opened = OpenOptions::new()
-        .access_mode(FILE_ADD_FILE)
-        .share_mode(SHARE_ALL)
-        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
-        .open(directory);
-    // To a plain file the same bit means the right to write.
-    opened.and_then(|opened| opened.metadata()).is_ok_and(|metadata| metadata.is_dir())
-}
-
 /// Whether the program's environment is that of a user with fewer rights: never, for there are no
 /// set-user-ID programs here.
 pub(crate) fn has_raised_privileges() -> bool {
@@ -328,7 +346,9 @@ pub(crate) fn life(pid: u32) -> Life {
     if found != pid || has_ended(&process) {
         return Life::Gone;
     }
-    Life::Running { since: start_time(&process) }
+    Life::Running {
+        since: start_time(&process),
+    }
 }
 
 /// A process keeps its number after its end for as long as somebody has a handle to it.
@@ -376,7 +396,9 @@ pub(crate) struct ThisProcess {
 impl ThisProcess {
     /// Who asks.
     pub(crate) fn current() -> Self {
-        Self { pid: std::process::id() }
+        Self {
+            pid: std::process::id(),
+        }
     }
 
     pub(crate) fn pid(self) -> u32 {
@@ -396,7 +418,9 @@ pub(crate) struct PerProcess<T: 'static> {
 
 impl<T: Default + Send + Sync> PerProcess<T> {
     pub(crate) const fn new() -> Self {
-        Self { value: OnceLock::new() }
+        Self {
+            value: OnceLock::new(),
+        }
     }
 
     /// The value of process `me`, made when it first asks.

@@ -30,7 +30,12 @@ fn main() -> ExitCode {
     let path = Path::new(path);
     // Opened before the pidfile: the kernel closes a dying process's files in this order, so that
     // the oracle never takes a killed holder for one that is still inside.
-    let oracle = OpenOptions::new().write(true).create(true).truncate(false).open(oracle).expect("oracle");
+    let oracle = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(oracle)
+        .expect("oracle");
     if gate != "-" {
         println!("ready");
         wait_for(gate);
@@ -43,7 +48,9 @@ fn main() -> ExitCode {
     if !alone {
         return ExitCode::from(NOT_ALONE);
     }
-    let named = || fs::read_to_string(path).is_ok_and(|text| text.trim_end() == std::process::id().to_string());
+    let named = || {
+        fs::read_to_string(path).is_ok_and(|text| text.trim_end() == std::process::id().to_string())
+    };
     let mut always_named = named();
     match hold.parse() {
         Ok(time) => {
@@ -115,7 +122,8 @@ fn enter_naively(path: &Path) -> Result<Inside, u8> {
         .map_err(|_| FAILED)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| REFUSED)?;
     file.set_len(0).map_err(|_| FAILED)?;
-    file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0).map_err(|_| FAILED)?;
+    file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)
+        .map_err(|_| FAILED)?;
     Ok(Inside::Naive(file))
 }
 

@@ -4,7 +4,8 @@
 //! [--uid UID] [--gid GID] [--then WHAT]`. Says `held PATH`, or `refused: WHY` and ends with 3
 //! (contention) or 4. With `--then`, before it waits:
 //! `fork` forks a child that drops the guard and exits, `inherit` one that lives on, `respawn`
-//! starts a program that lives on.
+//! starts a program that lives on, `lose` closes the pidfile's descriptor and opens another file
+//! in its place, as a careless daemonizer would.
 
 use std::io::{Read, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -55,13 +56,23 @@ fn main() -> ExitCode {
             true
         }),
         "respawn" => {
-            let started = Command::new("sleep").arg("1000").stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+            let started = Command::new("sleep")
+                .arg("1000")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn();
             say(&format!("started {}", started.expect("sleep starts").id()));
+            Some(guard)
+        }
+        "lose" => {
+            lose_descriptor(guard.path());
             Some(guard)
         }
         _ => panic!("unknown action {then}"),
     };
-    let Some(guard) = guard else { return ExitCode::SUCCESS };
+    let Some(guard) = guard else {
+        return ExitCode::SUCCESS;
+    };
     if let Err(error) = guard.verify() {
         say(&format!("unsound: {error}"));
     }
@@ -70,7 +81,29 @@ fn main() -> ExitCode {
         Ok(()) => say("closed"),
         Err(error) => say(&format!("closed, but {error}")),
     }
+    if then == "lose" {
+        let whole = std::fs::metadata(format!("/proc/self/fd/{LOST}"))
+            .is_ok_and(|m| m.is_file() && m.len() > 0);
+        say(if whole {
+            "and the other file is whole"
+        } else {
+            "and the other file was closed too"
+        });
+    }
     ExitCode::SUCCESS
+}
+
+/// The first descriptor that a program opens for itself.
+const LOST: i32 = 3;
+
+fn lose_descriptor(path: &std::path::Path) {
+    let link = std::fs::read_link(format!("/proc/self/fd/{LOST}")).expect("a descriptor");
+    assert_eq!(link, path, "the pidfile is what this program opened first");
+    let other = std::fs::File::open("/proc/self/exe").expect("this program's file");
+    // SAFETY: takes the number away from the guard, who must notice: that is what is tested.
+    #[allow(unsafe_code)]
+    let answer = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&other), LOST) };
+    assert_eq!(answer, LOST);
 }
 
 /// Forks; the child does something with its copy of the guard and leaves by `_exit`.
@@ -81,7 +114,11 @@ fn fork(guard: PidGuard, child: fn(PidGuard) -> bool) -> Option<PidGuard> {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
         0 => {
             let as_expected = child(guard);
-            say(if as_expected { "child done" } else { "child found the guard sound" });
+            say(if as_expected {
+                "child done"
+            } else {
+                "child found the guard sound"
+            });
             // SAFETY: ends the process at once.
             unsafe { libc::_exit(0) }
         }

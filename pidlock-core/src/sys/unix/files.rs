@@ -114,7 +114,10 @@ fn digest(metadata: &Metadata) -> Stat {
         _ => Kind::Device,
     };
     Stat {
-        id: Identity { device: metadata.dev(), inode: metadata.ino() },
+        id: Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        },
         kind,
         links: metadata.nlink(),
         size: metadata.size(),
@@ -174,7 +177,12 @@ pub(crate) fn can_create_in(directory: &Path) -> bool {
     // SAFETY: `path` is a NUL-terminated string that lives until after the call; faccessat only
     // reads it.
     let answer = unsafe {
-        libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS)
+        libc::faccessat(
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::W_OK | libc::X_OK,
+            libc::AT_EACCESS,
+        )
     };
     answer == 0 && directory.is_dir()
 }

@@ -18,7 +18,10 @@ pub(crate) struct ThisProcess {
 impl ThisProcess {
     /// Who asks.
     pub(crate) fn current() -> Self {
-        Self { pid: std::process::id(), generation: generation() }
+        Self {
+            pid: std::process::id(),
+            generation: generation(),
+        }
     }
 
     pub(crate) fn pid(self) -> u32 {
@@ -130,7 +133,9 @@ struct Owned<T> {
 
 impl<T: Default + Send + Sync> PerProcess<T> {
     pub(crate) const fn new() -> Self {
-        Self { current: AtomicPtr::new(ptr::null_mut()) }
+        Self {
+            current: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     /// The value of process `me`, made when it first asks. A parent's value stays where it is,
@@ -145,9 +150,13 @@ impl<T: Default + Send + Sync> PerProcess<T> {
                     return &known.value;
                 }
             }
-            let fresh = Box::into_raw(Box::new(Owned { owner: me, value: T::default() }));
+            let fresh = Box::into_raw(Box::new(Owned {
+                owner: me,
+                value: T::default(),
+            }));
             let stored =
-                self.current.compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire);
+                self.current
+                    .compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire);
             if stored.is_err() {
                 // SAFETY: `fresh` came from Box::into_raw and was not stored anywhere.
                 drop(unsafe { Box::from_raw(fresh) });
@@ -181,7 +190,13 @@ mod tests {
     #[test]
     fn another_generation_with_the_same_pid_is_another_process() {
         let me = ThisProcess::current();
-        assert!(!ThisProcess { generation: me.generation + 1, ..me }.is_current());
+        assert!(
+            !ThisProcess {
+                generation: me.generation + 1,
+                ..me
+            }
+            .is_current()
+        );
     }
 
     /// What `f` answers in a forked child.
@@ -208,7 +223,10 @@ mod tests {
     fn a_forked_child_is_another_even_if_it_had_the_same_number() {
         let me = ThisProcess::current();
         assert!(in_child(|| {
-            let same_number = ThisProcess { pid: std::process::id(), ..me };
+            let same_number = ThisProcess {
+                pid: std::process::id(),
+                ..me
+            };
             !me.is_current() && !same_number.is_current() && ThisProcess::current().is_current()
         }));
         assert!(me.is_current());
@@ -229,8 +247,13 @@ mod tests {
     #[test]
     fn a_child_starts_with_a_value_of_its_own() {
         static VALUE: PerProcess<AtomicU64> = PerProcess::new();
-        VALUE.get(ThisProcess::current()).store(5, Ordering::Release);
-        assert!(in_child(|| VALUE.get(ThisProcess::current()).load(Ordering::Acquire) == 0));
+        VALUE
+            .get(ThisProcess::current())
+            .store(5, Ordering::Release);
+        assert!(in_child(|| VALUE
+            .get(ThisProcess::current())
+            .load(Ordering::Acquire)
+            == 0));
         assert_eq!(VALUE.get(ThisProcess::current()).load(Ordering::Acquire), 5);
     }
 }

@@ -100,13 +100,19 @@ mod proc {
     }
 
     fn since_boot() -> Option<Duration> {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         // SAFETY: `time` is a valid timespec that the call may write to, and outlives it.
         let answer = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
         if answer != 0 {
             return None;
         }
-        Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+        Some(Duration::new(
+            u64::try_from(time.tv_sec).ok()?,
+            u32::try_from(time.tv_nsec).ok()?,
+        ))
     }
 }
 
@@ -144,7 +150,10 @@ mod tests {
             wait.recv().ok();
         });
         let number = answer.recv().expect("the thread sends its number");
-        assert!(exists(number), "kill(2) takes a thread's number for a process");
+        assert!(
+            exists(number),
+            "kill(2) takes a thread's number for a process"
+        );
         assert_eq!(life(number), Life::Gone);
         drop(done);
         thread.join().expect("the thread ends");
@@ -153,7 +162,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_zombie_is_gone() {
-        let mut child = std::process::Command::new("true").spawn().expect("true starts");
+        let mut child = std::process::Command::new("true")
+            .spawn()
+            .expect("true starts");
         let number = child.id();
         while life(number) != Life::Gone {
             std::thread::yield_now();

@@ -1,0 +1,250 @@
+//! Each example, run as a person would.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// An example's program, with a directory of its own as the default one.
+fn example(name: &str, dir: &Path) -> Command {
+    // Cargo tells tests where binaries are, but not examples: beside this test's own directory.
+    let here = std::env::current_exe().expect("this program");
+    let path: PathBuf = here
+        .ancestors()
+        .nth(2)
+        .expect("a directory")
+        .join("examples")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo build --examples`",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command
+        .env_remove("RUNTIME_DIRECTORY")
+        .env("XDG_RUNTIME_DIR", dir);
+    command
+}
+
+struct Running {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        Self { child, output }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output
+            .read_line(&mut line)
+            .expect("its output is text");
+        line.trim_end().to_owned()
+    }
+
+    /// Waits for this line, whatever comes before it.
+    fn wait_for(&mut self, wanted: &str) {
+        loop {
+            let line = self.line();
+            assert!(!line.is_empty(), "it ended without {wanted:?}");
+            if line == wanted {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn dir() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr[..]]
+        .map(String::from_utf8_lossy)
+        .concat()
+}
+
+#[test]
+fn quickstart_runs_once_and_again_after_kill_9() {
+    let dir = dir();
+    let path = dir.path().join("pidlock-quickstart.pid");
+    let mut first = Running::start(example("quickstart", dir.path()).arg("1000"));
+    let pid = first.child.id();
+    assert_eq!(
+        first.line(),
+        format!("running as PID {pid}, see {}", path.display())
+    );
+    assert_eq!(
+        fs::read_to_string(&path).expect("the pidfile"),
+        format!("{pid}\n")
+    );
+
+    // The best of several: only the machine's other work can make one slow.
+    let fastest = (0..20)
+        .map(|_| {
+            let start = Instant::now();
+            let second = example("quickstart", dir.path())
+                .output()
+                .expect("it starts");
+            let time = start.elapsed();
+            assert_eq!(second.status.code(), Some(1));
+            let refusal = format!(
+                "Error: pidfile '{}' already locked by PID {pid}\n",
+                path.display()
+            );
+            assert_eq!(said(&second), refusal);
+            time
+        })
+        .min();
+    assert!(fastest < Some(Duration::from_millis(50)), "{fastest:?}");
+
+    first.child.kill().expect("kill -9");
+    assert_eq!(first.child.wait().expect("it ends").signal(), Some(9));
+    assert!(path.exists(), "nobody could clean up");
+
+    let third = example("quickstart", dir.path())
+        .arg("0")
+        .output()
+        .expect("it starts");
+    assert!(third.status.success(), "{}", said(&third));
+    assert!(said(&third).ends_with("done\n"), "{}", said(&third));
+    assert!(!path.exists());
+}
+
+#[test]
+fn quickstart_explains_a_bad_argument_and_leaves_nothing() {
+    let dir = dir();
+    let output = example("quickstart", dir.path())
+        .arg("soon")
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said(&output), "Error: \"'soon' is no number of seconds\"\n");
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn workers_run_once_each_over_threads_and_processes() {
+    let dir = dir();
+    let mut first = Running::start(
+        example("workers", dir.path())
+            .args(["0", "1", "2"])
+            .env("WORK_SECONDS", "1000"),
+    );
+    let pid = first.child.id();
+    let mut lines = [first.line(), first.line(), first.line()];
+    lines.sort();
+    assert_eq!(
+        lines,
+        [0, 1, 2].map(|id| format!("worker {id} runs in process {pid}"))
+    );
+    for id in 0..3 {
+        let path = dir.path().join(format!("worker-{id}.pid"));
+        assert_eq!(
+            fs::read_to_string(path).expect("the pidfile"),
+            format!("{pid}\n")
+        );
+    }
+
+    let second = example("workers", dir.path())
+        .args(["2", "3"])
+        .env("WORK_SECONDS", "0")
+        .output()
+        .expect("it starts");
+    let lines = said(&second);
+    let path = dir.path().join("worker-2.pid");
+    let busy = format!(
+        "worker 2 is busy: pidfile '{}' already locked by PID {pid}",
+        path.display()
+    );
+    assert!(lines.lines().any(|line| line == busy), "{lines}");
+    assert!(
+        lines.lines().any(|line| line == "worker 3 is done"),
+        "{lines}"
+    );
+
+    drop(first);
+    let mut third = Running::start(
+        example("workers", dir.path())
+            .arg("2")
+            .env("WORK_SECONDS", "0"),
+    );
+    third.wait_for("worker 2 is done");
+    third.child.wait().expect("it ends");
+    assert!(!path.exists());
+}
+
+#[test]
+fn workers_of_one_process_exclude_each_other_too() {
+    let dir = dir();
+    let mut twice = Running::start(
+        example("workers", dir.path())
+            .args(["7", "7"])
+            .env("WORK_SECONDS", "1000"),
+    );
+    let pid = twice.child.id();
+    let path = dir.path().join("worker-7.pid");
+    let mut lines = [twice.line(), twice.line()];
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            format!(
+                "worker 7 is busy: pidfile '{}' already locked by PID {pid}",
+                path.display()
+            ),
+            format!("worker 7 runs in process {pid}"),
+        ]
+    );
+}
+
+#[test]
+fn guard_tells_a_holder_from_a_process_that_does_not_lock() {
+    let dir = dir();
+    let path = dir.path().join("pidlock-guard.pid");
+    let mut first = Running::start(example("guard", dir.path()).arg("1000"));
+    let pid = first.child.id();
+    assert_eq!(
+        first.line(),
+        format!("doing the work as PID {pid}, see {}", path.display())
+    );
+    let second = example("guard", dir.path()).output().expect("it starts");
+    assert!(second.status.success());
+    assert_eq!(
+        said(&second),
+        format!("nothing to do: process {pid} is at it\n")
+    );
+    drop(first);
+
+    let me = std::process::id();
+    fs::write(&path, format!("{me}\n")).expect("a record of a process that does not lock");
+    let third = example("guard", dir.path()).output().expect("it starts");
+    assert_eq!(third.status.code(), Some(1));
+    let words = format!(
+        "process {me}, named by {}, runs without the lock\n",
+        path.display()
+    );
+    assert_eq!(said(&third), words);
+
+    fs::remove_file(&path).expect("a clean directory");
+    let fourth = example("guard", dir.path())
+        .arg("0")
+        .output()
+        .expect("it starts");
+    assert!(fourth.status.success(), "{}", said(&fourth));
+    assert!(!path.exists());
+}

@@ -1,0 +1,18 @@
+//! A `main` whose return type has no name, and a function that ends the process.
+
+use std::process::Termination;
+
+use pidlock_core::pidfile;
+
+#[pidfile(path = std::env::args_os().nth(1).unwrap())]
+fn main() -> impl Termination {
+    if let Some(path) = std::env::args().nth(2) {
+        println!("{}", work(&path));
+    }
+    println!("ran");
+}
+
+#[pidfile(path = path, on_error = pidlock_core::exit)]
+fn work(path: &str) -> u8 {
+    7
+}

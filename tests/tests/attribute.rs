@@ -1,0 +1,665 @@
+//! The attribute, from the outside: what its keys do, what it does to a function, and what a
+//! refusal is for each return type.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::fmt::Display;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use pidlock_core::{PidFile, PidFileError, pidfile};
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    loop {
+        let polled = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(result) = polled {
+            return result;
+        }
+    }
+}
+
+/// Pending once.
+#[derive(Default)]
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+fn own_pid(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text == format!("{}\n", std::process::id()))
+}
+
+fn is_held(path: &Path) -> bool {
+    PidFile::at(path)
+        .acquire()
+        .is_err_and(|error| error.is_contention())
+}
+
+fn panic_of(run: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+    payload
+        .downcast_ref::<String>()
+        .expect("a panic with a message")
+        .clone()
+}
+
+mod keys {
+    use super::*;
+
+    #[pidfile("plain", dir = dir)]
+    fn positional(dir: &Path) -> Result<bool, PidFileError> {
+        Ok(own_pid(&dir.join("plain.pid")))
+    }
+
+    #[pidfile(name = "worker-{id}", dir = dir, suffix = id > 7)]
+    fn formatted(dir: &Path, id: u32) -> Result<Vec<PathBuf>, PidFileError> {
+        Ok(list(dir))
+    }
+
+    #[pidfile("{{{id:02}}}-{type}", dir = dir)]
+    fn braces(dir: &Path, id: u32, r#type: &str) -> Result<Vec<PathBuf>, PidFileError> {
+        Ok(list(dir))
+    }
+
+    #[pidfile(name = concat!("from-", "{id}"), dir = dir)]
+    fn not_a_literal(dir: &Path) -> Result<Vec<PathBuf>, PidFileError> {
+        Ok(list(dir))
+    }
+
+    #[pidfile(dir = dir)]
+    fn unnamed(dir: &Path) -> Result<Vec<PathBuf>, PidFileError> {
+        Ok(list(dir))
+    }
+
+    #[pidfile(path = "{dir}/{name}")]
+    fn path(dir: &str, name: &str) -> Result<Vec<PathBuf>, PidFileError> {
+        Ok(list(Path::new(dir)))
+    }
+
+    #[pidfile("kept", dir = dir, keep)]
+    fn kept(dir: &Path) -> Result<(), PidFileError> {
+        Ok(())
+    }
+
+    #[pidfile("recursive", dir = dir, reentrant)]
+    fn recursive(dir: &Path, depth: u32) -> Result<u32, PidFileError> {
+        if depth == 0 {
+            Ok(0)
+        } else {
+            Ok(1 + recursive(dir, depth - 1)?)
+        }
+    }
+
+    #[pidfile("recursive", dir = dir, reentrant = false)]
+    fn not_recursive(dir: &Path, depth: u32) -> Result<u32, PidFileError> {
+        if depth == 0 {
+            Ok(0)
+        } else {
+            Ok(1 + not_recursive(dir, depth - 1)?)
+        }
+    }
+
+    #[pidfile("temporary-{unique}", temp_dir = true, lock = false)]
+    fn temporary(unique: u32) -> Result<bool, PidFileError> {
+        Ok(own_pid(
+            &std::env::temp_dir().join(format!("temporary-{unique}.pid")),
+        ))
+    }
+
+    fn list(dir: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| PathBuf::from(entry.unwrap().file_name()))
+            .collect()
+    }
+
+    #[test]
+    fn text() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        assert!(positional(dir).unwrap());
+        assert_eq!(formatted(dir, 7).unwrap(), [Path::new("worker-7")]);
+        assert_eq!(formatted(dir, 8).unwrap(), [Path::new("worker-8.pid")]);
+        assert_eq!(braces(dir, 5, "x").unwrap(), [Path::new("{05}-x.pid")]);
+        assert_eq!(not_a_literal(dir).unwrap(), [Path::new("from-{id}.pid")]);
+        assert_eq!(
+            path(dir.to_str().unwrap(), "exact").unwrap(),
+            [Path::new("exact")]
+        );
+        let program = std::env::current_exe().unwrap();
+        let program = program.file_stem().unwrap().to_str().unwrap();
+        let unnamed = unnamed(dir).unwrap();
+        assert!(
+            unnamed[0].to_str().unwrap().starts_with(program),
+            "{unnamed:?}"
+        );
+        assert_eq!(list(dir), [] as [PathBuf; 0]);
+    }
+
+    #[test]
+    fn switches() {
+        let dir = tempfile::tempdir().unwrap();
+        kept(dir.path()).unwrap();
+        assert_eq!(list(dir.path()), [Path::new("kept.pid")]);
+        assert_eq!(recursive(dir.path(), 3).unwrap(), 3);
+        assert!(not_recursive(dir.path(), 3).unwrap_err().is_contention());
+        assert!(temporary(std::process::id()).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rights() {
+        use std::os::unix::fs::MetadataExt;
+
+        #[pidfile(path = path, mode = mode, uid = uid, gid = gid)]
+        fn owned(path: &Path, mode: u32, uid: u32, gid: u32) -> Result<u32, PidFileError> {
+            Ok(std::fs::metadata(path)
+                .map(|found| found.mode() & 0o7777)
+                .unwrap_or_default())
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let us = std::fs::metadata(dir.path()).unwrap();
+        let path = dir.path().join("x");
+        assert_eq!(owned(&path, 0o600, us.uid(), us.gid()).unwrap(), 0o600);
+        assert_eq!(owned(&path, 0o666, us.uid(), us.gid()).unwrap(), 0o666);
+    }
+
+    #[test]
+    fn values_are_evaluated_at_each_call_before_the_lock() {
+        #[pidfile(path = next(path, calls)?)]
+        fn counted(path: &Path, calls: &Cell<u32>) -> Result<PathBuf, PidFileError> {
+            Ok(path.join(calls.get().to_string()))
+        }
+
+        fn next(path: &Path, calls: &Cell<u32>) -> Result<PathBuf, PidFileError> {
+            calls.set(calls.get() + 1);
+            let path = path.join(calls.get().to_string());
+            assert!(!path.exists());
+            PidFile::at(&path).path()
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let calls = Cell::new(0);
+        for call in 1..=3 {
+            let path = counted(dir.path(), &calls).unwrap();
+            assert_eq!(
+                (calls.get(), path),
+                (call, dir.path().join(call.to_string()))
+            );
+        }
+    }
+
+    #[test]
+    fn temporaries_of_values_end_before_the_body() {
+        #[pidfile(path = name.lock().unwrap().as_path())]
+        fn locks_too(name: &Mutex<PathBuf>) -> Result<bool, PidFileError> {
+            Ok(is_held(&name.lock().unwrap()))
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        assert!(locks_too(&Mutex::new(dir.path().join("x"))).unwrap());
+    }
+}
+
+mod shapes {
+    use super::*;
+
+    struct Owner {
+        path: PathBuf,
+        text: String,
+    }
+
+    trait Methods: Sized {
+        fn path(&self) -> &Path;
+
+        #[pidfile(path = self.path())]
+        fn by_value(self) -> Result<Self, PidFileError> {
+            assert!(own_pid(self.path()));
+            Ok(self)
+        }
+
+        #[pidfile(path = self.path())]
+        async fn by_value_async(self) -> Result<Self, PidFileError> {
+            Pause::default().await;
+            assert!(own_pid(self.path()));
+            Ok(self)
+        }
+    }
+
+    impl Methods for Owner {
+        fn path(&self) -> &Path {
+            &self.path
+        }
+    }
+
+    impl Owner {
+        #[pidfile(path = &self.path)]
+        fn by_ref(&self) -> Result<&str, PidFileError> {
+            assert!(own_pid(&self.path));
+            Ok(&self.text)
+        }
+
+        #[pidfile(path = &self.path)]
+        fn by_mut(&mut self, text: &str) -> Result<&mut String, PidFileError> {
+            assert!(own_pid(&self.path));
+            self.text.push_str(text);
+            Ok(&mut self.text)
+        }
+
+        #[pidfile(path = &self.path)]
+        fn mut_value(mut self, text: &str) -> Result<String, PidFileError> {
+            assert!(own_pid(&self.path));
+            self.text += text;
+            Ok(self.text)
+        }
+
+        #[pidfile(path = &self.path)]
+        fn boxed(self: Box<Self>) -> Result<Box<dyn Display>, PidFileError> {
+            assert!(own_pid(&self.path));
+            Ok(Box::new(self.text))
+        }
+
+        #[pidfile(path = &self.path)]
+        fn counted(self: Rc<Self>) -> Result<impl Display, PidFileError> {
+            assert!(own_pid(&self.path));
+            Ok(self.text.clone())
+        }
+
+        #[pidfile(path = &self.path)]
+        async fn pinned(self: Pin<&mut Self>) -> Result<impl Display + use<>, PidFileError> {
+            Pause::default().await;
+            assert!(own_pid(&self.path));
+            Ok(self.text.clone())
+        }
+
+        #[pidfile(path = &self.path, on_error = |_| "refused")]
+        fn lends<'a>(self, text: &'a str, count: &mut usize) -> &'a str {
+            *count += self.text.len();
+            text
+        }
+    }
+
+    #[test]
+    fn methods() -> Result<(), PidFileError> {
+        let dir = tempfile::tempdir().unwrap();
+        let new = || Owner {
+            path: dir.path().join("x"),
+            text: "text".into(),
+        };
+        assert_eq!(new().by_value()?.text, "text");
+        assert_eq!(block_on(new().by_value_async())?.text, "text");
+        assert_eq!(new().by_ref()?, "text");
+        assert_eq!(new().by_mut("!")?, "text!");
+        assert_eq!(new().mut_value("?")?, "text?");
+        assert_eq!(Box::new(new()).boxed()?.to_string(), "text");
+        assert_eq!(Rc::new(new()).counted()?.to_string(), "text");
+        assert_eq!(block_on(Pin::new(&mut new()).pinned())?.to_string(), "text");
+        let mut count = 1;
+        assert_eq!((new().lends("lent", &mut count), count), ("lent", 5));
+        Ok(())
+    }
+
+    #[pidfile(path = path)]
+    fn generic<'a, T, const N: usize>(
+        path: &Path,
+        value: &'a T,
+        mut each: impl FnMut(usize),
+        array: [u8; N],
+    ) -> Result<(&'a T, impl Iterator<Item = u8>), Box<dyn Error + Send + Sync>>
+    where
+        T: Display + ?Sized,
+    {
+        assert!(own_pid(path));
+        each(N);
+        array.first().ok_or("empty")?;
+        Ok((value, array.into_iter().rev()))
+    }
+
+    #[pidfile(path = path)]
+    fn patterns(
+        path: &Path,
+        (a, _): (u8, String),
+        [first, .., ref last]: [String; 3],
+        _: u8,
+        _named: u8,
+        #[cfg(any())] absent: Absent,
+        #[cfg(not(any()))] mut present: u8,
+        #[expect(unused_variables)] unused: u8,
+        r#fn: u8,
+    ) -> Result<String, PidFileError> {
+        assert!(own_pid(path));
+        present += 1;
+        Ok(format!("{a}{first}{last}{_named}{present}{}", r#fn))
+    }
+
+    #[pidfile(path = path)]
+    #[track_caller]
+    fn tracked(path: &Path) -> Result<&'static Location<'static>, PidFileError> {
+        Ok(Location::caller())
+    }
+
+    #[pidfile(path = path)]
+    async fn asynchronous(path: &Path, text: String) -> Result<String, PidFileError> {
+        #![allow(clippy::let_and_return)]
+        assert!(own_pid(path));
+        Pause::default().await;
+        let result = Ok(text + "!");
+        result
+    }
+
+    macro_rules! make {
+        ($v:vis fn $name:ident($path:ident, $($arg:pat => $t:ty),*) -> $r:ty $body:block, $asked:expr) => {
+            #[pidfile(path = $asked, crate = facade::pidlock_core)]
+            $v fn $name($path: &Path, $($arg: $t),*) -> $r $body
+        };
+    }
+
+    mod facade {
+        pub(super) use pidlock_core;
+    }
+
+    make!(fn made(path, (a, _) => (u8, u8), b => u8) -> Result<u8, PidFileError> {
+        assert!(own_pid(path));
+        Ok(a + b)
+    }, path);
+
+    #[test]
+    fn functions() -> Result<(), PidFileError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("x");
+        let mut seen = 0;
+        let (text, rest) = generic(path, "text", |n| seen = n, [1, 2, 3]).unwrap();
+        assert_eq!((text, rest.collect(), seen), ("text", vec![3, 2, 1], 3));
+        let of = |text: &str| ["a", "b", text].map(String::from);
+        assert_eq!(
+            patterns(path, (1, String::new()), of("c"), 0, 2, 3, 0, 5)?,
+            "1ac245"
+        );
+        assert_eq!(tracked(path)?.line(), line!());
+        assert_eq!(block_on(asynchronous(path, "text".into()))?, "text!");
+        assert_eq!(made(path, (1, 2), 3)?, 4);
+        Ok(())
+    }
+
+    // What is ours and what is theirs may have the same letters.
+    #[pidfile(path = __plg.join(__plb), on_error = |e| { let _ = (__plg, __pls, __ple); Err(e) })]
+    fn names(
+        (__plp1, __plb): (u8, &str),
+        __plg: &Path,
+        __pls: u8,
+        __ple: u8,
+        __plp0: u8,
+    ) -> Result<u8, PidFileError> {
+        assert!(own_pid(&__plg.join(__plb)));
+        Ok(__plp1 + __pls + __ple + __plp0)
+    }
+
+    #[test]
+    fn names_do_not_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(names((1, "x"), dir.path(), 2, 3, 4).unwrap(), 10);
+    }
+}
+
+mod asynchronous {
+    use super::*;
+
+    #[pidfile(path = path.as_path())]
+    async fn waits(path: Arc<PathBuf>) -> Result<(), PidFileError> {
+        Pause::default().await;
+        Ok(())
+    }
+
+    #[test]
+    fn acquired_at_the_first_poll_and_released_at_the_end() {
+        fn send<T: Send>(value: T) -> T {
+            value
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = Arc::new(dir.path().join("x"));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut future = send(Box::pin(waits(Arc::clone(&path))));
+        assert!(!path.exists());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        assert!(is_held(&path));
+        let mut second = Box::pin(waits(Arc::clone(&path)));
+        let Poll::Ready(Err(error)) = second.as_mut().poll(&mut context) else {
+            panic!("refused at once");
+        };
+        assert!(error.is_contention());
+        assert!(future.as_mut().poll(&mut context).is_ready());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn released_when_dropped_half_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Arc::new(dir.path().join("x"));
+        let mut future = Box::pin(waits(Arc::clone(&path)));
+        assert!(
+            future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+        assert!(is_held(&path));
+        drop(future);
+        assert!(!path.exists());
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[derive(Debug)]
+    enum Own {
+        Lock(PidFileError),
+    }
+
+    impl From<PidFileError> for Own {
+        fn from(error: PidFileError) -> Self {
+            Own::Lock(error)
+        }
+    }
+
+    type Alias<T> = Result<T, Own>;
+    type Unit = ();
+
+    #[pidfile(path = path)]
+    fn own(path: &Path) -> Result<(), Own> {
+        Ok(())
+    }
+
+    #[pidfile(path = path)]
+    fn alias(path: &Path) -> Alias<&Path> {
+        Ok(path)
+    }
+
+    #[pidfile(path = path)]
+    fn boxed(path: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+
+    #[pidfile(path = path)]
+    fn io(path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[pidfile(path = path)]
+    fn code(path: &Path) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+
+    #[pidfile(path = path)]
+    fn unit(path: &Path) {}
+
+    #[pidfile(path = path)]
+    fn alias_of_unit(path: &Path) -> Unit {}
+
+    #[pidfile(path = path)]
+    async fn asynchronous_unit(path: &Path) {}
+
+    #[pidfile(path = path)]
+    fn never(path: &Path) -> ! {
+        panic!("not refused")
+    }
+
+    #[test]
+    fn by_return_type() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("x");
+        let message = format!(
+            "pidfile '{}' already locked by PID {}",
+            path.display(),
+            std::process::id()
+        );
+
+        own(path).unwrap();
+        let _held = PidFile::at(path).acquire().unwrap();
+        let Own::Lock(error) = own(path).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert!(matches!(alias(path), Err(Own::Lock(_))));
+        assert_eq!(boxed(path).unwrap_err().to_string(), message);
+        assert_eq!(io(path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(
+            format!("{:?}", code(path)),
+            format!("{:?}", ExitCode::FAILURE)
+        );
+        assert_eq!(panic_of(|| unit(path)), message);
+        assert_eq!(panic_of(|| alias_of_unit(path)), message);
+        assert_eq!(panic_of(|| block_on(asynchronous_unit(path))), message);
+        assert_eq!(panic_of(|| never(path)), message);
+        assert!(is_held(path));
+    }
+
+    #[pidfile(path = path, on_error = |error| error.to_string().len())]
+    fn closure(path: &Path) -> usize {
+        0
+    }
+
+    #[pidfile(path = path, on_error = |error| {
+        if error.is_contention() {
+            return Box::new(format!("{}: {error}", path.display()));
+        }
+        Box::new(3)
+    })]
+    fn closure_that_coerces(path: &Path) -> Box<dyn Display + '_> {
+        Box::new("")
+    }
+
+    #[pidfile(path = path, on_error = handler)]
+    fn function(path: &Path) -> usize {
+        0
+    }
+
+    fn handler(error: PidFileError) -> usize {
+        error.to_string().len()
+    }
+
+    #[pidfile(path = path, on_error = diverges)]
+    fn function_that_diverges(path: &Path) -> impl Display {
+        0
+    }
+
+    fn diverges(error: PidFileError) -> ! {
+        panic!("diverged: {error}")
+    }
+
+    #[pidfile(path = path, on_error = on_error)]
+    fn parameter(path: &Path, on_error: impl FnOnce(PidFileError) -> usize) -> usize {
+        0
+    }
+
+    #[pidfile(path = path, on_error = make_handler(7))]
+    fn made(path: &Path) -> usize {
+        0
+    }
+
+    fn make_handler(n: usize) -> impl FnOnce(PidFileError) -> usize {
+        move |_| n
+    }
+
+    #[pidfile(path = path, on_error = |_| *calls += 1)]
+    extern "C" fn foreign(path: &PathBuf, calls: &mut u32) {}
+
+    #[pidfile(path = path, on_error = pidlock_core::skip)]
+    fn skipped(path: &Path) -> Option<u32> {
+        Some(3)
+    }
+
+    #[pidfile(path = path, on_error = pidlock_core::skip)]
+    async fn skipped_unit(path: &Path, ran: &Cell<bool>) {
+        ran.set(true);
+    }
+
+    #[test]
+    fn by_on_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("x");
+        let mut calls = 0;
+        foreign(path, &mut calls);
+        assert_eq!(calls, 0);
+        assert_eq!(
+            (
+                closure(path),
+                function(path),
+                parameter(path, |_| 1),
+                made(path)
+            ),
+            (0, 0, 0, 0)
+        );
+        let ran = Cell::new(false);
+        block_on(skipped_unit(path, &ran));
+        assert!(ran.take());
+
+        let held = PidFile::at(path).acquire().unwrap();
+        let message = PidFile::at(path).acquire().unwrap_err().to_string();
+        assert_eq!(closure(path), message.len());
+        let coerced = closure_that_coerces(path).to_string();
+        assert_eq!(coerced, format!("{}: {message}", path.display()));
+        assert_eq!(function(path), message.len());
+        let diverged = panic_of(|| _ = function_that_diverges(path));
+        assert_eq!(diverged, format!("diverged: {message}"));
+        assert_eq!(
+            parameter(path, |error| error.to_string().len()),
+            message.len()
+        );
+        assert_eq!(made(path), 7);
+        foreign(path, &mut calls);
+        assert_eq!(calls, 1);
+        assert_eq!(skipped(path), None);
+        block_on(skipped_unit(path, &ran));
+        assert!(!ran.take());
+
+        drop(held);
+        std::fs::create_dir(path).unwrap();
+        let other = PidFile::at(path).acquire().unwrap_err();
+        assert!(!other.is_contention());
+        assert_eq!(
+            panic_of(|| drop(skipped(path))),
+            other.to_string(),
+            "skip hides only contention"
+        );
+    }
+}
