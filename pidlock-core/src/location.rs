@@ -99,6 +99,11 @@ fn check_name(name: &OsStr) -> Result<(), PidFileError> {
         {
             refuse("contains a path separator: give the directory with dir = \"...\"")
         }
+        // A colon would name a drive or a stream of a file, the others mean something to the shell
+        // of the system or nothing at all.
+        bytes if cfg!(windows) && bytes.iter().any(|byte| b":<>\"|?*".contains(byte)) => {
+            refuse("contains a character that no file name may have")
+        }
         _ => Ok(()),
     }
 }

@@ -81,7 +81,7 @@ fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
 }
 
 fn not_writable(plan: &Plan, error: io::Error) -> PidFileError {
-    let doing = format!("write, as uid {}, to", sys::effective_uid());
+    let doing = format!("write, as {}, to", sys::current_user());
     PidFileError::io(&doing, &plan.path, error)
 }
 
@@ -104,15 +104,15 @@ pub(crate) fn cannot_make(plan: &Plan, error: io::Error) -> PidFileError {
 fn blame_directory(plan: &Plan, error: io::Error) -> PidFileError {
     const CHOOSE: &str = "choose another with dir = \"...\"";
     let directory = plan.directory();
-    let uid = sys::effective_uid();
+    let user = sys::current_user();
     let problem = match (error.kind(), sys::stat_directory(directory)) {
         (_, Ok(stat)) if stat.kind != Kind::Directory => format!("is not a directory: {CHOOSE}"),
         (io::ErrorKind::NotADirectory, _) => format!("is not a directory: {CHOOSE}"),
         (io::ErrorKind::ReadOnlyFilesystem, _) => {
             format!("is on a read-only file system: {CHOOSE}")
         }
-        (_, Ok(_)) => format!("is not writable by uid {uid}: {CHOOSE}"),
-        (_, Err(_)) => format!("is not there, and uid {uid} cannot make it: {CHOOSE}"),
+        (_, Ok(_)) => format!("is not writable by {user}: {CHOOSE}"),
+        (_, Err(_)) => format!("is not there, and {user} cannot make it: {CHOOSE}"),
     };
     PidFileError::directory(directory, &problem, error)
 }

@@ -181,7 +181,6 @@ mod tests {
             b"007\n",
             b"10000000000000000000\n",
             b"99999999999999999999999999\n",
-            b"2147483648\n",
             b"00000000000000012345\n",
             b"12 34\n",
             b"12abc\n",
@@ -201,6 +200,12 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_number_that_no_process_can_have_is_no_record() {
+        assert!(matches!(Record::parse(b"2147483648\n"), Record::NotAPid(_)));
     }
 
     #[test]

@@ -42,10 +42,10 @@ pub(crate) fn check(plan: &Plan, stat: &Stat, max_links: u64) -> Result<(), PidF
         return Ok(());
     }
     refuse(format!(
-        "it belongs to uid {}, who may have put it there, for others than uid {} may write to its \
+        "it belongs to uid {}, who may have put it there, for others than {} may write to its \
          directory {}; remove it, or choose a directory of your own",
         stat.uid,
-        sys::effective_uid(),
+        sys::current_user(),
         Quoted(directory)
     ))
 }

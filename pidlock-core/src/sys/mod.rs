@@ -14,6 +14,13 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    ReadWrite,
+}
+
 /// What makes two looks at a file looks at the same file, for as long as one of them keeps it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {

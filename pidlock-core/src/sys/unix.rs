@@ -5,7 +5,7 @@ mod lineage;
 mod processes;
 
 pub(crate) use files::{
-    Access, abandon, can_create_in, create_directory, effective_uid, has_raised_privileges,
+    abandon, can_create_in, create_directory, current_user, effective_uid, has_raised_privileges,
     is_name_too_long, is_unsupported, open, open_new, read_at, set_mode, set_owner, stat,
     stat_directory, stat_path, try_lock_exclusive, try_lock_shared, unlock, write_all,
 };

@@ -31,17 +31,10 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_SYNCHRONIZE, WaitForSingleObject,
 };
 
-use crate::sys::{Identity, Kind, Life, Stat};
+use crate::sys::{Access, Identity, Kind, Life, Stat};
 
 /// Nobody is kept from reading, writing or removing the file: the lock alone decides.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-
-/// What a file is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    ReadWrite,
-}
 
 /// Opens what is there, a symbolic link itself and not where it leads; never creates, never
 /// truncates.
@@ -313,6 +306,11 @@ pub(crate) fn abandon(file: File) {
 /// The user whom [`Stat`] names as the owner of every file.
 pub(crate) fn effective_uid() -> u32 {
     0
+}
+
+/// The user that permission checks are made for, for a person.
+pub(crate) fn current_user() -> String {
+    "this user".into()
 }
 
 /// Whether the program's environment is that of a user with fewer rights: never, for there are no

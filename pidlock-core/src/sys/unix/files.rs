@@ -12,18 +12,11 @@ use std::os::unix::fs::{
 };
 use std::path::Path;
 
-use crate::sys::{Identity, Kind, Stat};
+use crate::sys::{Access, Identity, Kind, Stat};
 
 /// No symbolic link at the end of the path, nothing inherited by programs we start (std adds
 /// `O_CLOEXEC`), no waiting for the other end of a FIFO, no terminal that becomes ours.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-
-/// What a file is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    ReadWrite,
-}
 
 /// Opens what is there; never creates, never truncates.
 pub(crate) fn open(path: &Path, access: Access) -> io::Result<File> {
@@ -167,6 +160,11 @@ pub(crate) fn abandon(file: File) {
 pub(crate) fn effective_uid() -> u32 {
     // SAFETY: geteuid takes nothing, changes nothing and cannot fail (POSIX.1-2017).
     unsafe { libc::geteuid() }
+}
+
+/// That user, for a person.
+pub(crate) fn current_user() -> String {
+    format!("uid {}", effective_uid())
 }
 
 /// Whether the effective user may make and remove files in this directory.
