@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
 
+use crate::cleanup::Claim;
 use crate::contention::{self, Contention, Patience};
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
@@ -27,28 +28,60 @@ const ROUNDS: u32 = 1000;
 
 /// How a round went that was no error.
 enum Round {
-    In(PidGuard),
+    Locked(Locked),
     /// The path names another file by now, or none: start over.
     Again,
 }
 
-/// What the text in a locked file means for who locked it.
+/// How locking went that was no error.
+pub(crate) enum Locked {
+    Free(Free),
+    /// This process holds the file already, and the plan asks for a share.
+    OurOwn(Arc<Hold>),
+}
+
+/// A file that is locked, at its path, and nobody's.
+pub(crate) struct Free {
+    file: File,
+    /// As it was found.
+    stat: Stat,
+    made: bool,
+    claim: Claim,
+}
+
+/// What a locked file turns out to be.
 enum Verdict {
-    /// Nobody's: blank or stale.
-    Free,
-    /// This very process has the file, by a hold that is not a lock.
+    /// Nobody's: blank or stale. As it was found.
+    Free(Stat),
+    /// No longer at its path.
+    Gone,
+    /// This very process has it, by a hold that is not a lock.
     OurOwn(Arc<Hold>),
 }
 
 pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
     let me = ThisProcess::current();
+    match lock(plan, me)? {
+        Locked::OurOwn(hold) => Ok(PidGuard::new(hold)),
+        Locked::Free(free) => {
+            let (mut hold, claim) = free.fill(plan, me, Hold::write)?;
+            hold.publish(plan, &claim);
+            Ok(PidGuard::new(Registry::of(me).enter(hold)))
+        }
+    }
+}
+
+/// Everything but writing: up to the verdict that the file is free.
+pub(crate) fn lock(plan: &Plan, me: ThisProcess) -> Result<Locked, PidFileError> {
     let mut patience = Patience::default();
     for _ in 0..ROUNDS {
-        let Some((file, made)) = opening::open_or_make(plan)? else {
+        // A file that is just being made has nobody yet who would remove it.
+        let claim = Claim::begin(me);
+        let Some((file, made)) = opening::open_or_make(plan, &claim)? else {
             continue;
         };
-        match round(plan, me, file, made, &mut patience)? {
-            Round::In(guard) => return Ok(guard),
+        match round(plan, me, file, made, claim, &mut patience)? {
+            Round::Locked(locked) => return Ok(locked),
             Round::Again if patience.is_over() => break,
             Round::Again => {}
         }
@@ -59,79 +92,107 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
     ))
 }
 
+impl Free {
+    /// Gives the file its new contents; if that fails, takes it back.
+    pub(crate) fn fill(
+        self,
+        plan: &Plan,
+        me: ThisProcess,
+        fill: fn(&Hold, &Plan, &Stat) -> Result<(), PidFileError>,
+    ) -> Result<(Hold, Claim), PidFileError> {
+        self.claim.arm(plan);
+        let hold = Hold::new(plan.path.clone(), self.file, self.stat.id, me, plan.keep);
+        match fill(&hold, plan, &self.stat) {
+            Ok(()) => Ok((hold, self.claim)),
+            Err(error) => {
+                hold.withdraw(self.made, &self.claim);
+                Err(error)
+            }
+        }
+    }
+}
+
 fn round(
     plan: &Plan,
     me: ThisProcess,
     file: File,
     made: bool,
+    mut claim: Claim,
     patience: &mut Patience,
 ) -> Result<Round, PidFileError> {
     let locked =
         sys::try_lock_exclusive(&file).map_err(|error| cannot_lock(plan, &file, made, error))?;
     if !locked {
+        drop(claim);
         match contention::wait(plan, me, &file, patience)? {
             Contention::Over => {}
             Contention::FileWent => return Ok(Round::Again),
-            Contention::OurOwn(hold) => return Ok(Round::In(PidGuard::new(hold))),
+            Contention::OurOwn(hold) => return Ok(Round::Locked(Locked::OurOwn(hold))),
         }
+        claim = Claim::begin(me);
     }
-    let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
-    if !trust::path_names(&plan.path, stat.id)? {
-        return Ok(Round::Again);
+    let verdict = judge(plan, me, &file, made);
+    if let Ok(Verdict::Free(stat)) = verdict {
+        return Ok(Round::Locked(Locked::Free(Free {
+            file,
+            stat,
+            made,
+            claim,
+        })));
     }
-    if !made {
-        trust::check(plan, &stat, 1)?;
-    }
-    match judge(plan, me, &file, &stat)? {
-        Verdict::Free => {}
-        Verdict::OurOwn(hold) => return Ok(Round::In(PidGuard::new(hold))),
-    }
-    let hold = Hold::new(plan.path.clone(), file, stat.id, me, plan.keep);
-    match hold.write(plan, &stat) {
-        Ok(()) => Ok(Round::In(PidGuard::new(Registry::of(me).enter(hold)))),
-        Err(error) => {
-            hold.withdraw(made);
-            Err(error)
-        }
+    // Closing would do, were it not for a child that another thread has just forked: it would have
+    // the lock for as long as it lives.
+    let _ = sys::unlock(&file);
+    match verdict? {
+        Verdict::OurOwn(hold) => Ok(Round::Locked(Locked::OurOwn(hold))),
+        Verdict::Gone | Verdict::Free(_) => Ok(Round::Again),
     }
 }
 
-/// Reads the old record under the lock.
-fn judge(plan: &Plan, me: ThisProcess, file: &File, stat: &Stat) -> Result<Verdict, PidFileError> {
+/// Looks at a locked file: is it the pidfile, may it be written to, and whose is it?
+fn judge(plan: &Plan, me: ThisProcess, file: &File, made: bool) -> Result<Verdict, PidFileError> {
+    let stat = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
+    // No links: NFS may show a name for a moment after it went.
+    if stat.links == 0 || !trust::path_names(&plan.path, stat.id)? {
+        return Ok(Verdict::Gone);
+    }
+    if !made {
+        trust::check(plan, &plan.path, &stat, 1)?;
+    }
     if stat.size == 0 {
-        return Ok(Verdict::Free);
+        return Ok(Verdict::Free(stat));
     }
     let record = record::read(file).map_err(|error| PidFileError::io("read", &plan.path, error))?;
     match record {
-        Record::Blank => Ok(Verdict::Free),
+        Record::Blank => Ok(Verdict::Free(stat)),
         Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
         Record::Pid(pid) if pid == me.pid() => judge_ourselves(plan, me, stat),
         Record::Pid(pid) if owner::may_have_written(pid, stat.modified) => {
             Err(PidFileError::running(&plan.path, pid))
         }
-        Record::Pid(_) => Ok(Verdict::Free),
+        Record::Pid(_) => Ok(Verdict::Free(stat)),
     }
 }
 
 /// The file names our number. That is a predecessor's record where numbers repeat, as PID 1 does
 /// in a container that was restarted, unless we know that we wrote it.
-fn judge_ourselves(plan: &Plan, me: ThisProcess, stat: &Stat) -> Result<Verdict, PidFileError> {
+fn judge_ourselves(plan: &Plan, me: ThisProcess, stat: Stat) -> Result<Verdict, PidFileError> {
     let mut registry = Registry::of(me);
     if !registry.holds(stat.id) {
-        return Ok(Verdict::Free);
+        return Ok(Verdict::Free(stat));
     }
     if !plan.reentrant {
         return Err(PidFileError::running(&plan.path, me.pid()));
     }
     Ok(registry
         .share(stat.id)
-        .map_or(Verdict::Free, Verdict::OurOwn))
+        .map_or(Verdict::Free(stat), Verdict::OurOwn))
 }
 
 fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFileError {
     // Where nobody can lock, nobody has locked what we just made. After any other error somebody
     // may have, and an empty file does no harm.
-    if made && sys::is_unsupported(&error) {
+    if made && sys::is_lockless(&error) {
         let ours = sys::stat(file).is_ok_and(|stat| {
             stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
         });
@@ -139,7 +200,7 @@ fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFil
             let _ = fs::remove_file(&plan.path);
         }
     }
-    if sys::is_unsupported(&error) {
+    if sys::cannot_be_locked(&error) {
         let advice = format!(
             "{error}; its file system has no locks: choose another directory, or lock = false"
         );

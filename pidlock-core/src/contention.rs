@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::PidFileError;
 use crate::hold::Hold;
+use crate::owner;
 use crate::plan::Plan;
 use crate::record;
 use crate::registry::Registry;
@@ -55,7 +56,7 @@ pub(crate) fn wait(
                         return Ok(Contention::OurOwn(hold));
                     }
                 }
-                Some(pid) if sys::exists(pid) => {
+                Some(pid) if owner::can_be_holder(pid) => {
                     return Err(PidFileError::locked(&plan.path, Some(pid)));
                 }
                 _ => {}

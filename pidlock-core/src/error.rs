@@ -48,11 +48,7 @@ pub enum PidFileError {
     ///
     /// It may be the same program started by a tool that does not lock, or a stranger that got
     /// the PID of a holder long gone; the latter is recognised, on Linux, by its start time.
-    #[error(
-        "pidfile {}: already running (pid {pid}), though without the lock; \
-         remove the file if that process is another program",
-        Quoted(path)
-    )]
+    #[error("pidfile {}: already running (pid {pid}){}", Quoted(path), Unlocked(*pid))]
     #[non_exhaustive]
     AlreadyRunning {
         /// The pidfile.
@@ -87,9 +83,11 @@ pub enum PidFileError {
     },
 
     /// The path no longer names the file that this process locked: somebody removed or replaced
-    /// it, or moved its directory. What is there now was left alone.
+    /// it, or moved its directory, or this process changed its root directory. What is there now
+    /// was left alone.
     #[error(
-        "pidfile {} was removed or replaced by somebody else while it was held",
+        "pidfile {} is not the file any more that this process locked: \
+         it was removed, replaced or moved out of reach",
         Quoted(path)
     )]
     #[non_exhaustive]
@@ -318,6 +316,20 @@ fn write_printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What is odd about a live process that the file names, and the way out.
+struct Unlocked(u32);
+
+impl fmt::Display for Unlocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // To remove one's own file is no way out.
+        f.write_str(if self.0 == std::process::id() {
+            ", this very process"
+        } else {
+            ", though without the lock; remove the file if that process is another program"
+        })
+    }
 }
 
 struct Holder(Option<u32>);

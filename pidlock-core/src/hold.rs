@@ -5,10 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::cleanup::{Claim, Published};
 use crate::error::PidFileError;
 use crate::plan::Plan;
 use crate::record::{self, Record};
 use crate::sys::{self, Identity, Stat, ThisProcess};
+#[cfg(unix)]
+use crate::trust;
 
 /// An acquired pidfile. Dropping it only closes; giving it back is [`Hold::release`].
 #[derive(Debug)]
@@ -17,8 +20,13 @@ pub(crate) struct Hold {
     id: Identity,
     owner: ThisProcess,
     keep: bool,
+    /// What tells the open file from others that get its descriptor after it was closed behind our
+    /// back; `None` where it could not be marked.
+    mark: Option<u32>,
     /// `None` only at the end of a drop that must not close it.
     file: Option<File>,
+    /// How it is removed should the guard not come to it.
+    published: Option<Published>,
     /// Whether `file` still was the locked file when it was last about to be used.
     sound: OnceLock<bool>,
 }
@@ -36,7 +44,9 @@ impl Hold {
             id,
             owner,
             keep,
+            mark: sys::mark(&file).ok(),
             file: Some(file),
+            published: None,
             sound: OnceLock::new(),
         }
     }
@@ -53,9 +63,26 @@ impl Hold {
         self.owner
     }
 
-    /// Makes the file what was asked for: mode and owner exactly, then the record of this process.
+    /// Makes the file what was asked for: mode and owner exactly, then the record of the owner.
     /// `found` is what the file was before.
     pub(crate) fn write(&self, plan: &Plan, found: &Stat) -> Result<(), PidFileError> {
+        let file = self.shape(plan, found)?;
+        self.write_record(file, found.size)
+    }
+
+    /// The same without a record.
+    #[cfg(unix)]
+    pub(crate) fn clear(&self, plan: &Plan, found: &Stat) -> Result<(), PidFileError> {
+        let file = self.shape(plan, found)?;
+        match found.size {
+            0 => Ok(()),
+            _ => file
+                .set_len(0)
+                .map_err(|error| PidFileError::io("empty", &self.path, error)),
+        }
+    }
+
+    fn shape(&self, plan: &Plan, found: &Stat) -> Result<&File, PidFileError> {
         let Some(file) = &self.file else {
             return Err(self.descriptor_lost());
         };
@@ -68,7 +95,32 @@ impl Hold {
         if plan.mode != found.mode {
             sys::set_mode(file, plan.mode).map_err(failed("change the mode of"))?;
         }
-        record::write(file, self.owner.pid(), found.size).map_err(failed("write"))
+        Ok(file)
+    }
+
+    fn write_record(&self, file: &File, old_len: u64) -> Result<(), PidFileError> {
+        record::write(file, self.owner.pid(), old_len)
+            .map_err(|error| PidFileError::io("write", &self.path, error))
+    }
+
+    /// Hands an empty, locked file over to process `me`, which inherited it, and writes its record.
+    /// If that fails, the file is given back.
+    #[cfg(unix)]
+    pub(crate) fn adopt(mut self, me: ThisProcess, claim: &Claim) -> Result<Self, PidFileError> {
+        self.owner = me;
+        let Some(file) = self.sound_file() else {
+            return Err(self.descriptor_lost());
+        };
+        if !trust::path_names(&self.path, self.id)? {
+            return Err(PidFileError::replaced(&self.path));
+        }
+        match self.write_record(file, 0) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.withdraw(true, claim);
+                Err(error)
+            }
+        }
     }
 
     /// Whether the path still names this file, and the file this process.
@@ -76,7 +128,7 @@ impl Hold {
         if !self.owner.is_current() {
             return Err(PidFileError::locked(&self.path, Some(self.owner.pid())));
         }
-        let Some((file, _)) = self.sound_file() else {
+        let Some(file) = self.sound_file() else {
             return Err(self.descriptor_lost());
         };
         match sys::stat_path(&self.path) {
@@ -99,12 +151,34 @@ impl Hold {
         }
     }
 
+    /// Has the file removed on the occasions that the plan names, should the guard not come to it.
+    pub(crate) fn publish(&mut self, plan: &Plan, claim: &Claim) {
+        if let Some(file) = &self.file {
+            self.published = claim.publish(plan, &self.path, file, self.id, self.mark);
+        }
+    }
+
     /// Removes the file while it is still locked; dropping `self` then closes it. For the owner
     /// process only, and once.
-    pub(crate) fn release(&self) -> Result<(), PidFileError> {
+    pub(crate) fn release(&self, claim: &Claim) -> Result<(), PidFileError> {
+        let Some(published) = &self.published else {
+            return self.give_back();
+        };
+        if !claim.withdraw(published) {
+            // The program is exiting, and has given the file back. The descriptor stays open: what
+            // has become of its number is not known any more.
+            let _ = self.sound.set(false);
+            return Ok(());
+        }
+        let result = self.give_back();
+        claim.forget(published);
+        result
+    }
+
+    fn give_back(&self) -> Result<(), PidFileError> {
         let found = self.sound_file();
         let _ = self.sound.set(found.is_some());
-        let Some((file, stat)) = found else {
+        let Some(file) = found else {
             return Err(self.descriptor_lost());
         };
         match sys::stat_path(&self.path) {
@@ -112,22 +186,21 @@ impl Hold {
             Ok(_) => Err(PidFileError::replaced(&self.path)),
             Err(error) => {
                 // Out of reach, by chroot or because a directory was renamed or closed to us, but
-                // still there for others: they must find it empty.
-                let emptied = stat.links > 0 && empty(file).is_ok();
+                // perhaps still there for others: they must find it empty.
+                let emptied = empty(file);
                 match error.kind() {
                     io::ErrorKind::NotFound => Err(PidFileError::replaced(&self.path)),
-                    _ if emptied => Ok(()),
-                    _ => Err(PidFileError::io("look at", &self.path, error)),
+                    _ => emptied.map_err(|_| PidFileError::io("look at", &self.path, error)),
                 }
             }
         }
     }
 
     /// Takes back a hold whose file could not be written. What stood in the file before was stale.
-    pub(crate) fn withdraw(mut self, made: bool) {
+    pub(crate) fn withdraw(mut self, made: bool, claim: &Claim) {
         // What we did not make and are to keep is only emptied.
         self.keep &= !made;
-        let _ = self.release();
+        let _ = self.release(claim);
     }
 
     fn remove(&self, file: &File) -> Result<(), PidFileError> {
@@ -145,12 +218,19 @@ impl Hold {
     }
 
     /// The file, if its descriptor still is what it was when the lock was taken. A daemonizer may
-    /// have closed every descriptor, and something else may have got the number since: then the
-    /// lock is gone, and nothing is ours to touch.
-    fn sound_file(&self) -> Option<(&File, Stat)> {
-        let file = self.file.as_ref()?;
-        let stat = sys::stat(file).ok().filter(|stat| stat.id == self.id)?;
-        Some((file, stat))
+    /// have closed every descriptor, and something else may have got the number since, the pidfile
+    /// itself included: then the lock is gone, and nothing is ours to touch.
+    fn sound_file(&self) -> Option<&File> {
+        let is_ours = |file: &&File| match self.mark {
+            Some(mark) => sys::bears(file, mark),
+            None => sys::stat(file).is_ok_and(|stat| stat.id == self.id),
+        };
+        self.file.as_ref().filter(is_ours)
+    }
+
+    /// Whether the file is still open, and so the lock still held.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.sound_file().is_some()
     }
 
     fn descriptor_lost(&self) -> PidFileError {
@@ -181,5 +261,7 @@ impl Drop for Hold {
 /// a child that was forked and has not called exec yet shares it, and the file stays.
 fn empty(file: &File) -> io::Result<()> {
     file.set_len(0)?;
-    sys::unlock(file)
+    // Where there are no locks there is none to give back, and closing does it otherwise.
+    let _ = sys::unlock(file);
+    Ok(())
 }

@@ -42,6 +42,7 @@
 //!   built.
 
 mod acquire;
+mod cleanup;
 mod contention;
 mod error;
 mod guard;
@@ -54,6 +55,8 @@ mod pidfile;
 mod plan;
 mod record;
 mod registry;
+#[cfg(unix)]
+mod reserve;
 mod status;
 mod sys;
 mod trust;
@@ -65,6 +68,9 @@ pub use outcome::{exit, skip};
 pub use pidfile::PidFile;
 #[cfg(feature = "macros")]
 pub use pidlock_macros::pidfile;
+pub use plan::OnSignal;
+#[cfg(unix)]
+pub use reserve::Reservation;
 pub use status::Status;
 
 #[doc(hidden)]

@@ -119,13 +119,18 @@ fn check_text(text: &OsStr, what: &str) -> Result<(), PidFileError> {
 }
 
 /// What the program was called by, as Python's `sys.argv[0]`: it survives an upgrade that
-/// replaces the executable, which `/proc/self/exe` does not.
+/// replaces the executable, which `/proc/self/exe` does not. With the suffix, as there, even for a
+/// program that has it already.
 fn program_name() -> Result<OsString, PidFileError> {
     env::args_os()
         .next()
         .as_deref()
         .and_then(|program| Path::new(program).file_name())
-        .map(OsStr::to_owned)
+        .map(|program| {
+            let mut name = program.to_owned();
+            name.push(SUFFIX);
+            name
+        })
         .ok_or_else(|| {
             PidFileError::configuration(
                 "the program was started without a name: give the pidfile one",

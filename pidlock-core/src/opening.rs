@@ -4,19 +4,25 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use crate::cleanup::Claim;
 use crate::error::{PidFileError, Quoted};
+use crate::owner;
 use crate::plan::Plan;
 use crate::record;
 use crate::sys::{self, Access, Kind};
 use crate::trust;
 
 /// Opens the file, or makes it; says which. `None` if it came or went in between.
-pub(crate) fn open_or_make(plan: &Plan) -> Result<Option<(File, bool)>, PidFileError> {
+pub(crate) fn open_or_make(
+    plan: &Plan,
+    claim: &Claim,
+) -> Result<Option<(File, bool)>, PidFileError> {
     match sys::open(&plan.path, Access::ReadWrite) {
         Ok(file) => return Ok(Some((file, false))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return cannot_open(plan, error),
     }
+    claim.arm(plan);
     // O_EXCL tells us whether the file is ours to remove if anything goes wrong, and keeps
     // fs.protected_regular out, which forbids O_CREAT on others' files in sticky directories.
     match make(&plan.path, plan.mode) {
@@ -47,7 +53,14 @@ fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<(File, bool)>, Pi
             Err(locked_by_somebody(plan).unwrap_or_else(|| not_writable(plan, error)))
         }
         // What was in the way is gone: a symbolic link that somebody removed, for example.
-        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(gone)
+            if gone.kind() == io::ErrorKind::NotFound && sys::is_about_what_was_there(&error) =>
+        {
+            Ok(None)
+        }
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => {
+            Err(PidFileError::io("open", &plan.path, error))
+        }
         _ => Err(explain(plan, &plan.path, error)),
     }
 }
@@ -71,13 +84,14 @@ pub(crate) fn explain(plan: &Plan, path: &Path, error: io::Error) -> PidFileErro
 fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
     let file = sys::open(&plan.path, Access::Read).ok()?;
     if sys::try_lock_shared(&file).ok()? {
+        let _ = sys::unlock(&file);
         return None;
     }
-    let pid = record::read(&file)
-        .ok()?
-        .pid()
-        .filter(|&pid| sys::exists(pid));
-    Some(PidFileError::locked(&plan.path, pid))
+    let pid = record::read(&file).ok()?.pid();
+    Some(PidFileError::locked(
+        &plan.path,
+        pid.filter(|&pid| owner::can_be_holder(pid)),
+    ))
 }
 
 fn not_writable(plan: &Plan, error: io::Error) -> PidFileError {
@@ -112,7 +126,10 @@ fn blame_directory(plan: &Plan, error: io::Error) -> PidFileError {
             format!("is on a read-only file system: {CHOOSE}")
         }
         (_, Ok(_)) => format!("is not writable by {user}: {CHOOSE}"),
-        (_, Err(_)) => format!("is not there, and {user} cannot make it: {CHOOSE}"),
+        (_, Err(gone)) if gone.kind() == io::ErrorKind::NotFound => {
+            format!("is not there, and {user} cannot make it: {CHOOSE}")
+        }
+        (_, Err(_)) => format!("cannot be reached by {user}: {CHOOSE}"),
     };
     PidFileError::directory(directory, &problem, error)
 }

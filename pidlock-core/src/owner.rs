@@ -26,6 +26,12 @@ pub(crate) fn may_have_written(pid: u32, written: Option<SystemTime>) -> bool {
     !started_after(since, written)
 }
 
+/// Whether another process that exists has this number: enough to name who has a lock, which
+/// somebody has for sure.
+pub(crate) fn can_be_holder(pid: u32) -> bool {
+    pid != std::process::id() && sys::exists(pid)
+}
+
 fn started_after(since: Option<SystemTime>, written: Option<SystemTime>) -> bool {
     match (since, written) {
         (Some(since), Some(written)) => since

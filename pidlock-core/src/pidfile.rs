@@ -7,7 +7,7 @@ use crate::acquire;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::location::Location;
-use crate::plan::Plan;
+use crate::plan::{OnSignal, Plan};
 use crate::status::{self, Status};
 use crate::unlocked;
 
@@ -43,6 +43,8 @@ pub struct PidFile {
     lock: bool,
     reentrant: bool,
     keep: bool,
+    on_signal: OnSignal,
+    at_exit: bool,
 }
 
 impl Default for PidFile {
@@ -57,6 +59,8 @@ impl Default for PidFile {
             lock: true,
             reentrant: false,
             keep: false,
+            on_signal: OnSignal::Auto,
+            at_exit: true,
         }
     }
 }
@@ -231,7 +235,7 @@ impl PidFile {
     /// every process must be on one host and in one PID namespace, must use `lock(false)` too, and
     /// a PID that a stranger got after a crash keeps the program from starting. Starts that
     /// collide still let in exactly one. The file system must have hard links, and files named
-    /// `.NAME.PID-0` and `NAME.t1` appear beside the pidfile for a moment.
+    /// `.NAME.PID-0.pidlock` and `NAME.t1` appear beside the pidfile for a moment.
     ///
     /// ```
     /// # use pidlock_core::{PidFile, PidFileError};
@@ -273,6 +277,10 @@ impl PidFile {
     /// the path still names what they locked: Python's `pid`, `flock(1)`. Across our release they
     /// can lock the file that was just removed, and believe that they are alone.
     ///
+    /// Should a signal or an exit end the process before the guard is dropped, the file is emptied
+    /// too, but the lock ends with the process only: with a child that was forked without `exec`,
+    /// when that is gone.
+    ///
     /// ```
     /// # use pidlock_core::{PidFile, Status};
     /// # let dir = tempfile::tempdir()?;
@@ -283,6 +291,52 @@ impl PidFile {
     /// ```
     pub fn keep(mut self, keep: bool) -> Self {
         self.keep = keep;
+        self
+    }
+
+    /// What to do about SIGTERM, SIGINT and SIGHUP. Default: [`OnSignal::Auto`], remove the file
+    /// and die of the signal, unless the program handles it.
+    ///
+    /// Handlers are installed when a file is first acquired, for all pidfiles of the process, and
+    /// stay. A library that wants to be the first to handle a signal, such as
+    /// `ctrlc::try_set_handler`, must be called before.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Ignored on Windows.
+    ///
+    /// ```
+    /// # use pidlock_core::{OnSignal, PidFile};
+    /// # let dir = tempfile::tempdir()?;
+    /// let guard = PidFile::new("my_app").dir(dir.path()).on_signal(OnSignal::Ignore).acquire()?;
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_signal(mut self, on_signal: OnSignal) -> Self {
+        self.on_signal = on_signal;
+        self
+    }
+
+    /// Whether the file is removed when the process exits while the guard is alive: by
+    /// [`std::process::exit`], or by the return from `main` with the guard in a static or leaked.
+    /// Default: `true`.
+    ///
+    /// Other threads, and exit handlers that were registered before the first pidfile was
+    /// acquired, run on for a moment outside the lock.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// By `atexit(3)` on Unix. Ignored on Windows.
+    ///
+    /// ```
+    /// # use pidlock_core::PidFile;
+    /// # let dir = tempfile::tempdir()?;
+    /// let guard = PidFile::new("my_app").dir(dir.path()).at_exit(false).acquire()?;
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn at_exit(mut self, at_exit: bool) -> Self {
+        self.at_exit = at_exit;
         self
     }
 
@@ -304,7 +358,7 @@ impl PidFile {
         self.location.resolve()
     }
 
-    /// Looks at the file and changes nothing; never makes a concurrent start fail.
+    /// Looks at the file and changes nothing; makes no concurrent start fail, which waits for it.
     ///
     /// With [`lock(false)`](Self::lock) the look is at the PID alone.
     ///
@@ -383,12 +437,55 @@ impl PidFile {
         }
     }
 
+    /// Locks the file and leaves it empty, for a process that is going to fork: the child calls
+    /// [`Reservation::commit`](crate::Reservation::commit), while the parent can still tell the
+    /// terminal that another instance is running. It is the pair `pidfile_open` and
+    /// `pidfile_write` of BSD's `pidfile(3)`. [`reentrant`](Self::reentrant) means nothing here.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`acquire`](Self::acquire), and [`Configuration`](PidFileError::Configuration)
+    /// with [`lock(false)`](Self::lock), for without a lock an empty file keeps nobody out.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Only on Unix.
+    ///
+    /// ```
+    /// # use pidlock_core::PidFile;
+    /// # let dir = tempfile::tempdir()?;
+    /// let reservation = PidFile::new("my_app").dir(dir.path()).reserve()?;
+    /// // fork here, and in the child:
+    /// let guard = reservation.commit()?;
+    /// assert_eq!(guard.pid(), std::process::id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn reserve(&self) -> Result<crate::Reservation, PidFileError> {
+        let plan = self.plan()?;
+        if !plan.lock {
+            return Err(PidFileError::configuration(
+                "a pidfile without a lock cannot be reserved: its PID is all there is",
+            ));
+        }
+        crate::reserve::reserve(Plan {
+            reentrant: false,
+            ..plan
+        })
+    }
+
     fn plan(&self) -> Result<Plan, PidFileError> {
         if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
             return Err(PidFileError::configuration(format!(
                 "pidfile mode {:#o} cannot be: it must let the owner read and write (0o600), and \
                  may have no other than permission bits",
                 self.mode
+            )));
+        }
+        if self.uid == Some(u32::MAX) || self.gid == Some(u32::MAX) {
+            return Err(PidFileError::configuration(format!(
+                "pidfile owner {} cannot be: to the system it means no change, for which leave it out",
+                u32::MAX
             )));
         }
         Ok(Plan {
@@ -399,6 +496,8 @@ impl PidFile {
             lock: self.lock,
             reentrant: self.reentrant,
             keep: self.keep,
+            on_signal: self.on_signal,
+            at_exit: self.at_exit,
         })
     }
 }

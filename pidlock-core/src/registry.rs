@@ -1,8 +1,9 @@
 //! The pidfiles that this process holds.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crate::cleanup::Claim;
 use crate::error::PidFileError;
 use crate::hold::Hold;
 use crate::sys::{Identity, PerProcess, ThisProcess};
@@ -13,7 +14,7 @@ static HOLDS: PerProcess<Mutex<Registry>> = PerProcess::new();
 /// under one mutex, so that nobody gets a share of what is just being given back.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    holds: HashMap<Identity, Shared>,
+    holds: BTreeMap<Identity, Shared>,
 }
 
 /// A hold and how many handles to it are out. The table itself keeps no hold alive: in a forked
@@ -33,15 +34,19 @@ impl Registry {
         HOLDS.get(me).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this process holds this file.
+    /// Whether this process holds this file. A hold whose descriptor was closed behind our back
+    /// does not count: its lock is gone.
     pub(crate) fn holds(&self, id: Identity) -> bool {
-        self.holds.contains_key(&id)
+        self.holds
+            .get(&id)
+            .and_then(|shared| shared.hold.upgrade())
+            .is_some_and(|hold| hold.is_sound())
     }
 
     /// One more handle to the hold of this file, if this process has it.
     pub(crate) fn share(&mut self, id: Identity) -> Option<Arc<Hold>> {
         let shared = self.holds.get_mut(&id)?;
-        let hold = shared.hold.upgrade()?;
+        let hold = shared.hold.upgrade().filter(|hold| hold.is_sound())?;
         shared.handles += 1;
         Some(hold)
     }
@@ -62,18 +67,21 @@ impl Registry {
 }
 
 /// Gives one handle back; the last one releases the file, whatever the order.
-pub(crate) fn leave(hold: &Hold) -> Result<(), PidFileError> {
+pub(crate) fn leave(hold: &Arc<Hold>) -> Result<(), PidFileError> {
     if !hold.owner().is_current() {
         // A forked child of the owner: closing is all that is its to do, and dropping does it.
         return Ok(());
     }
+    let claim = Claim::begin(hold.owner());
     let mut registry = Registry::of(hold.owner());
-    if let Some(shared) = registry.holds.get_mut(&hold.id()) {
+    // Where this hold had lost its descriptor, another may have taken its place.
+    let entry = registry.holds.get_mut(&hold.id());
+    if let Some(shared) = entry.filter(|shared| shared.hold.as_ptr() == Arc::as_ptr(hold)) {
         shared.handles -= 1;
         if shared.handles > 0 {
             return Ok(());
         }
         registry.holds.remove(&hold.id());
     }
-    hold.release()
+    hold.release(&claim)
 }

@@ -68,16 +68,19 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
     if Registry::of(me).holds(stat.id) {
         return Ok(Status::SamePid);
     }
-    // Shared, so that two looks do not take each other for a holder, and back at once by closing:
-    // a start that meets it waits for it.
-    let locked = plan.lock
-        && !sys::try_lock_shared(&file)
-            .map_err(|error| PidFileError::io("lock", &plan.path, error))?;
-    let record =
-        record::read(&file).map_err(|error| PidFileError::io("read", &plan.path, error))?;
+    // Shared, so that two looks do not take each other for a holder, and given back at once: a
+    // start that meets it waits for it. Not by closing, which would leave it with a child that
+    // another thread has just forked.
+    let lockable = |error| PidFileError::io("lock", &plan.path, error);
+    let locked = plan.lock && !sys::try_lock_shared(&file).map_err(lockable)?;
+    let record = record::read(&file);
+    if plan.lock && !locked {
+        sys::unlock(&file).map_err(lockable)?;
+    }
+    let record = record.map_err(|error| PidFileError::io("read", &plan.path, error))?;
     if locked {
         return Ok(Status::Locked {
-            pid: record.pid().filter(|&pid| sys::exists(pid)),
+            pid: record.pid().filter(|&pid| owner::can_be_holder(pid)),
         });
     }
     let alive = |pid| match plan.lock {

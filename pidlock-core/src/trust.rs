@@ -19,8 +19,13 @@ pub(crate) fn path_names(path: &Path, id: Identity) -> Result<bool, PidFileError
 
 /// Refuses what a pidfile cannot be: anything but a regular file with at most `max_links` names,
 /// and in a directory where others may make files, a file that others own.
-pub(crate) fn check(plan: &Plan, stat: &Stat, max_links: u64) -> Result<(), PidFileError> {
-    let refuse = |reason: String| Err(PidFileError::untrusted(&plan.path, reason));
+pub(crate) fn check(
+    plan: &Plan,
+    path: &Path,
+    stat: &Stat,
+    max_links: u64,
+) -> Result<(), PidFileError> {
+    let refuse = |reason: String| Err(PidFileError::untrusted(path, reason));
     if let Some(reason) = unfit(stat.kind) {
         return refuse(reason.into());
     }

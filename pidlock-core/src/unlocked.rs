@@ -13,7 +13,9 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cleanup::Claim;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::hold::Hold;
@@ -22,34 +24,50 @@ use crate::owner;
 use crate::plan::Plan;
 use crate::record::{self, Record};
 use crate::registry::Registry;
-use crate::sys::{self, Access, Identity, ThisProcess};
+use crate::sys::{self, Access, Identity, PerProcess, ThisProcess};
 use crate::trust;
 
-/// Each level but the first belongs to a process that died while it replaced the one below.
-const LEVELS: u32 = 64;
+/// Each level but the first belongs to a process that died while it replaced the one below. All go
+/// with the next start that comes through.
+const LEVELS: usize = 500;
 
-/// Each round but the first means that another process took or left the name in between.
-const ROUNDS: u32 = 1000;
+/// Each round but a few means that another process took or left a name in between.
+const ROUNDS: u32 = 10_000;
+
+/// Two threads have one PID and would take each other for a left-over, so one at a time goes
+/// through this; nothing in it waits.
+static TURN: PerProcess<Mutex<()>> = PerProcess::new();
 
 pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
     let me = ThisProcess::current();
-    // Two threads have one PID and would take each other for a left-over, so one at a time goes
-    // through this; nothing in it waits.
-    let mut registry = Registry::of(me);
-    if let Ok(found) = sys::stat_path(&plan.path) {
-        if registry.holds(found.id) {
-            let shared = if plan.reentrant {
-                registry.share(found.id)
-            } else {
-                None
-            };
-            return shared
-                .map(PidGuard::new)
-                .ok_or_else(|| PidFileError::running(&plan.path, me.pid()));
-        }
+    let claim = Claim::begin(me);
+    let _turn = TURN.get(me).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(hold) = our_own(plan, me)? {
+        return Ok(PidGuard::new(hold));
     }
-    let hold = take(plan, me, 0)?;
-    Ok(PidGuard::new(registry.enter(hold)))
+    // Who is refused here has written nothing, and needs no right to.
+    if let Found::Alive(pid) = look(plan, me, &plan.path)? {
+        return Err(PidFileError::running(&plan.path, pid));
+    }
+    claim.arm(plan);
+    let mut hold = take(plan, me)?;
+    sweep(plan, me);
+    hold.publish(plan, &claim);
+    Ok(PidGuard::new(Registry::of(me).enter(hold)))
+}
+
+fn our_own(plan: &Plan, me: ThisProcess) -> Result<Option<Arc<Hold>>, PidFileError> {
+    let Ok(found) = sys::stat_path(&plan.path) else {
+        return Ok(None);
+    };
+    let mut registry = Registry::of(me);
+    if plan.reentrant {
+        return Ok(registry.share(found.id));
+    }
+    match registry.holds(found.id) {
+        true => Err(PidFileError::running(&plan.path, me.pid())),
+        false => Ok(None),
+    }
 }
 
 /// What stands at a name.
@@ -60,50 +78,67 @@ enum Found {
     Stale(File, Identity),
 }
 
-fn take(plan: &Plan, me: ThisProcess, level: u32) -> Result<Hold, PidFileError> {
-    if level >= LEVELS {
-        return Err(PidFileError::gave_up(
-            &plan.path,
-            "too many processes died while they took it over",
-        ));
-    }
-    let name = with_suffix(&plan.path, level);
-    let mut private = Private::write(plan, me, &name, level)?;
+/// Climbs over stale names until one can be taken, then comes down again, replacing one after the
+/// other.
+fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
+    let mut privates = vec![Private::write(plan, me, 0)?];
     for _ in 0..ROUNDS {
-        match fs::hard_link(&private.name.0, &name) {
-            Ok(()) => return Ok(private.hold),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // On NFS the answer to a call that succeeded can get lost, and the second try find
-                // its own link (open(2)).
-                if trust::path_names(&name, private.hold.id())? {
-                    return Ok(private.hold);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                private = Private::write(plan, me, &name, level)?;
+        let level = privates.len() - 1;
+        let name = public_name(plan, level);
+        match privates[level].link(plan, &name)? {
+            Linked::Ours => {}
+            Linked::PrivateGone => {
+                // First away with the old one, whose end would take the new one's name.
+                privates.pop();
+                privates.push(Private::write(plan, me, level)?);
                 continue;
             }
-            Err(error) => return Err(PidFileError::io("link", &plan.path, error)),
-        }
-        match look(plan, me, &name)? {
-            Found::Nothing => continue,
-            Found::Alive(pid) => return Err(PidFileError::running(&plan.path, pid)),
-            Found::Stale(..) => {}
-        }
-        let above = take(plan, me, level + 1)?;
-        let replaced = replace_if_still_stale(plan, me, &name, &private);
-        above.release()?;
-        if replaced? {
-            if level == 0 {
-                sweep(plan, me);
+            Linked::Taken => {
+                match look(plan, me, &name)? {
+                    Found::Nothing => {}
+                    Found::Alive(pid) => return Err(PidFileError::running(&name, pid)),
+                    Found::Stale(..) if privates.len() == LEVELS => {
+                        let why = "more processes than can be dealt with died while they took it \
+                                   over; remove the files beside it whose names end with .t and a number";
+                        return Err(PidFileError::gave_up(&plan.path, why));
+                    }
+                    Found::Stale(..) => privates.push(Private::write(plan, me, level + 1)?),
+                }
+                continue;
             }
-            return Ok(private.hold);
+        }
+        if let Some(hold) = come_down(plan, me, &mut privates)? {
+            return Ok(hold);
         }
     }
-    Err(PidFileError::gave_up(
-        &plan.path,
-        "other processes took and left it again and again meanwhile",
-    ))
+    let why = "other processes took and left it again and again meanwhile";
+    Err(PidFileError::gave_up(&plan.path, why))
+}
+
+/// With the topmost name taken: replaces those below it. `None` if one of them is not stale any
+/// more.
+fn come_down(
+    plan: &Plan,
+    me: ThisProcess,
+    privates: &mut Vec<Private>,
+) -> Result<Option<Hold>, PidFileError> {
+    while let Some(top) = privates.pop() {
+        let Some(below) = privates.last() else {
+            return Ok(Some(top.hold));
+        };
+        let name = public_name(plan, privates.len() - 1);
+        let replaced = replace_if_still_stale(plan, me, &name, below);
+        // Whatever became of that: nobody waits for this name, and if somebody removed it by hand,
+        // it is gone.
+        let top_name = public_name(plan, privates.len());
+        if trust::path_names(&top_name, top.hold.id()).unwrap_or(false) {
+            let _ = fs::remove_file(&top_name);
+        }
+        if !replaced? {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// For the process that has the name one level up: only it may replace this one.
@@ -134,7 +169,7 @@ fn look(plan: &Plan, me: ThisProcess, name: &Path) -> Result<Found, PidFileError
     };
     let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", name, error))?;
     // Two: who has just taken the name has not removed its private one yet.
-    trust::check(plan, &stat, 2)?;
+    trust::check(plan, name, &stat, 2)?;
     match record::read(&file).map_err(|error| PidFileError::io("read", name, error))? {
         Record::NotAPid(reason) => Err(PidFileError::unreadable(name, reason)),
         // Our number, though this process does not hold it: a predecessor's.
@@ -149,28 +184,46 @@ struct Private {
     name: Removed,
 }
 
+enum Linked {
+    Ours,
+    Taken,
+    PrivateGone,
+}
+
 impl Private {
-    fn write(
-        plan: &Plan,
-        me: ThisProcess,
-        public: &Path,
-        level: u32,
-    ) -> Result<Self, PidFileError> {
+    fn write(plan: &Plan, me: ThisProcess, level: usize) -> Result<Self, PidFileError> {
         let name = private_name(plan, me.pid(), level);
         let file = match opening::make(&name, plan.mode) {
-            // Left by a predecessor with our number.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_file(&name).and_then(|()| opening::make(&name, plan.mode))
+                // Left by a predecessor with our number.
+                remove_private(plan, &name, me.pid());
+                opening::make(&name, plan.mode)
             }
             other => other,
         };
         let file = file.map_err(|error| opening::cannot_make(plan, error))?;
         let name = Removed(name);
-        let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", public, error))?;
-        let keep = plan.keep && level == 0;
-        let hold = Hold::new(public.to_owned(), file, stat.id, me, keep);
+        let look_at = |error| PidFileError::io("look at", &plan.path, error);
+        let stat = sys::stat(&file).map_err(look_at)?;
+        let hold = Hold::new(plan.path.clone(), file, stat.id, me, plan.keep);
         hold.write(plan, &stat)?;
         Ok(Self { hold, name })
+    }
+
+    fn link(&self, plan: &Plan, public: &Path) -> Result<Linked, PidFileError> {
+        match fs::hard_link(&self.name.0, public) {
+            Ok(()) => Ok(Linked::Ours),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // On NFS the answer to a call that succeeded can get lost, and the second try find
+                // its own link (open(2)).
+                match trust::path_names(public, self.hold.id())? {
+                    true => Ok(Linked::Ours),
+                    false => Ok(Linked::Taken),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Linked::PrivateGone),
+            Err(error) => Err(PidFileError::io("link", &plan.path, error)),
+        }
     }
 }
 
@@ -183,20 +236,22 @@ impl Drop for Removed {
     }
 }
 
-fn with_suffix(path: &Path, level: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+fn public_name(plan: &Plan, level: usize) -> PathBuf {
+    let mut name = plan.path.as_os_str().to_owned();
     if level > 0 {
         name.push(format!(".t{level}"));
     }
     name.into()
 }
 
-/// `.app.pid.12345-0`: hidden, and beside the pidfile, for links do not cross file systems.
-fn private_name(plan: &Plan, pid: u32, level: u32) -> PathBuf {
+/// `.app.pid.12345-0.pidlock`: hidden, and beside the pidfile, for links do not cross file systems.
+fn private_name(plan: &Plan, pid: u32, level: usize) -> PathBuf {
     let mut name = private_prefix(plan);
-    name.push(format!("{pid}-{level}"));
+    name.push(format!("{pid}-{level}{PRIVATE_SUFFIX}"));
     plan.directory().join(name)
 }
+
+const PRIVATE_SUFFIX: &str = ".pidlock";
 
 fn private_prefix(plan: &Plan) -> OsString {
     let mut prefix = OsString::from(".");
@@ -217,12 +272,29 @@ fn sweep(plan: &Plan, me: ThisProcess) {
         let pid = name
             .as_encoded_bytes()
             .strip_prefix(prefix.as_encoded_bytes())
+            .and_then(|rest| rest.strip_suffix(PRIVATE_SUFFIX.as_bytes()))
             .and_then(|rest| std::str::from_utf8(rest).ok())
             .and_then(|rest| rest.split_once('-'))
-            .filter(|(_, level)| level.parse::<u32>().is_ok_and(|level| level < LEVELS))
             .and_then(|(pid, _)| pid.parse::<u32>().ok());
-        if pid.is_some_and(|pid| pid != me.pid() && !owner::is_alive(pid)) {
-            let _ = fs::remove_file(entry.path());
+        if let Some(pid) = pid.filter(|&pid| pid != me.pid() && !owner::is_alive(pid)) {
+            remove_private(plan, &entry.path(), pid);
         }
+    }
+}
+
+/// Removes a file that a process with this number left, if it is one: blank, where the process
+/// died before it could write, or with that number in it.
+fn remove_private(plan: &Plan, name: &Path, pid: u32) {
+    let is_left_over = || -> Option<bool> {
+        let file = sys::open(name, Access::Read).ok()?;
+        trust::check(plan, name, &sys::stat(&file).ok()?, 2).ok()?;
+        Some(match record::read(&file).ok()? {
+            Record::Pid(found) => found == pid,
+            Record::Blank => true,
+            Record::NotAPid(_) => false,
+        })
+    };
+    if is_left_over() == Some(true) {
+        let _ = fs::remove_file(name);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 use pidlock_core::{PidFile, PidFileError};
 
 thread_local! {
-    static PATH: RefCell<PathBuf> = const { RefCell::new(PathBuf::new()) };
-    static DROPPED: RefCell<Vec<(&'static str, bool)>> = const { RefCell::new(Vec::new()) };
+    static PATH: RefCell<PathBuf> = RefCell::default();
+    static DROPPED: RefCell<Vec<(&'static str, bool)>> = RefCell::default();
 }
 
 fn path() -> PathBuf {
@@ -49,18 +49,13 @@ impl Drop for Probe {
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Leave {
-    ByTheEnd,
-    ByReturn,
-    ByQuestionMark,
-    ByPanic,
+    End,
+    Return,
+    QuestionMark,
+    Panic,
 }
 
-const WAYS: [Leave; 4] = [
-    Leave::ByTheEnd,
-    Leave::ByReturn,
-    Leave::ByQuestionMark,
-    Leave::ByPanic,
-];
+const WAYS: [Leave; 4] = [Leave::End, Leave::Return, Leave::QuestionMark, Leave::Panic];
 
 #[derive(Debug)]
 struct Failure;
@@ -74,8 +69,8 @@ impl From<PidFileError> for Failure {
 impl Leave {
     fn check(self) -> Result<(), Failure> {
         match self {
-            Leave::ByQuestionMark => Err(Failure),
-            Leave::ByPanic => panic!("as asked"),
+            Leave::QuestionMark => Err(Failure),
+            Leave::Panic => panic!("as asked"),
             _ => Ok(()),
         }
     }
@@ -96,7 +91,7 @@ impl Future for Pause {
     }
 }
 
-struct Pair(Probe, Probe);
+struct Pair(Probe, #[allow(dead_code)] Probe);
 
 struct Owner {
     first: Probe,
@@ -128,7 +123,7 @@ macro_rules! functions {
             let _local = Probe("local");
             d.0 = "d, changed";
             leave.check()?;
-            if leave == Leave::ByReturn {
+            if leave == Leave::Return {
                 return Ok(a.len() + Probe("temporary of return").len());
             }
             let _moved = b;
@@ -152,7 +147,7 @@ macro_rules! functions {
             d.0 = "d, changed";
             Pause(false).await;
             leave.check()?;
-            if leave == Leave::ByReturn {
+            if leave == Leave::Return {
                 return Ok(a.len() + Probe("temporary of return").len());
             }
             let _moved = b;
@@ -169,7 +164,7 @@ macro_rules! functions {
             fn owned(self, leave: Leave, a: Probe, (b, _): (Probe, Probe)) -> Result<usize, Failure> {
                 let _local = Probe("local");
                 leave.check()?;
-                if leave == Leave::ByReturn {
+                if leave == Leave::Return {
                     return Ok(b.len() + Probe("temporary of return").len());
                 }
                 Ok(Probe("temporary of the tail").len() + a.len() + self.first().len())
@@ -219,7 +214,7 @@ macro_rules! functions {
                 let _local = Probe("local");
                 Pause(false).await;
                 leave.check()?;
-                if leave == Leave::ByReturn {
+                if leave == Leave::Return {
                     return Ok(b.len() + Probe("temporary of return").len());
                 }
                 Ok(Probe("temporary of the tail").len() + a.len() + self.0.first.len())
@@ -264,7 +259,7 @@ fn run<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
 fn dropped_by(run: impl FnOnce()) -> Vec<(&'static str, bool)> {
     DROPPED.with(|dropped| dropped.borrow_mut().clear());
     // A panic is one of the ways to leave.
-    let _ = catch_unwind(AssertUnwindSafe(run));
+    let _ = panic::catch_unwind(panic::AssertUnwindSafe(run));
     assert!(!held(), "the lock is released");
     DROPPED.with(|dropped| dropped.borrow().clone())
 }
@@ -392,11 +387,8 @@ fn async_functions_drop_everything_before_the_lock() {
 #[test]
 fn a_future_that_is_never_polled_never_locks() {
     in_a_directory(|| {
-        let future = guarded::Async(Owner::new()).owned(
-            Leave::ByTheEnd,
-            Probe("a"),
-            (Probe("b"), Probe("_")),
-        );
+        let future =
+            guarded::Async(Owner::new()).owned(Leave::End, Probe("a"), (Probe("b"), Probe("_")));
         assert!(!held());
         let dropped = dropped_by(|| drop(future));
         assert!(dropped.iter().all(|(_, held)| !held), "{:?}", dropped);

@@ -21,7 +21,10 @@ pub(crate) fn assert_runs_once(program: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("main.pid");
     let output = run(program, &[&path]);
-    assert_eq!((&*output.stdout, output.status.code()), (&b"ran\n"[..], Some(0)));
+    assert_eq!(
+        (&*output.stdout, output.status.code()),
+        (&b"ran\n"[..], Some(0))
+    );
 
     let _held = PidFile::at(&path).acquire().unwrap();
     assert_refused(&run(program, &[&path]), &path);

@@ -210,14 +210,29 @@ mod keys {
     }
 
     #[test]
-    fn temporaries_of_values_end_before_the_body() {
-        #[pidfile(path = name.lock().unwrap().as_path())]
-        fn locks_too(name: &Mutex<PathBuf>) -> Result<bool, PidFileError> {
-            Ok(is_held(&name.lock().unwrap()))
+    fn text_is_borrowed() {
+        #[pidfile(name = name, dir = dir)]
+        fn owns(name: String, dir: PathBuf) -> Result<PathBuf, PidFileError> {
+            Ok(dir.join(name))
         }
 
         let dir = tempfile::tempdir().unwrap();
-        assert!(locks_too(&Mutex::new(dir.path().join("x"))).unwrap());
+        let path = owns("x".to_owned(), dir.path().to_owned()).unwrap();
+        assert_eq!(path, dir.path().join("x"));
+    }
+
+    #[test]
+    fn temporaries_of_values_end_before_the_lock() {
+        #[pidfile(path = name.lock().unwrap().as_path(), on_error = |_| name.try_lock().is_ok())]
+        fn locks_too(name: &Mutex<PathBuf>) -> bool {
+            name.try_lock().is_ok_and(|name| is_held(&name))
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        assert!(locks_too(&Mutex::new(path.clone())));
+        let _held = PidFile::at(&path).acquire().unwrap();
+        assert!(locks_too(&Mutex::new(path)));
     }
 }
 
@@ -336,6 +351,7 @@ mod shapes {
     }
 
     #[pidfile(path = path)]
+    #[allow(clippy::too_many_arguments)]
     fn patterns(
         path: &Path,
         (a, _): (u8, String),
@@ -344,7 +360,7 @@ mod shapes {
         _named: u8,
         #[cfg(any())] absent: Absent,
         #[cfg(not(any()))] mut present: u8,
-        #[expect(unused_variables)] unused: u8,
+        #[expect(unused_variables)] r#unsafe: u8,
         r#fn: u8,
     ) -> Result<String, PidFileError> {
         assert!(own_pid(path));
@@ -369,13 +385,13 @@ mod shapes {
 
     macro_rules! make {
         ($v:vis fn $name:ident($path:ident, $($arg:pat => $t:ty),*) -> $r:ty $body:block, $asked:expr) => {
-            #[pidfile(path = $asked, crate = facade::pidlock_core)]
+            #[pidfile(path = $asked, crate = facade::renamed)]
             $v fn $name($path: &Path, $($arg: $t),*) -> $r $body
         };
     }
 
     mod facade {
-        pub(super) use pidlock_core;
+        pub(super) use pidlock_core as renamed;
     }
 
     make!(fn made(path, (a, _) => (u8, u8), b => u8) -> Result<u8, PidFileError> {
@@ -657,7 +673,7 @@ mod refusals {
         let other = PidFile::at(path).acquire().unwrap_err();
         assert!(!other.is_contention());
         assert_eq!(
-            panic_of(|| drop(skipped(path))),
+            panic_of(|| _ = skipped(path)),
             other.to_string(),
             "skip hides only contention"
         );

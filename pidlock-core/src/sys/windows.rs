@@ -126,8 +126,8 @@ pub(crate) fn unlock(file: &File) -> io::Result<()> {
     }
 }
 
-/// Whether the error says that the file system has no such operation at all.
-pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+/// Whether the error says that nobody can lock on this file system.
+pub(crate) fn is_lockless(error: &io::Error) -> bool {
     is_any_of(
         error,
         &[
@@ -136,6 +136,27 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
             ERROR_CALL_NOT_IMPLEMENTED,
         ],
     )
+}
+
+/// Whether doing without the lock is worth a thought.
+pub(crate) fn cannot_be_locked(error: &io::Error) -> bool {
+    is_lockless(error)
+}
+
+/// Whether opening failed because of what was there, so that it is worth another try once that is
+/// gone.
+pub(crate) fn is_about_what_was_there(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Here nobody closes a handle behind the back of its owner, so there is nothing to tell apart.
+pub(crate) fn mark(_: &File) -> io::Result<u32> {
+    Ok(0)
+}
+
+/// Whether the handle still is one of the file that was marked so.
+pub(crate) fn bears(_: &File, _: u32) -> bool {
+    true
 }
 
 /// Whether the error says that a name has too many characters.

@@ -4,13 +4,14 @@
 
 use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{
     DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
 };
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sys::{Access, Identity, Kind, Stat};
 
@@ -69,12 +70,34 @@ fn granted(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// Whether the error says that the file system has no such operation at all.
-pub(crate) fn is_unsupported(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)
-    )
+/// Whether the error says that nobody can lock on this file system.
+pub(crate) fn is_lockless(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EOPNOTSUPP)
+}
+
+/// Whether doing without the lock is worth a thought: also an NFS mount without a lock manager.
+pub(crate) fn cannot_be_locked(error: &io::Error) -> bool {
+    let reasons = [libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL, libc::ENOLCK];
+    error
+        .raw_os_error()
+        .is_some_and(|code| reasons.contains(&code))
+}
+
+/// Whether opening failed because of what was there, so that it is worth another try once that is
+/// gone.
+pub(crate) fn is_about_what_was_there(error: &io::Error) -> bool {
+    let reasons = [
+        libc::ELOOP,
+        libc::EMLINK, // what FreeBSD says for a symbolic link
+        libc::ENXIO,
+        libc::EISDIR,
+        libc::EACCES,
+        libc::EPERM,
+        libc::EROFS,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| reasons.contains(&code))
 }
 
 /// Whether the file system cannot have a file with such a long name.
@@ -140,6 +163,26 @@ pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
     file.write_all_at(text, 0)
 }
 
+/// Marks an open file so that it can be told from every other, even from one that was opened at
+/// the same path later and got the same descriptor: by its offset, which all descriptors of one
+/// open file share, in children too (open(2)), and which nothing here uses for reading or writing.
+pub(crate) fn mark(mut file: &File) -> io::Result<u32> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Below 2 GiB, which every file system allows, and where hardly any program is by chance.
+    // The PID keeps a child, who counts on from where its parent was, from using the same.
+    let count = COUNT
+        .fetch_add(1, Ordering::Relaxed)
+        .wrapping_add(std::process::id() << 14);
+    let mark = 1 << 30 | count & ((1 << 30) - 1);
+    file.seek(SeekFrom::Start(mark.into())).map(|_| mark)
+}
+
+/// Whether the descriptor still is one of the file that was marked so.
+pub(crate) fn bears(mut file: &File, mark: u32) -> bool {
+    file.stream_position()
+        .is_ok_and(|offset| offset == u64::from(mark))
+}
+
 /// Sets the permission bits exactly, whatever the umask.
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
@@ -172,6 +215,12 @@ pub(crate) fn can_create_in(directory: &Path) -> bool {
     let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
         return false;
     };
+    // bionic has no AT_EACCESS, and refuses the flag.
+    let flags = if cfg!(target_os = "android") {
+        0
+    } else {
+        libc::AT_EACCESS
+    };
     // SAFETY: `path` is a NUL-terminated string that lives until after the call; faccessat only
     // reads it.
     let answer = unsafe {
@@ -179,7 +228,7 @@ pub(crate) fn can_create_in(directory: &Path) -> bool {
             libc::AT_FDCWD,
             path.as_ptr(),
             libc::W_OK | libc::X_OK,
-            libc::AT_EACCESS,
+            flags,
         )
     };
     answer == 0 && directory.is_dir()

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 /// This process as no other: its PID, and how many forks stand between it and the first process
 /// of its line that asked. The PID alone is not enough, for the first process of a new PID
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThisProcess {
     pid: u32,
-    generation: u64,
+    generation: u32,
 }
 
 impl ThisProcess {
@@ -36,12 +36,12 @@ impl ThisProcess {
 }
 
 /// The generation, and 0 in a child that has not asked yet.
-static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+static WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 
 /// The last generation given out in this line. A fork copies it, so a child counts on.
-static LAST: AtomicU64 = AtomicU64::new(0);
+static LAST: AtomicU32 = AtomicU32::new(0);
 
-fn generation() -> u64 {
+fn generation() -> u32 {
     let word = word();
     let known = word.load(Ordering::Acquire);
     if known != 0 {
@@ -55,7 +55,7 @@ fn generation() -> u64 {
 }
 
 /// The word that is 0 in every new child.
-fn word() -> &'static AtomicU64 {
+fn word() -> &'static AtomicU32 {
     let mut word = WORD.load(Ordering::Acquire);
     if word.is_null() {
         let fresh = wiped_on_fork().unwrap_or_else(reset_on_fork);
@@ -73,8 +73,8 @@ fn word() -> &'static AtomicU64 {
 /// A page that the kernel hands to every child filled with zeros, also after a raw `clone` that
 /// runs no handlers: `MADV_WIPEONFORK`, since Linux 4.14 (madvise(2)).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn wiped_on_fork() -> Option<*mut AtomicU64> {
-    const LEN: usize = size_of::<AtomicU64>();
+fn wiped_on_fork() -> Option<*mut AtomicU32> {
+    const LEN: usize = size_of::<AtomicU32>();
     // SAFETY: a new private anonymous mapping at an address of the kernel's choice touches no
     // memory that exists.
     let page = unsafe {
@@ -97,18 +97,18 @@ fn wiped_on_fork() -> Option<*mut AtomicU64> {
         unsafe { libc::munmap(page, LEN) };
         return None;
     }
-    // Zero bytes are a valid AtomicU64, and a page is aligned for everything.
+    // Zero bytes are a valid AtomicU32, and a page is aligned for everything.
     Some(page.cast())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn wiped_on_fork() -> Option<*mut AtomicU64> {
+fn wiped_on_fork() -> Option<*mut AtomicU32> {
     None
 }
 
 /// The next best: a word that a fork handler sets to 0 in the child.
-fn reset_on_fork() -> *mut AtomicU64 {
-    static FALLBACK: AtomicU64 = AtomicU64::new(0);
+fn reset_on_fork() -> *mut AtomicU32 {
+    static FALLBACK: AtomicU32 = AtomicU32::new(0);
 
     extern "C" fn in_child() {
         FALLBACK.store(0, Ordering::Release);
@@ -118,6 +118,26 @@ fn reset_on_fork() -> *mut AtomicU64 {
     // tells a child from its parent.
     unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     (&raw const FALLBACK).cast_mut()
+}
+
+/// How many times this process has forked, as far as it can know, since it first asked.
+pub(crate) fn forks() -> u32 {
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    static COUNTED: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn count() {
+        FORKS.fetch_add(1, Ordering::Release);
+    }
+    // Two threads at once register twice, which only counts double; neither waits, for a child
+    // could wait for ever for a thread that it does not have.
+    if !COUNTED.load(Ordering::Acquire) {
+        // SAFETY: `count` is a function of this program that only adds to an atomic. Before the
+        // fork, so that a child is never there uncounted; a fork that fails counts too, which
+        // only makes a reservation more careful.
+        unsafe { libc::pthread_atfork(Some(count), None, None) };
+        COUNTED.store(true, Ordering::Release);
+    }
+    FORKS.load(Ordering::Acquire)
 }
 
 /// One value per process: a forked child does not see its parent's, which may have been in the
@@ -136,6 +156,14 @@ impl<T: Default + Send + Sync> PerProcess<T> {
         Self {
             current: AtomicPtr::new(ptr::null_mut()),
         }
+    }
+
+    /// The value of the process that asks, if it has one yet. Allocates nothing, stores nothing
+    /// and waits for nobody, so that a signal handler may ask.
+    pub(crate) fn peek(&'static self) -> Option<&'static T> {
+        // SAFETY: as in `get`.
+        let known = unsafe { self.current.load(Ordering::Acquire).as_ref() }?;
+        known.owner.is_current().then_some(&known.value)
     }
 
     /// The value of process `me`, made when it first asks. A parent's value stays where it is,
@@ -246,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_child_starts_with_a_value_of_its_own() {
-        static VALUE: PerProcess<AtomicU64> = PerProcess::new();
+        static VALUE: PerProcess<AtomicU32> = PerProcess::new();
         VALUE
             .get(ThisProcess::current())
             .store(5, Ordering::Release);

@@ -1,0 +1,37 @@
+//! For platforms where no signal ends a program: only the guard removes its file.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::plan::Plan;
+use crate::sys::{Identity, ThisProcess};
+
+pub(crate) struct Claim;
+
+#[derive(Debug)]
+pub(crate) struct Published;
+
+impl Claim {
+    pub(crate) fn begin(_: ThisProcess) -> Self {
+        Self
+    }
+
+    pub(crate) fn arm(&self, _: &Plan) {}
+
+    pub(crate) fn publish(
+        &self,
+        _: &Plan,
+        _: &Path,
+        _: &File,
+        _: Identity,
+        _: Option<u32>,
+    ) -> Option<Published> {
+        None
+    }
+
+    pub(crate) fn withdraw(&self, _: &Published) -> bool {
+        true
+    }
+
+    pub(crate) fn forget(&self, _: &Published) {}
+}

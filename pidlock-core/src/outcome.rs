@@ -1,0 +1,126 @@
+//! How an annotated function says that it was refused.
+
+use std::io::{self, Write as _};
+use std::process::{self, ExitCode};
+
+use crate::PidFileError;
+
+/// For `on_error`: while another instance runs, do nothing and return the default value.
+///
+/// Contention is the only error that it passes over. A directory that cannot be written to, or a
+/// pidfile that is somebody's document, would keep the function from ever running, and nobody
+/// would know: these panic with the message.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "macros")] {
+/// use pidlock_core::pidfile;
+///
+/// /// Returns how many were sent: none, if they are being sent already.
+/// #[pidfile("send_mails", temp_dir = true, on_error = pidlock_core::skip)]
+/// fn send_mails() -> usize {
+///     3
+/// }
+///
+/// assert_eq!(send_mails(), 3);
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// On every error but [contention](PidFileError::is_contention).
+#[track_caller]
+#[must_use]
+pub fn skip<T: Default>(error: PidFileError) -> T {
+    assert!(error.is_contention(), "{error}");
+    T::default()
+}
+
+/// For `on_error`: print the message on stderr and end the process with exit status 1.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "macros")] {
+/// use pidlock_core::pidfile;
+///
+/// #[pidfile("serve", temp_dir = true, on_error = pidlock_core::exit)]
+/// fn serve() -> u16 {
+///     8080
+/// }
+///
+/// assert_eq!(serve(), 8080);
+/// # }
+/// ```
+pub fn exit(error: PidFileError) -> ! {
+    print(&error);
+    process::exit(1)
+}
+
+/// A closed stderr must not turn a refusal into a panic, as `eprintln!` would.
+fn print(error: &PidFileError) {
+    let _ = writeln!(io::stderr(), "{error}");
+}
+
+/// What a function can return when its lock is refused.
+#[diagnostic::on_unimplemented(
+    message = "a function that returns `{Self}` cannot say that its lock was refused",
+    label = "cannot be made from a refused lock",
+    note = "return a `Result` whose error type implements `From<PidFileError>`",
+    note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
+)]
+pub trait Refused: Sized {
+    /// `main`: there is nobody to return to but the shell.
+    #[track_caller]
+    fn refused(error: PidFileError, main: bool) -> Self;
+}
+
+/// An error type that a refused lock can be turned into.
+///
+/// It stands between [`Refused`] and [`From`] so that the compiler speaks of the error type,
+/// which is what has to change, and not of the `Result` around it.
+#[diagnostic::on_unimplemented(
+    message = "cannot turn a refused lock into `{Self}`",
+    label = "the error type `{Self}` is not made from a `PidFileError`",
+    note = "implement `From<PidFileError>` for `{Self}`",
+    note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
+)]
+pub trait RefusedError {
+    fn refused(error: PidFileError) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<PidFileError>> RefusedError for E {
+    fn refused(error: PidFileError) -> Self {
+        error.into()
+    }
+}
+
+impl<T, E: RefusedError> Refused for Result<T, E> {
+    fn refused(error: PidFileError, _main: bool) -> Self {
+        Err(E::refused(error))
+    }
+}
+
+impl Refused for ExitCode {
+    fn refused(error: PidFileError, _main: bool) -> Self {
+        print(&error);
+        ExitCode::FAILURE
+    }
+}
+
+impl Refused for () {
+    fn refused(error: PidFileError, main: bool) -> Self {
+        never(error, main)
+    }
+}
+
+/// The refusal of a function that has no way to return it.
+#[track_caller]
+pub fn never(error: PidFileError, main: bool) -> ! {
+    if main {
+        exit(error)
+    }
+    panic!("{error}")
+}

@@ -1,0 +1,68 @@
+//! A word that a process and the children it forks see alike.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// 0 until one process has put its number there, for good.
+#[derive(Debug)]
+pub(crate) struct SharedWord(NonNull<AtomicU32>);
+
+const LEN: usize = size_of::<AtomicU32>();
+
+// SAFETY: all that is ever done with the word is atomic, and the mapping belongs to no thread.
+unsafe impl Send for SharedWord {}
+// SAFETY: as above.
+unsafe impl Sync for SharedWord {}
+
+impl SharedWord {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory
+        // that exists.
+        let page = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                LEN,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if page == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // A mapping is never at address 0 unless asked for, is aligned for everything, and its
+        // zero bytes are a valid AtomicU32.
+        NonNull::new(page.cast())
+            .map(Self)
+            .ok_or_else(|| io::Error::other("mapped at address 0"))
+    }
+
+    /// Who put its number there, if anybody.
+    pub(crate) fn get(&self) -> u32 {
+        self.word().load(Ordering::Acquire)
+    }
+
+    /// Puts this number there, or says whose is there already.
+    pub(crate) fn set_once(&self, number: u32) -> Result<(), u32> {
+        self.word()
+            .compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: mapped and valid (see `new`) until `self` is dropped.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for SharedWord {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made in `new`, and nothing refers to it any more; other
+        // processes have mappings of their own.
+        unsafe { libc::munmap(self.0.as_ptr().cast(), LEN) };
+    }
+}
