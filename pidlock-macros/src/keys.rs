@@ -45,6 +45,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("lock", Kind::Value, "false"),
     key("reentrant", Kind::Switch, "true"),
     key("keep", Kind::Switch, "true"),
+    key("on_signal", Kind::Value, "pidlock_core::OnSignal::Ignore"),
+    key("at_exit", Kind::Value, "false"),
     key("on_error", Kind::OnError, "|error| .."),
     key("crate", Kind::Core, "my_facade::pidlock_core"),
 ];
@@ -61,6 +63,8 @@ const PYTHON: &[(&str, &str)] = &[
     ("chmod", "mode"),
     ("lock_pidfile", "lock"),
     ("allow_samepid", "reentrant"),
+    ("register_term_signal_handler", "on_signal"),
+    ("register_atexit", "at_exit"),
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Key> {

@@ -62,6 +62,8 @@ use proc_macro::TokenStream;
 /// | `lock` | `bool`: whether to lock, or to trust in the PID alone | `true` |
 /// | `reentrant` | `bool`, or alone: whether this process may hold it more than once | `false` |
 /// | `keep` | `bool`, or alone: whether to leave an empty file | `false` |
+/// | `on_signal` | `OnSignal`: what to do about SIGTERM, SIGINT and SIGHUP | `OnSignal::Auto` |
+/// | `at_exit` | `bool`: whether to remove the file when the process exits | `true` |
 /// | `on_error` | what to call with the error, to return what that returns | [by the return type](#when-it-is-refused) |
 /// | `crate` | a path to `pidlock_core`, where it is not found under its name | `::pidlock_core` |
 ///

@@ -147,11 +147,9 @@ impl Process {
             .claims
             .begin_by(i32::try_from(signal).expect("a number"));
         match begun {
-            Begun::First => {
-                self.sweep(Occasions::SIGNAL);
-                self.end()
-            }
+            Begun::First => self.end(),
             Begun::Again => {
+                self.sweep(Occasions::SIGNAL);
                 self.died_of.store(signal, SeqCst);
                 Err(Ended)
             }

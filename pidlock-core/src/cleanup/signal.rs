@@ -83,10 +83,8 @@ extern "C" fn on_signal(signal: c_int) {
     };
     let saved = errno();
     match slots.claims.begin_by(signal) {
-        Begun::First => {
-            slots.sweep(Occasions::SIGNAL);
-            slots.end_claim();
-        }
+        // Removes nothing unless it is this one that dies: until then the files tell the truth.
+        Begun::First => slots.end_claim(),
         Begun::Again => {
             slots.sweep(Occasions::SIGNAL);
             die(signal);

@@ -1,0 +1,160 @@
+//! Programs that do to their own descriptors and children what they should not.
+//!
+//! `careless WHAT PATH`, where WHAT is
+//! - `again`: holds, closes the pidfile's descriptor behind the guard's back, holds once more and
+//!   drops the first guard;
+//! - `share`: the same with shares of one hold;
+//! - `other`: holds, loses the descriptor, and opens a file of its own that gets the number, and
+//!   perhaps the inode too;
+//! - `look`: forks children while another thread looks at the file all the time;
+//! - `refused`: the same while another thread is refused all the time, for what the file says;
+//! - `full`: starts without a descriptor left.
+//!
+//! Says what it found, and stays until its input ends.
+
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pidlock_core::PidFile;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, path] = &arguments[..] else {
+        panic!("usage: careless WHAT PATH");
+    };
+    let path = Path::new(path);
+    match what.as_str() {
+        "again" => again(path),
+        "share" => share(path),
+        "other" => other(path),
+        "look" => fork_beside(path, || {
+            // Whatever it shows.
+            PidFile::at(path).status().expect("a look");
+        }),
+        "refused" => fork_beside(path, || {
+            PidFile::at(path).acquire().expect_err("what is no PID");
+        }),
+        "full" => {
+            let maximum = getrlimit(Resource::Nofile).maximum;
+            let limit = Rlimit {
+                current: Some(3),
+                maximum,
+            };
+            setrlimit(Resource::Nofile, limit).expect("a limit");
+            let error = PidFile::at(path)
+                .acquire()
+                .expect_err("no descriptor is left");
+            say(&error.to_string());
+        }
+        _ => panic!("unknown: {what}"),
+    }
+}
+
+/// Closes the descriptor that the pidfile has: the first that this program opened.
+fn close_behind_the_guard(path: &Path) {
+    let link = fs::read_link("/proc/self/fd/3").expect("a descriptor");
+    assert_eq!(link, path);
+    // SAFETY: the guard that owns it must notice: that is what is tested.
+    assert_eq!(unsafe { libc::close(3) }, 0);
+}
+
+fn again(path: &Path) {
+    let first = PidFile::at(path).acquire().expect("a start");
+    close_behind_the_guard(path);
+    let second = PidFile::at(path)
+        .acquire()
+        .expect("the lock was lost with the descriptor");
+    assert!(first.verify().is_err());
+    drop(first);
+    second.verify().expect("held");
+    say("held");
+    wait();
+    second.close().expect("an end");
+}
+
+fn share(path: &Path) {
+    let file = PidFile::at(path).reentrant(true);
+    let first = file.acquire().expect("a start");
+    close_behind_the_guard(path);
+    let second = file
+        .acquire()
+        .expect("the lock was lost with the descriptor");
+    assert!(first.verify().is_err());
+    second.verify().expect("held");
+    say("held");
+    wait();
+    drop(first);
+    second.close().expect("an end");
+}
+
+fn other(path: &Path) {
+    let guard = PidFile::at(path).acquire().expect("a start");
+    close_behind_the_guard(path);
+    fs::remove_file(path).expect("the pidfile goes");
+    // At the very path, so that nothing but the open file can tell it from the pidfile.
+    let mut precious = fs::File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .expect("a file");
+    precious.write_all(b"precious data\n").expect("a text");
+    drop(guard);
+    precious.rewind().expect("the descriptor is whole");
+    let mut text = String::new();
+    precious
+        .read_to_string(&mut text)
+        .expect("the descriptor is whole");
+    say(text.trim_end());
+}
+
+fn fork_beside(path: &Path, act: impl Fn() + Sync) {
+    let stop = AtomicBool::new(false);
+    let children: Vec<_> = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    act();
+                }
+            });
+        }
+        let children = (0..200).map(|_| fork_a_sleeper()).collect();
+        stop.store(true, Ordering::Relaxed);
+        children
+    });
+    assert!(path.exists());
+    say("forked");
+    wait();
+    for child in children {
+        let child = Pid::from_raw(child).expect("a number");
+        kill_process(child, Signal::KILL).expect("it sleeps");
+    }
+}
+
+fn fork_a_sleeper() -> i32 {
+    // SAFETY: the child does nothing but sleep, which any child may.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        0 => loop {
+            // SAFETY: as above. Should the parent die, the end of its terminal does not matter.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            // SAFETY: as above.
+            unsafe { libc::pause() };
+        },
+        child => child,
+    }
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn wait() {
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}

@@ -1,0 +1,87 @@
+//! Programs that lose the pidfile's descriptor, fork at the wrong moment, or have none left: the
+//! lock, other files and other starts do not suffer.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use pidlock_core::PidFile;
+use pidlock_tests::{Program, text};
+
+fn careless(what: &str, path: &Path) -> Program {
+    Program::start(
+        Command::new(env!("CARGO_BIN_EXE_careless"))
+            .arg(what)
+            .arg(path),
+    )
+}
+
+#[test]
+fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
+    for what in ["again", "share"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("app.pid");
+        let mut program = careless(what, &path);
+        program.expect("held");
+        assert_eq!(text(&path), format!("{}\n", program.pid()), "{what}");
+        let error = PidFile::at(&path).acquire().expect_err("held");
+        assert_eq!(error.pid(), Some(program.pid()), "{what}: {error}");
+        let (status, rest) = program.finish();
+        assert!(status.success(), "{what}: {rest}");
+        assert!(!path.exists(), "{what}");
+    }
+}
+
+#[test]
+fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut program = careless("other", &path);
+    program.expect("precious data");
+    assert!(program.wait().success());
+    assert_eq!(text(&path), "precious data\n");
+}
+
+#[test]
+fn looks_leave_no_lock_with_children_that_are_forked_meanwhile() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    fs::write(&path, "").expect("a file to look at");
+    let mut program = careless("look", &path);
+    program.expect("forked");
+    PidFile::at(&path)
+        .acquire()
+        .expect("nobody holds it")
+        .close()
+        .expect("an end");
+    program.finish();
+}
+
+#[test]
+fn refusals_leave_no_lock_with_children_that_are_forked_meanwhile() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    fs::write(&path, "no PID").expect("a document");
+    let mut program = careless("refused", &path);
+    program.expect("forked");
+    fs::write(&path, "").expect("the document goes");
+    PidFile::at(&path)
+        .acquire()
+        .expect("nobody holds it")
+        .close()
+        .expect("an end");
+    program.finish();
+}
+
+#[test]
+fn who_has_no_descriptor_left_is_told_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut program = careless("full", &path);
+    let words = program.line();
+    assert!(
+        words.starts_with("cannot open pidfile '") && words.contains("(os error 24)"),
+        "{words}"
+    );
+    assert!(!path.exists());
+}
