@@ -284,6 +284,9 @@ fn the_same_signal_twice_does_not_wait_for_a_guard_that_hangs() {
             process.signal(TERM).is_ok(),
             "the first signal waits for it"
         );
+        assert!(process.begin().is_err(), "nobody new makes it wait longer");
+        assert!(process.claims.begin_anyway(), "an exit is not kept waiting");
+        assert!(process.end().is_ok(), "nor does it end the wait");
         assert!(process.signal(INT).is_ok(), "so does another one");
         assert!(process.signal(TERM).is_err(), "the same once more does not");
         assert_eq!(process.died_of.load(SeqCst), TERM);

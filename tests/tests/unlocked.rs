@@ -166,3 +166,22 @@ fn a_second_hold_of_this_process_is_not_told_to_remove_the_file() {
         "{error}"
     );
 }
+
+/// One process must not take its own hold without a lock for a predecessor's left-over.
+#[test]
+fn a_start_with_a_lock_knows_the_hold_of_this_process_without_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = PidFile::new("app").dir(dir.path());
+    let guard = file.clone().lock(false).acquire().expect("a start");
+    let error = file.acquire().expect_err("held");
+    assert!(
+        matches!(error, PidFileError::AlreadyRunning { .. }),
+        "{error}"
+    );
+    let shared = file.reentrant(true).acquire().expect("a share");
+    drop(guard);
+    shared.verify().expect("still held");
+    let path = shared.path().to_owned();
+    drop(shared);
+    assert!(!path.exists());
+}

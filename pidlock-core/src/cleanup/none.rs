@@ -16,7 +16,10 @@ impl Claim {
         Self
     }
 
-    pub(crate) fn arm(&self, _: &Plan) {}
+    pub(crate) fn arm(&self, plan: &Plan) {
+        // There is nothing that could be done about either.
+        let _ = (plan.on_signal, plan.at_exit);
+    }
 
     pub(crate) fn publish(
         &self,
