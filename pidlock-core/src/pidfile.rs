@@ -277,9 +277,9 @@ impl PidFile {
     /// the path still names what they locked: Python's `pid`, `flock(1)`. Across our release they
     /// can lock the file that was just removed, and believe that they are alone.
     ///
-    /// Should a signal or an exit end the process before the guard is dropped, the file is emptied
-    /// too, but the lock ends with the process only: with a child that was forked without `exec`,
-    /// when that is gone.
+    /// Should a signal end the process before the guard is dropped, the file is emptied too, but the
+    /// lock ends when the last process is gone that shares it: a child that was forked without
+    /// `exec`.
     ///
     /// ```
     /// # use pidlock_core::{PidFile, Status};

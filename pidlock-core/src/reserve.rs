@@ -97,7 +97,7 @@ impl Reservation {
     pub fn commit(mut self) -> Result<PidGuard, PidFileError> {
         let me = ThisProcess::current();
         let claim = Claim::begin(me);
-        claim.arm(&self.plan);
+        claim.arm_anew(&self.plan);
         if let Err(owner) = self.committed.set_once(me.pid()) {
             return Err(PidFileError::locked(&self.plan.path, Some(owner)));
         }

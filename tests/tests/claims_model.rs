@@ -10,7 +10,7 @@ mod atomic {
 #[path = "../../pidlock-core/src/cleanup/claims.rs"]
 mod claims;
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use claims::{Begun, Claims, Occasions, Turn};
@@ -43,8 +43,8 @@ struct Slot {
 struct Ended;
 
 impl Process {
-    fn new(slots: usize, files: usize) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(slots: usize, files: usize) -> Rc<Self> {
+        Rc::new(Self {
             claims: Claims::new(),
             slots: (0..slots)
                 .map(|_| Slot {
@@ -175,10 +175,10 @@ impl Process {
 }
 
 fn in_thread<T>(
-    process: &Arc<Process>,
+    process: &Rc<Process>,
     act: impl FnOnce(&Process) -> Result<T, Ended> + 'static,
 ) -> thread::JoinHandle<()> {
-    let process = Arc::clone(process);
+    let process = Rc::clone(process);
     thread::spawn(move || drop(act(&process)))
 }
 

@@ -11,11 +11,14 @@ use super::slots::Slots;
 /// Has the pidfiles removed when the process exits. Once is enough.
 pub(super) fn register() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if !REGISTERED.load(Ordering::Relaxed) && !REGISTERED.swap(true, Ordering::Relaxed) {
-        // SAFETY: the handler is a function of this program, and unwinds into nobody. Where there
-        // is no memory for it, the file stays, and the next start takes it over.
-        unsafe { libc::atexit(at_exit) };
+    if REGISTERED.load(Ordering::Acquire) {
+        return;
     }
+    // SAFETY: the handler is a function of this program, and unwinds into nobody. Where there is
+    // no memory for it, the file stays, and the next start takes it over.
+    unsafe { libc::atexit(at_exit) };
+    // Not before: another thread would go on without. Twice does no harm.
+    REGISTERED.store(true, Ordering::Release);
 }
 
 /// Uses only what a signal handler may: some programs call `exit` from one.

@@ -5,12 +5,13 @@
 
 use std::mem::MaybeUninit;
 
+use super::claims::Occasions;
 use super::slots::Will;
 use crate::sys::Identity;
 
 /// What [`Hold::release`](crate::hold::Hold::release) does, but for closing: the end of the
 /// process does that.
-pub(super) fn remove(will: &Will) {
+pub(super) fn remove(will: &Will, occasion: Occasions) {
     // The descriptor may have been closed, and the number be another file's by now.
     let ours = match will.mark {
         Some(mark) => {
@@ -40,9 +41,16 @@ pub(super) fn remove(will: &Will) {
         // To be kept, or out of reach; others may still reach it, and are to find it empty.
         _ => false,
     };
-    if !removed {
-        // SAFETY: the descriptor is the pidfile's, as the look above showed.
-        unsafe { libc::ftruncate(will.fd, 0) };
+    if removed {
+        return;
+    }
+    // SAFETY: the descriptor is the pidfile's, as the look above showed.
+    unsafe { libc::ftruncate(will.fd, 0) };
+    // The file stays, and with it the lock, as long as a child that was forked and has not called
+    // exec shares it. POSIX does not let a handler give it back, for it does not know flock.
+    if occasion == Occasions::EXIT {
+        // SAFETY: as above.
+        unsafe { libc::flock(will.fd, libc::LOCK_UN) };
     }
 }
 

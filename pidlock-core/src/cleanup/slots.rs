@@ -91,7 +91,7 @@ impl Slots {
                 }
                 // SAFETY: claimed, so it is ours alone; whoever published it is done with it.
                 if let Some(will) = unsafe { &*slot.will.get() } {
-                    removal::remove(will);
+                    removal::remove(will, occasion);
                 }
                 // Stays claimed: its guard finds that it was beaten, and keeps the descriptor
                 // open, which others may be using by number.
@@ -149,15 +149,22 @@ impl Claim {
     /// From now on a signal that comes finds a handler that waits for the end of this: to be called
     /// before a file is made or written to.
     pub(crate) fn arm(&self, plan: &Plan) {
-        let install = match plan.on_signal {
-            OnSignal::Ignore => false,
-            OnSignal::Force => true,
+        match plan.on_signal {
+            OnSignal::Ignore => {}
+            OnSignal::Force => signal::install(OnSignal::Force),
+            OnSignal::Auto if self.slots.installed.load(Ordering::Acquire) => {}
             OnSignal::Auto => {
-                !self.slots.installed.load(Ordering::Relaxed)
-                    && !self.slots.installed.swap(true, Ordering::Relaxed)
+                signal::install(OnSignal::Auto);
+                // Not before: another thread would go on without. Twice does no harm.
+                self.slots.installed.store(true, Ordering::Release);
             }
-        };
-        if install {
+        }
+    }
+
+    /// The same once more, for a process that may have set all signals back to their defaults since,
+    /// as daemonizers do.
+    pub(crate) fn arm_anew(&self, plan: &Plan) {
+        if plan.on_signal != OnSignal::Ignore {
             signal::install(plan.on_signal);
         }
     }
