@@ -15,7 +15,6 @@ use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::hold::Hold;
 use crate::opening;
-use crate::owner;
 use crate::plan::Plan;
 use crate::record::{self, Record};
 use crate::registry::Registry;
@@ -140,6 +139,9 @@ fn round(
             claim,
         })));
     }
+    if made && verdict.is_err() {
+        take_back(plan, &file);
+    }
     // Closing would do, were it not for a child that another thread has just forked: it would have
     // the lock for as long as it lives.
     let _ = sys::unlock(&file);
@@ -167,7 +169,7 @@ fn judge(plan: &Plan, me: ThisProcess, file: &File, made: bool) -> Result<Verdic
         Record::Blank => Ok(Verdict::Free(stat)),
         Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
         Record::Pid(pid) if pid == me.pid() => judge_ourselves(plan, me, stat),
-        Record::Pid(pid) if owner::may_have_written(pid, stat.modified) => {
+        Record::Pid(pid) if contention::runs_on(pid, stat.modified) => {
             Err(PidFileError::running(&plan.path, pid))
         }
         Record::Pid(_) => Ok(Verdict::Free(stat)),
@@ -193,12 +195,7 @@ fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFil
     // Where nobody can lock, nobody has locked what we just made. After any other error somebody
     // may have, and an empty file does no harm.
     if made && sys::is_lockless(&error) {
-        let ours = sys::stat(file).is_ok_and(|stat| {
-            stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
-        });
-        if ours {
-            let _ = fs::remove_file(&plan.path);
-        }
+        take_back(plan, file);
     }
     if sys::cannot_be_locked(&error) {
         let advice = format!(
@@ -207,4 +204,14 @@ fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFil
         return PidFileError::io("lock", &plan.path, io::Error::new(error.kind(), advice));
     }
     PidFileError::io("lock", &plan.path, error)
+}
+
+/// Removes the empty file that we made.
+fn take_back(plan: &Plan, file: &File) {
+    let is_empty_and_there = sys::stat(file).is_ok_and(|stat| {
+        stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
+    });
+    if is_empty_and_there {
+        let _ = fs::remove_file(&plan.path);
+    }
 }

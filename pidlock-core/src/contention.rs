@@ -8,7 +8,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::PidFileError;
 use crate::hold::Hold;
@@ -20,7 +20,7 @@ use crate::sys::{self, ThisProcess};
 use crate::trust;
 
 /// How long a holder may take to write its PID, or to remove the file, before it is refused as
-/// unknown.
+/// unknown; and how long a process that was killed may take to be gone.
 const HOLDER: Duration = Duration::from_millis(50);
 
 /// How long passing looks may keep a start waiting, one after the other.
@@ -79,6 +79,19 @@ pub(crate) fn wait(
             return Ok(Contention::Over);
         }
     }
+}
+
+/// Whether the process that a file names runs on, although the lock is free. One that was killed
+/// gives its locks back a moment before it is gone: some milliseconds on Linux.
+pub(crate) fn runs_on(pid: u32, written: Option<SystemTime>) -> bool {
+    let end = Instant::now() + HOLDER;
+    while owner::may_have_written(pid, written) {
+        if Instant::now() >= end {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    false
 }
 
 /// The file names our number, and somebody holds it. `None` where that is not us as far as we

@@ -114,7 +114,9 @@ impl Hold {
         if !trust::path_names(&self.path, self.id)? {
             return Err(PidFileError::replaced(&self.path));
         }
-        match self.write_record(file, 0) {
+        // Empty, unless somebody wrote into it meanwhile.
+        let len = sys::stat(file).map_or(0, |stat| stat.size);
+        match self.write_record(file, len) {
             Ok(()) => Ok(self),
             Err(error) => {
                 self.withdraw(true, claim);

@@ -7,12 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::{is_root, skip, skip_for_this_user, text};
+use pidlock_tests::{has_tool, is_root, run, said, skip, skip_for_this_user, text};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Tries to start, with and without locks; far from hanging, both are refused.
@@ -205,14 +206,30 @@ fn a_directory_that_is_closed_to_us() {
 
 #[test]
 fn a_directory_on_a_read_only_file_system() {
-    // Mounted read-only everywhere, and writable to nobody.
-    let dir = Path::new("/proc/sys");
-    if fs::metadata("/proc/sys/kernel/ostype").is_err() {
-        return skip("there is no /proc");
+    if !is_root() {
+        return skip_for_this_user("only root can mount a file system");
     }
-    for error in refusals(&PidFile::new("a").dir(dir)) {
-        assert_says(&error, "pidfile directory '/proc/sys' ");
-        assert_says(&error, "choose another with dir = \"...\"");
+    if !has_tool("unshare") {
+        return skip("there is no unshare");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    for flags in ["", "--no-lock"] {
+        let script = "mount -t tmpfs -o ro none $1 && exec $2 --dir $1 --name app $3";
+        let mut unshare = Command::new("unshare");
+        unshare
+            .args(["--mount", "sh", "-c", script, "-"])
+            .arg(dir.path());
+        let output = run(unshare
+            .arg(env!("CARGO_BIN_EXE_holder"))
+            .arg(flags)
+            .stdin(Stdio::null()));
+        let words = format!(
+            "refused: pidfile directory '{}' is on a read-only file system: choose another with \
+             dir = \"...\"",
+            dir.path().display()
+        );
+        assert!(said(&output).starts_with(&words), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(4));
     }
 }
 

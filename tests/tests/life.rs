@@ -94,6 +94,27 @@ fn after_kill_9_the_next_start_takes_over() {
     }
 }
 
+/// A process that is killed gives its lock back some milliseconds before it is gone.
+#[test]
+fn right_after_kill_9_the_killed_process_is_no_longer_running() {
+    let dir = dir();
+    let path = dir.path().join("app.pid");
+    for _ in 0..100 {
+        let first = start(&mut holder(&path));
+        let looker = fs::File::open(&path).expect("the pidfile");
+        let pid = i32::try_from(first.pid())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("a number");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+        // Waits for the lock, not for the process.
+        rustix::fs::flock(&looker, rustix::fs::FlockOperation::LockShared).expect("it is free");
+        drop(looker);
+        let second = PidFile::at(&path).acquire().expect("the next start");
+        second.close().expect("an end");
+    }
+}
+
 #[test]
 fn stale_records_are_taken_over() {
     let dir = dir();

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
                 then = value();
                 file
             }
+            "" => file,
             _ => panic!("unknown flag {flag}"),
         };
     }
