@@ -33,6 +33,16 @@
 //! `pid`, `flock(1)`) can lock the very file that a release has just removed;
 //! [`PidFile::keep`] closes that gap.
 //!
+//! # However it ends
+//!
+//! The pidfile is removed when the guard is dropped, by return, `?` or a panic that unwinds; by
+//! [`std::process::exit`]; and by SIGTERM, SIGINT and SIGHUP where the program does not handle them,
+//! of which it then dies as it would have without us ([`OnSignal`]). Abort and SIGKILL leave it, and
+//! the next start takes it over. A child that the holder forks neither removes the file nor frees
+//! the lock. Daemons that fork see `PidFile::reserve`.
+//!
+//! # Between machines
+//!
 //! It is a lock between processes of one machine. A network file system may offer it between
 //! machines, but then the PID in it means nothing to the others.
 //!

@@ -85,6 +85,17 @@ mod keys {
         Ok(list(dir))
     }
 
+    #[pidfile(path = path, on_signal = pidlock_core::OnSignal::Ignore, at_exit = false, lock = true)]
+    fn endings(path: &Path) -> Result<bool, PidFileError> {
+        Ok(own_pid(path))
+    }
+
+    #[test]
+    fn what_to_do_at_the_end_is_a_value_like_any_other() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(endings(&dir.path().join("x")).unwrap());
+    }
+
     #[pidfile(dir = dir)]
     fn unnamed(dir: &Path) -> Result<Vec<PathBuf>, PidFileError> {
         Ok(list(dir))

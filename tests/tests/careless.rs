@@ -85,3 +85,12 @@ fn who_has_no_descriptor_left_is_told_so() {
     );
     assert!(!path.exists());
 }
+
+/// A program that is refused and goes on may still want to be the first to handle a signal.
+#[test]
+fn who_is_refused_is_left_with_the_signal_handlers_it_had() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let _guard = PidFile::at(&path).acquire().expect("a start");
+    careless("pass", &path).expect("handles 0");
+}

@@ -8,7 +8,8 @@
 //!   perhaps the inode too;
 //! - `look`: forks children while another thread looks at the file all the time;
 //! - `refused`: the same while another thread is refused all the time, for what the file says;
-//! - `full`: starts without a descriptor left.
+//! - `full`: starts without a descriptor left;
+//! - `pass`: is refused, and goes on: says which signals it handles then.
 //!
 //! Says what it found, and stays until its input ends.
 
@@ -50,6 +51,19 @@ fn main() {
                 .acquire()
                 .expect_err("no descriptor is left");
             say(&error.to_string());
+        }
+        "pass" => {
+            PidFile::at(path).acquire().expect_err("somebody holds it");
+            let status = fs::read_to_string("/proc/self/status").expect("this process");
+            let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let handled = handled.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            let handled = handled.expect("a mask of signals");
+            let ours = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+            let count = ours
+                .into_iter()
+                .filter(|signal| handled & (1 << (signal - 1)) != 0)
+                .count();
+            say(&format!("handles {count}"));
         }
         _ => panic!("unknown: {what}"),
     }

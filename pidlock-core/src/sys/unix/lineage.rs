@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 /// This process as no other: its PID, and how many forks stand between it and the first process
 /// of its line that asked. The PID alone is not enough, for the first process of a new PID
 /// namespace may have its parent's number; the count alone is not, for a `vfork` child shares the
-/// memory that the count is in.
+/// memory that the count is in. (One case escapes both: a `vfork` child that is PID 1 of a new
+/// namespace, as its parent is of its own.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThisProcess {
     pid: u32,
