@@ -42,13 +42,14 @@ fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() 
     assert_eq!(text(&path), "precious data\n");
 }
 
-#[test]
-fn looks_leave_no_lock_with_children_that_are_forked_meanwhile() {
+/// The file holds something at first, which makes the looks or refusals, and then nothing.
+fn assert_no_lock_is_left_with_children(what: &str, text: &str) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    fs::write(&path, "").expect("a file to look at");
-    let mut program = careless("look", &path);
+    fs::write(&path, text).expect("a file");
+    let mut program = careless(what, &path);
     program.expect("forked");
+    fs::write(&path, "").expect("an empty file");
     PidFile::at(&path)
         .acquire()
         .expect("nobody holds it")
@@ -58,19 +59,13 @@ fn looks_leave_no_lock_with_children_that_are_forked_meanwhile() {
 }
 
 #[test]
+fn looks_leave_no_lock_with_children_that_are_forked_meanwhile() {
+    assert_no_lock_is_left_with_children("look", "");
+}
+
+#[test]
 fn refusals_leave_no_lock_with_children_that_are_forked_meanwhile() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("app.pid");
-    fs::write(&path, "no PID").expect("a document");
-    let mut program = careless("refused", &path);
-    program.expect("forked");
-    fs::write(&path, "").expect("the document goes");
-    PidFile::at(&path)
-        .acquire()
-        .expect("nobody holds it")
-        .close()
-        .expect("an end");
-    program.finish();
+    assert_no_lock_is_left_with_children("refused", "no PID");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod files;
 mod lineage;
+mod memory;
 mod processes;
 mod shared;
 

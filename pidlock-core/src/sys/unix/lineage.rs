@@ -5,6 +5,9 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::memory::{LEN, map_word, unmap_word};
+
 /// This process as no other: its PID, and how many forks stand between it and the first process
 /// of its line that asked. The PID alone is not enough, for the first process of a new PID
 /// namespace may have its parent's number; the count alone is not, for a `vfork` child shares the
@@ -75,31 +78,15 @@ fn word() -> &'static AtomicU32 {
 /// runs no handlers: `MADV_WIPEONFORK`, since Linux 4.14 (madvise(2)).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn wiped_on_fork() -> Option<*mut AtomicU32> {
-    const LEN: usize = size_of::<AtomicU32>();
-    // SAFETY: a new private anonymous mapping at an address of the kernel's choice touches no
-    // memory that exists.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            LEN,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
-    // SAFETY: `page` is the start of the mapping made above, which nobody else knows of.
-    let answer = unsafe { libc::madvise(page, LEN, libc::MADV_WIPEONFORK) };
+    let word = map_word(libc::MAP_PRIVATE).ok()?;
+    // SAFETY: the mapping is a whole page of our own, which nobody else knows of.
+    let answer = unsafe { libc::madvise(word.as_ptr().cast(), LEN, libc::MADV_WIPEONFORK) };
     if answer != 0 {
-        // SAFETY: as above; nothing refers to the mapping after this.
-        unsafe { libc::munmap(page, LEN) };
+        // SAFETY: made above, and nobody else has heard of it.
+        unsafe { unmap_word(word) };
         return None;
     }
-    // Zero bytes are a valid AtomicU32, and a page is aligned for everything.
-    Some(page.cast())
+    Some(word.as_ptr())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

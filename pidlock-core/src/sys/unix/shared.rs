@@ -3,14 +3,14 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::memory::{map_word, unmap_word};
 
 /// 0 until one process has put its number there, for good.
 #[derive(Debug)]
 pub(crate) struct SharedWord(NonNull<AtomicU32>);
-
-const LEN: usize = size_of::<AtomicU32>();
 
 // SAFETY: all that is ever done with the word is atomic, and the mapping belongs to no thread.
 unsafe impl Send for SharedWord {}
@@ -19,26 +19,7 @@ unsafe impl Sync for SharedWord {}
 
 impl SharedWord {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory
-        // that exists.
-        let page = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                LEN,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if page == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        // A mapping is never at address 0 unless asked for, is aligned for everything, and its
-        // zero bytes are a valid AtomicU32.
-        NonNull::new(page.cast())
-            .map(Self)
-            .ok_or_else(|| io::Error::other("mapped at address 0"))
+        map_word(libc::MAP_SHARED).map(Self)
     }
 
     /// Who put its number there, if anybody.
@@ -63,6 +44,6 @@ impl Drop for SharedWord {
     fn drop(&mut self) {
         // SAFETY: the mapping was made in `new`, and nothing refers to it any more; other
         // processes have mappings of their own.
-        unsafe { libc::munmap(self.0.as_ptr().cast(), LEN) };
+        unsafe { unmap_word(self.0) };
     }
 }
