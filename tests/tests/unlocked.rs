@@ -101,12 +101,16 @@ fn private_files_that_vanish_are_written_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     let (stop, removed) = (AtomicBool::new(false), AtomicBool::new(false));
+    // One for each start, as no sweep of another process comes twice at the wrong moment.
+    let due = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 for level in 0..2 {
                     let name = format!(".app.pid.{}-{level}.pidlock", std::process::id());
-                    if fs::remove_file(dir.path().join(name)).is_ok() {
+                    let due_now = due.load(Ordering::Relaxed);
+                    if due_now && fs::remove_file(dir.path().join(name)).is_ok() {
+                        due.store(false, Ordering::Relaxed);
                         removed.store(true, Ordering::Relaxed);
                     }
                 }
@@ -117,6 +121,7 @@ fn private_files_that_vanish_are_written_again() {
         // Not before there was something to be written again.
         while outcome.is_ok() && (starts < 500 || !removed.load(Ordering::Relaxed)) {
             fs::write(&path, stale_record()).expect("a stale file");
+            due.store(true, Ordering::Relaxed);
             let guard = PidFile::at(&path).lock(false).acquire();
             outcome = guard.and_then(pidlock_core::PidGuard::close);
             starts += 1;
