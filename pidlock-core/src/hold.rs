@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cleanup::{Claim, Published};
 use crate::error::PidFileError;
@@ -29,6 +30,7 @@ pub(crate) struct Hold {
     published: Option<Published>,
     /// Whether `file` still was the locked file when it was last about to be used.
     sound: OnceLock<bool>,
+    released: AtomicBool,
 }
 
 impl Hold {
@@ -48,6 +50,7 @@ impl Hold {
             file: Some(file),
             published: None,
             sound: OnceLock::new(),
+            released: AtomicBool::new(false),
         }
     }
 
@@ -161,8 +164,13 @@ impl Hold {
     }
 
     /// Removes the file while it is still locked; dropping `self` then closes it. For the owner
-    /// process only, and once.
+    /// process only.
     pub(crate) fn release(&self, claim: &Claim) -> Result<(), PidFileError> {
+        // Handles of a hold that lost its descriptor are not counted once another hold has taken
+        // its place, so each of them comes here; what was published is another file's by then.
+        if self.released.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
         let Some(published) = &self.published else {
             return self.give_back();
         };

@@ -233,8 +233,8 @@ impl PidFile {
     ///
     /// `false` is for file systems that have no locks. Then the PID in the file is all there is:
     /// every process must be on one host and in one PID namespace, must use `lock(false)` too, and
-    /// a PID that a stranger got after a crash keeps the program from starting. Starts that
-    /// collide still let in exactly one. The file system must have hard links, and files named
+    /// a PID that a stranger got after a crash keeps the program from starting. Of starts
+    /// that collide at most one gets in. The file system must have hard links, and files named
     /// `.NAME.PID-0.pidlock` and `NAME.t1` appear beside the pidfile for a moment.
     ///
     /// ```

@@ -32,7 +32,7 @@ use crate::sys::{self, SharedWord, ThisProcess};
 /// # Platform-specific behavior
 ///
 /// Only on Unix. A fork is noticed by `pthread_atfork(3)`; a raw `clone(2)` is not, and a child
-/// made by it can find at its commit that the parent has given the file back.
+/// made by it can find its commit refused because the parent has given the file back.
 #[must_use = "if unused, the pidfile is given back at once"]
 pub struct Reservation {
     plan: Plan,
@@ -113,8 +113,11 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(hold) = &self.hold else { return };
-        let alone =
-            hold.owner().is_current() && self.forks == sys::forks() && self.committed.get() == 0;
+        // Who has set the word cannot lose the file to a commit that comes at this very moment, of
+        // a child that was not counted.
+        let alone = hold.owner().is_current()
+            && self.forks == sys::forks()
+            && self.committed.set_once(hold.owner().pid()).is_ok();
         if alone {
             let _ = hold.release(&Claim::begin(hold.owner()));
         }

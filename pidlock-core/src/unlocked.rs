@@ -28,7 +28,8 @@ use crate::sys::{self, Access, Identity, PerProcess, ThisProcess};
 use crate::trust;
 
 /// Each level but the first belongs to a process that died while it replaced the one below. All go
-/// with the next start that comes through.
+/// with the next start that replaces a stale file; beside a free name they do no harm, and cannot
+/// be removed safely.
 const LEVELS: usize = 500;
 
 /// Each round but a few means that another process took or left a name in between.
@@ -96,7 +97,7 @@ fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
             Linked::Taken => {
                 match look(plan, me, &name)? {
                     Found::Nothing => {}
-                    Found::Alive(pid) => return Err(PidFileError::running(&name, pid)),
+                    Found::Alive(pid) => return Err(PidFileError::running(&plan.path, pid)),
                     Found::Stale(..) if privates.len() == LEVELS => {
                         let why = "more processes than can be dealt with died while they took it \
                                    over; remove the files beside it whose names end with .t and a number";
@@ -276,7 +277,8 @@ fn sweep(plan: &Plan, me: ThisProcess) {
             .and_then(|rest| std::str::from_utf8(rest).ok())
             .and_then(|rest| rest.split_once('-'))
             .and_then(|(pid, _)| pid.parse::<u32>().ok());
-        if let Some(pid) = pid.filter(|&pid| pid != me.pid() && !owner::is_alive(pid)) {
+        // Ours are all gone by now, so one with our number is a predecessor's.
+        if let Some(pid) = pid.filter(|&pid| pid == me.pid() || !owner::is_alive(pid)) {
             remove_private(plan, &entry.path(), pid);
         }
     }

@@ -33,6 +33,15 @@ fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
 }
 
 #[test]
+fn shares_that_lost_their_descriptor_take_no_other_file_with_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut program = careless("many", &dir.path().join("app.pid"));
+    program.expect("left nothing");
+    assert!(program.wait().success());
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+}
+
+#[test]
 fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");

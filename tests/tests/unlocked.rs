@@ -32,6 +32,10 @@ fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
     let left = [
         (format!(".app.pid.{NOBODY}-0.pidlock"), stale_record()),
         (format!(".app.pid.{NOBODY}-3.pidlock"), String::new()),
+        (
+            format!(".app.pid.{}-4.pidlock", std::process::id()),
+            format!("{}\n", std::process::id()),
+        ),
     ];
     let not_ours = [
         (".app.pid.2024-05".to_owned(), "my notes".to_owned()),

@@ -127,6 +127,18 @@ fn errno_location() -> *mut c_int {
         return libc::__errno();
         #[cfg(any(target_os = "solaris", target_os = "illumos"))]
         return libc::___errno();
+        #[cfg(not(any(
+            target_os = "linux",
+            target_os = "dragonfly",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "android",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "solaris",
+            target_os = "illumos"
+        )))]
+        compile_error!("pidlock does not know where errno is on this platform");
     }
 }
 

@@ -4,6 +4,8 @@
 //! - `again`: holds, closes the pidfile's descriptor behind the guard's back, holds once more and
 //!   drops the first guard;
 //! - `share`: the same with shares of one hold;
+//! - `many`: loses the descriptor of two shares, holds again, gives one share back, holds another
+//!   file, and gives the other share back;
 //! - `other`: holds, loses the descriptor, and opens a file of its own that gets the number, and
 //!   perhaps the inode too;
 //! - `look`: forks children while another thread looks at the file all the time;
@@ -32,6 +34,7 @@ fn main() {
     match what.as_str() {
         "again" => again(path),
         "share" => share(path),
+        "many" => many(path),
         "other" => other(path),
         "look" => fork_beside(path, || {
             // Whatever it shows.
@@ -104,6 +107,32 @@ fn share(path: &Path) {
     wait();
     drop(first);
     second.close().expect("an end");
+}
+
+fn many(path: &Path) {
+    let file = PidFile::at(path).reentrant(true);
+    let (first, second) = (
+        file.acquire().expect("a start"),
+        file.acquire().expect("a share"),
+    );
+    close_behind_the_guard(path);
+    let again = file
+        .acquire()
+        .expect("the lock was lost with the descriptor");
+    drop(first);
+    let another = PidFile::at(path.with_extension("another"))
+        .acquire()
+        .expect("a start");
+    drop(second);
+    another.verify().expect("held");
+    let its_path = another.path().to_owned();
+    another.close().expect("an end");
+    again.verify().expect("held");
+    say(if its_path.exists() {
+        "left the other file"
+    } else {
+        "left nothing"
+    });
 }
 
 fn other(path: &Path) {

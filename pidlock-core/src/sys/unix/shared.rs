@@ -22,11 +22,6 @@ impl SharedWord {
         map_word(libc::MAP_SHARED).map(Self)
     }
 
-    /// Who put its number there, if anybody.
-    pub(crate) fn get(&self) -> u32 {
-        self.word().load(Ordering::Acquire)
-    }
-
     /// Puts this number there, or says whose is there already.
     pub(crate) fn set_once(&self, number: u32) -> Result<(), u32> {
         self.word()
