@@ -46,7 +46,7 @@ impl Hold {
             id,
             owner,
             keep,
-            mark: sys::mark(&file).ok(),
+            mark: sys::mark(&file, owner.pid()).ok(),
             file: Some(file),
             published: None,
             sound: OnceLock::new(),

@@ -1,6 +1,7 @@
 //! The pidfiles that this process holds.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::cleanup::Claim;
@@ -14,7 +15,9 @@ static HOLDS: PerProcess<Mutex<Registry>> = PerProcess::new();
 /// under one mutex, so that nobody gets a share of what is just being given back.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    holds: BTreeMap<Identity, Shared>,
+    /// Hashed without random keys: nobody gains by inodes that collide, and asking the system for
+    /// keys would cost a call.
+    holds: HashMap<Identity, Shared, BuildHasherDefault<DefaultHasher>>,
 }
 
 /// A hold and how many handles to it are out. The table itself keeps no hold alive: in a forked

@@ -22,7 +22,7 @@ pub(crate) enum Access {
 }
 
 /// What makes two looks at a file looks at the same file, for as long as one of them keeps it open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) device: u64,
     pub(crate) inode: u64,

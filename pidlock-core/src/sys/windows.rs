@@ -150,7 +150,7 @@ pub(crate) fn is_about_what_was_there(error: &io::Error) -> bool {
 }
 
 /// Here nobody closes a handle behind the back of its owner, so there is nothing to tell apart.
-pub(crate) fn mark(_: &File) -> io::Result<u32> {
+pub(crate) fn mark(_: &File, _: u32) -> io::Result<u32> {
     Ok(0)
 }
 

@@ -167,12 +167,12 @@ pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
 /// Marks an open file so that it can be told from every other, even from one that was opened at
 /// the same path later and got the same descriptor: by its offset, which all descriptors of one
 /// open file share, in children too (open(2)), and which nothing here uses for reading or writing.
-pub(crate) fn mark(mut file: &File) -> io::Result<u32> {
+pub(crate) fn mark(mut file: &File, pid: u32) -> io::Result<u32> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Below 2 GiB, which every file system allows, and where hardly any program is by chance. The
     // PID keeps a child, who counts on from where its parent was, from using the same; the address
     // does so for another copy of this crate in one program.
-    let seed = (std::process::id() << 14) ^ (ptr::from_ref(&COUNT).addr() >> 2) as u32;
+    let seed = (pid << 14) ^ (ptr::from_ref(&COUNT).addr() >> 2) as u32;
     let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(seed);
     let mark = 1 << 30 | count & ((1 << 30) - 1);
     file.seek(SeekFrom::Start(mark.into())).map(|_| mark)
