@@ -37,6 +37,7 @@ mod proc {
     //! What `/proc` adds (proc_pid_status(5), proc_pid_stat(5)).
 
     use std::fs;
+    use std::io;
     use std::time::{Duration, SystemTime};
 
     use crate::sys::Life;
@@ -46,9 +47,13 @@ mod proc {
         if !shows_our_namespace() {
             return unknown;
         }
-        // Hidden (hidepid) or ended this very moment: kill(2) said that it was there.
-        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
-            return unknown;
+        let (Ok(status), Ok(stat)) = (read(pid, "status"), read(pid, "stat")) else {
+            // Hidden (hidepid), or ended this very moment.
+            return if super::exists(pid) {
+                unknown
+            } else {
+                Life::Gone
+            };
         };
         let field = |name: &str| {
             status
@@ -59,17 +64,25 @@ mod proc {
         if field("Tgid").is_some_and(|leader| leader != pid.to_string()) {
             return Life::Gone;
         }
-        // A process whose main thread has ended shows Z too while others run on.
-        if field("State").is_some_and(|s| s.starts_with(['Z', 'X']))
-            && field("Threads").is_none_or(|n| n == "1" || n == "0")
-        {
+        // A process that was killed gives its locks back while it is still on its way out: it runs
+        // nothing of its program any more. One whose main thread has ended shows Z, too, while
+        // others run on.
+        let has_ended = field("State").is_some_and(|state| state.starts_with(['Z', 'X']));
+        let is_ending = number(&stat, 9).is_some_and(|flags| flags & PF_EXITING != 0);
+        let is_alone = field("Threads").is_none_or(|n| n == "1" || n == "0");
+        if (has_ended || is_ending) && is_alone {
             return Life::Gone;
         }
-        let since = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .ok()
-            .and_then(|stat| start_ticks(&stat))
-            .and_then(wall_clock);
-        Life::Running { since }
+        Life::Running {
+            since: number(&stat, 22).and_then(wall_clock),
+        }
+    }
+
+    /// Of the flags in field 9: "getting shut down" (the kernel's `include/linux/sched.h`).
+    const PF_EXITING: u64 = 0x4;
+
+    fn read(pid: u32, what: &str) -> io::Result<String> {
+        fs::read_to_string(format!("/proc/{pid}/{what}"))
     }
 
     /// `/proc` may have been mounted for another PID namespace, where our numbers mean strangers.
@@ -78,11 +91,15 @@ mod proc {
             .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
     }
 
-    /// Field 22, in clock ticks after boot. Field 2 is the program's name in parentheses and may
-    /// itself contain spaces and parentheses, so counting starts behind the last one.
-    pub(super) fn start_ticks(stat: &str) -> Option<u64> {
+    /// A field of proc_pid_stat(5): 9 is flags, 22 the start in clock ticks after boot. Field 2 is the
+    /// program's name in parentheses and may itself contain spaces and parentheses, so counting
+    /// starts behind the last one.
+    pub(super) fn number(stat: &str, field: usize) -> Option<u64> {
         let (_, rest) = stat.rsplit_once(')')?;
-        rest.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
+        rest.split_ascii_whitespace()
+            .nth(field.checked_sub(3)?)?
+            .parse()
+            .ok()
     }
 
     /// Both the ticks in `/proc` and `CLOCK_BOOTTIME` are shifted alike in a time namespace
@@ -177,7 +194,7 @@ mod tests {
     #[test]
     fn a_name_cannot_shift_the_fields() {
         let stat = "7 (a) R (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
-        assert_eq!(proc::start_ticks(stat), Some(98765));
-        assert_eq!(proc::start_ticks(""), None);
+        assert_eq!(proc::number(stat, 22), Some(98765));
+        assert_eq!(proc::number("", 22), None);
     }
 }
