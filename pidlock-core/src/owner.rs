@@ -20,7 +20,13 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 /// Where the platform does not tell when a process started, or the file when it was written, the
 /// answer is yes: the doubt is the live process's.
 pub(crate) fn may_have_written(pid: u32, written: Option<SystemTime>) -> bool {
-    let Life::Running { since } = sys::life(pid) else {
+    // A process that was killed gives its locks back a moment before it is gone, on a busy machine
+    // a long one.
+    let Life::Running {
+        since,
+        ending: false,
+    } = sys::life(pid)
+    else {
         return false;
     };
     !started_after(since, written)

@@ -59,5 +59,10 @@ pub(crate) enum Life {
     /// There is no such process: never was, ended, a zombie, or the number is a thread's.
     Gone,
     /// It runs; since when, where the platform tells.
-    Running { since: Option<SystemTime> },
+    Running {
+        since: Option<SystemTime>,
+        /// It was killed, or exits: it runs nothing of its program any more, but may not have let go
+        /// yet of all that it held, files and ports for example.
+        ending: bool,
+    },
 }

@@ -354,7 +354,10 @@ pub(crate) fn life(pid: u32) -> Life {
         // Every other refusal, above all that of access, is about a process that is there.
         return match io::Error::last_os_error() {
             error if is_any_of(&error, &[ERROR_INVALID_PARAMETER]) => Life::Gone,
-            _ => Life::Running { since: None },
+            _ => Life::Running {
+                since: None,
+                ending: false,
+            },
         };
     }
     // SAFETY: the handle was made just now, and nobody else knows of it.
@@ -367,6 +370,7 @@ pub(crate) fn life(pid: u32) -> Life {
     }
     Life::Running {
         since: start_time(&process),
+        ending: false,
     }
 }
 

@@ -28,7 +28,10 @@ pub(crate) fn life(pid: u32) -> Life {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
-        Life::Running { since: None }
+        Life::Running {
+            since: None,
+            ending: false,
+        }
     }
 }
 
@@ -43,7 +46,10 @@ mod proc {
     use crate::sys::Life;
 
     pub(super) fn life(pid: u32) -> Life {
-        let unknown = Life::Running { since: None };
+        let unknown = Life::Running {
+            since: None,
+            ending: false,
+        };
         if !shows_our_namespace() {
             return unknown;
         }
@@ -64,17 +70,16 @@ mod proc {
         if field("Tgid").is_some_and(|leader| leader != pid.to_string()) {
             return Life::Gone;
         }
-        // A process that was killed gives its locks back while it is still on its way out: it runs
-        // nothing of its program any more. One whose main thread has ended shows Z, too, while
-        // others run on.
+        // A process whose main thread has ended shows Z too while others run on.
         let has_ended = field("State").is_some_and(|state| state.starts_with(['Z', 'X']));
         let is_ending = number(&stat, 9).is_some_and(|flags| flags & PF_EXITING != 0);
         let is_alone = field("Threads").is_none_or(|n| n == "1" || n == "0");
-        if (has_ended || is_ending) && is_alone {
+        if has_ended && is_alone {
             return Life::Gone;
         }
         Life::Running {
             since: number(&stat, 22).and_then(wall_clock),
+            ending: is_ending && is_alone,
         }
     }
 
@@ -149,7 +154,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_has_started_before_now_and_after_boot() {
-        let Life::Running { since: Some(since) } = life(std::process::id()) else {
+        let Life::Running {
+            since: Some(since), ..
+        } = life(std::process::id())
+        else {
             panic!("this process runs, and /proc says since when");
         };
         let age = since.elapsed().expect("started in the past");
