@@ -1,6 +1,8 @@
 //! What the whole-process tests share: programs that are spoken to over pipes, and the answer to
 //! "can this be tested here?".
 
+pub mod figures;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
