@@ -5,7 +5,7 @@
 //! opened it before finds that it holds the lock of a file that nobody will open again, and
 //! starts over.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -164,7 +164,8 @@ fn judge(plan: &Plan, me: ThisProcess, file: &File, made: bool) -> Result<Verdic
     if stat.size == 0 {
         return Ok(Verdict::Free(stat));
     }
-    let record = record::read(file).map_err(|error| PidFileError::io("read", &plan.path, error))?;
+    let record = record::read(file, Some(stat.size))
+        .map_err(|error| PidFileError::io("read", &plan.path, error))?;
     match record {
         Record::Blank => Ok(Verdict::Free(stat)),
         Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
@@ -212,6 +213,6 @@ fn take_back(plan: &Plan, file: &File) {
         stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
     });
     if is_empty_and_there {
-        let _ = fs::remove_file(&plan.path);
+        let _ = sys::remove(&plan.path);
     }
 }

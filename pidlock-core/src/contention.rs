@@ -47,7 +47,9 @@ pub(crate) fn wait(
     patience.new_file();
     loop {
         // What is no text, or cannot be read, names nobody.
-        let named = record::read(file).ok().and_then(|record| record.pid());
+        let named = record::read(file, None)
+            .ok()
+            .and_then(|record| record.pid());
         let held = !sys::try_lock_shared(file).map_err(cannot_lock)?;
         if held {
             match named {
@@ -56,7 +58,7 @@ pub(crate) fn wait(
                         return Ok(Contention::OurOwn(hold));
                     }
                 }
-                Some(pid) if owner::can_be_holder(pid) => {
+                Some(pid) if owner::can_be_holder(pid, me) => {
                     return Err(PidFileError::locked(&plan.path, Some(pid)));
                 }
                 _ => {}

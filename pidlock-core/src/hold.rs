@@ -1,8 +1,8 @@
 //! One hold of one pidfile: the open file, and how it is given back.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,14 +10,13 @@ use crate::cleanup::{Claim, Published};
 use crate::error::PidFileError;
 use crate::plan::Plan;
 use crate::record::{self, Record};
-use crate::sys::{self, Identity, Stat, ThisProcess};
-#[cfg(unix)]
+use crate::sys::{self, FullPath, Identity, Stat, ThisProcess};
 use crate::trust;
 
 /// An acquired pidfile. Dropping it only closes; giving it back is [`Hold::release`].
 #[derive(Debug)]
 pub(crate) struct Hold {
-    path: PathBuf,
+    path: FullPath,
     id: Identity,
     owner: ThisProcess,
     keep: bool,
@@ -35,7 +34,7 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(crate) fn new(
-        path: PathBuf,
+        path: FullPath,
         file: File,
         id: Identity,
         owner: ThisProcess,
@@ -136,15 +135,12 @@ impl Hold {
         let Some(file) = self.sound_file() else {
             return Err(self.descriptor_lost());
         };
-        match sys::stat_path(&self.path) {
-            Ok(there) if there.id == self.id => {}
-            Ok(_) => return Err(PidFileError::replaced(&self.path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(PidFileError::replaced(&self.path));
-            }
-            Err(error) => return Err(PidFileError::io("look at", &self.path, error)),
+        if !trust::path_names(&self.path, self.id)? {
+            return Err(PidFileError::replaced(&self.path));
         }
-        match record::read(file).map_err(|error| PidFileError::io("read", &self.path, error))? {
+        match record::read(file, None)
+            .map_err(|error| PidFileError::io("read", &self.path, error))?
+        {
             Record::Pid(pid) if pid == self.owner.pid() => Ok(()),
             _ => Err(PidFileError::unreadable(
                 &self.path,
@@ -159,7 +155,7 @@ impl Hold {
     /// Has the file removed on the occasions that the plan names, should the guard not come to it.
     pub(crate) fn publish(&mut self, plan: &Plan, claim: &Claim) {
         if let Some(file) = &self.file {
-            self.published = claim.publish(plan, &self.path, file, self.id, self.mark);
+            self.published = claim.publish(plan, file, self.id, self.mark);
         }
     }
 
@@ -191,8 +187,8 @@ impl Hold {
         let Some(file) = found else {
             return Err(self.descriptor_lost());
         };
-        match sys::stat_path(&self.path) {
-            Ok(there) if there.id == self.id => self.remove(file),
+        match sys::identify_path(&self.path) {
+            Ok(there) if there == self.id => self.remove(file),
             Ok(_) => Err(PidFileError::replaced(&self.path)),
             Err(error) => {
                 // Out of reach, by chroot or because a directory was renamed or closed to us, but
@@ -217,7 +213,7 @@ impl Hold {
         if self.keep {
             return empty(file).map_err(|error| PidFileError::io("empty", &self.path, error));
         }
-        match fs::remove_file(&self.path) {
+        match sys::remove(&self.path) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(PidFileError::replaced(&self.path))

@@ -5,49 +5,62 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{PidFileError, Quoted};
-use crate::sys;
+use crate::sys::{self, FullPath};
 
 const SUFFIX: &str = ".pid";
 
 /// Which file is meant.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Location {
-    pub(crate) exact: Option<PathBuf>,
+    exact: Option<Exact>,
     pub(crate) name: Option<OsString>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) without_suffix: bool,
     pub(crate) temp_dir: bool,
 }
 
+/// A path that somebody chose as it is.
+#[derive(Debug, Clone)]
+enum Exact {
+    /// As most are: there is nothing left to do each time it is used.
+    Resolved(FullPath),
+    Given(PathBuf),
+}
+
 impl Location {
-    /// The absolute path. Looks at directories where none is given; changes nothing.
-    pub(crate) fn resolve(&self) -> Result<PathBuf, PidFileError> {
-        let path = match &self.exact {
-            Some(path) => self.resolve_exact(path)?,
-            None => self.directory()?.join(self.file_name()?),
-        };
-        std::path::absolute(&path).map_err(|error| PidFileError::io("find", &path, error))
+    pub(crate) fn at(path: &Path) -> Self {
+        let names_a_file = path.file_name().is_some();
+        let resolved = FullPath::resolved(path).filter(|_| names_a_file);
+        Self {
+            exact: Some(resolved.map_or_else(|| Exact::Given(path.to_owned()), Exact::Resolved)),
+            ..Self::default()
+        }
     }
 
-    fn resolve_exact(&self, path: &Path) -> Result<PathBuf, PidFileError> {
+    /// The absolute path. Looks at directories where none is given; changes nothing.
+    pub(crate) fn resolve(&self) -> Result<FullPath, PidFileError> {
+        match &self.exact {
+            Some(Exact::Resolved(path)) => {
+                self.check_exact_alone(path)?;
+                Ok(path.clone())
+            }
+            Some(Exact::Given(path)) => {
+                self.check_exact_alone(path)?;
+                check_exact(path)?;
+                absolute(path)
+            }
+            None => absolute(&self.directory()?.join(self.file_name()?)),
+        }
+    }
+
+    fn check_exact_alone(&self, path: &Path) -> Result<(), PidFileError> {
         if self.name.is_some() || self.dir.is_some() || self.without_suffix || self.temp_dir {
             return Err(PidFileError::configuration(format!(
                 "pidfile {} is an exact path, which leaves no choice of name, dir, suffix or temp_dir",
                 Quoted(path)
             )));
         }
-        check_text(path.as_os_str(), "path")?;
-        let names_a_file = matches!(path.components().next_back(), Some(Component::Normal(_)))
-            && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
-            && !path.as_os_str().as_encoded_bytes().ends_with(b"/.");
-        if names_a_file {
-            Ok(path.to_owned())
-        } else {
-            Err(PidFileError::configuration(format!(
-                "pidfile path {} names no file",
-                Quoted(path)
-            )))
-        }
+        Ok(())
     }
 
     fn file_name(&self) -> Result<OsString, PidFileError> {
@@ -78,6 +91,24 @@ impl Location {
             None => Ok(default_directory()),
         }
     }
+}
+
+fn absolute(path: &Path) -> Result<FullPath, PidFileError> {
+    FullPath::resolve(path).map_err(|error| PidFileError::io("find", path, error))
+}
+
+fn check_exact(path: &Path) -> Result<(), PidFileError> {
+    check_text(path.as_os_str(), "path")?;
+    let names_a_file = matches!(path.components().next_back(), Some(Component::Normal(_)))
+        && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
+        && !path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+    if names_a_file {
+        return Ok(());
+    }
+    Err(PidFileError::configuration(format!(
+        "pidfile path {} names no file",
+        Quoted(path)
+    )))
 }
 
 /// A name is one component of a path, and nothing else.

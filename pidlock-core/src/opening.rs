@@ -9,7 +9,7 @@ use crate::error::{PidFileError, Quoted};
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::sys::{self, Access, Kind};
+use crate::sys::{self, Access, FullPath, Kind, ThisProcess};
 use crate::trust;
 
 /// Opens the file, or makes it; says which. `None` if it came or went in between.
@@ -33,7 +33,7 @@ pub(crate) fn open_or_make(
 }
 
 /// Makes a file, and first its directory if that is missing.
-pub(crate) fn make(path: &Path, mode: u32) -> io::Result<File> {
+pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<File> {
     match sys::open_new(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             sys::create_directory(path.parent().unwrap_or(Path::new("/")))?;
@@ -66,7 +66,7 @@ fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<(File, bool)>, Pi
 }
 
 /// Why this file could not be opened.
-pub(crate) fn explain(plan: &Plan, path: &Path, error: io::Error) -> PidFileError {
+pub(crate) fn explain(plan: &Plan, path: &FullPath, error: io::Error) -> PidFileError {
     if sys::is_name_too_long(&error) {
         return name_too_long(path);
     }
@@ -87,10 +87,11 @@ fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
         let _ = sys::unlock(&file);
         return None;
     }
-    let pid = record::read(&file).ok()?.pid();
+    let me = ThisProcess::current();
+    let pid = record::read(&file, None).ok()?.pid();
     Some(PidFileError::locked(
         &plan.path,
-        pid.filter(|&pid| owner::can_be_holder(pid)),
+        pid.filter(|&pid| owner::can_be_holder(pid, me)),
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::sys::{self, Life};
+use crate::sys::{self, Life, ThisProcess};
 
 /// How much later than the file a process may seem to have started and still be its writer. Start
 /// times come in clock ticks (10 ms on Linux), file times in the granularity of the file system
@@ -34,8 +34,8 @@ pub(crate) fn may_have_written(pid: u32, written: Option<SystemTime>) -> bool {
 
 /// Whether another process that exists has this number: enough to name who has a lock, which
 /// somebody has for sure.
-pub(crate) fn can_be_holder(pid: u32) -> bool {
-    pid != std::process::id() && sys::exists(pid)
+pub(crate) fn can_be_holder(pid: u32, me: ThisProcess) -> bool {
+    pid != me.pid() && sys::exists(pid)
 }
 
 fn started_after(since: Option<SystemTime>, written: Option<SystemTime>) -> bool {

@@ -93,9 +93,10 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn at(path: impl AsRef<Path>) -> Self {
-        let mut this = Self::default();
-        this.location.exact = Some(path.as_ref().to_owned());
-        this
+        Self {
+            location: Location::at(path.as_ref()),
+            ..Self::default()
+        }
     }
 
     /// The name, instead of the program's. See [`new`](Self::new) for what a name may be.
@@ -355,7 +356,7 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn path(&self) -> Result<PathBuf, PidFileError> {
-        self.location.resolve()
+        Ok(self.location.resolve()?.to_path_buf())
     }
 
     /// Looks at the file and changes nothing; makes no concurrent start fail, which waits for it.
@@ -489,7 +490,7 @@ impl PidFile {
             )));
         }
         Ok(Plan {
-            path: self.path()?,
+            path: self.location.resolve()?,
             mode: self.mode,
             uid: self.uid,
             gid: self.gid,

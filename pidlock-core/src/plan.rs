@@ -1,11 +1,13 @@
 //! What to acquire, resolved and checked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::sys::FullPath;
 
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Absolute, so that a later change of the working directory does not move it.
-    pub(crate) path: PathBuf,
+    /// Absolute: a later change of the working directory does not move it.
+    pub(crate) path: FullPath,
     pub(crate) mode: u32,
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,

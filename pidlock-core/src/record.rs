@@ -67,12 +67,18 @@ fn is_blank(text: &[u8]) -> bool {
 /// pidfile, whatever it holds.
 const MAX_BLANK: u64 = 1 << 20;
 
-/// Reads an open file's record.
-pub(crate) fn read(file: &File) -> io::Result<Record> {
-    // Enough for every number; only a padded, damaged or strange file takes the second look.
+/// Reads the record of an open file of this size in bytes. Where that is not known, a text that ends
+/// with a line feed is taken for the whole.
+pub(crate) fn read(file: &File, size: Option<u64>) -> io::Result<Record> {
+    // Enough for every number, and one call; only a padded, damaged or strange file takes more. So
+    // does one of which a file system gives less than is asked for.
     let mut text = [0; 32];
-    let len = sys::read_at(file, &mut text, 0)?;
-    if len < text.len() {
+    let len = sys::read_some_at(file, &mut text, 0)?;
+    let is_whole = match size {
+        Some(size) => len as u64 == size,
+        None => len == 0 || text[len - 1] == b'\n',
+    };
+    if is_whole && len < text.len() {
         return Ok(Record::parse(&text[..len]));
     }
     let mut text = vec![0; MAX_LEN + 1];
@@ -107,21 +113,38 @@ pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
         file.set_len(0)?;
         old_len = 0;
     }
-    let text = render(pid, old_len);
-    sys::write_all(file, &text)?;
-    let len = text.trim_ascii_end().len() + 1;
-    if text.len() > len {
+    let mut short = [0; SHORT];
+    let mut long = Vec::new();
+    let text = match old_len {
+        ..=SHORT => &mut short[..],
+        _ => {
+            long.resize(old_len, 0);
+            &mut long[..]
+        }
+    };
+    let len = render(pid, text);
+    sys::write_all(file, &text[..len.max(old_len)])?;
+    if old_len > len {
         file.set_len(len as u64)?;
     }
     Ok(())
 }
 
-/// The text for a process: `"12345\n"`, with line feeds up to `len` bytes where a longer record
-/// stood, so that one write replaces it and no reader sees a mixture of two numbers.
-fn render(pid: u32, len: usize) -> Vec<u8> {
-    let mut text = pid.to_string().into_bytes();
-    text.resize(len.max(text.len() + 1), b'\n');
-    text
+/// Longer than any record but a padded one.
+const SHORT: usize = 16;
+
+/// Fills `text`, at least `SHORT` bytes, with the record of a process, `"12345\n"`, and line feeds:
+/// where a longer record stood, one write replaces it, and no reader sees a mixture of two numbers.
+/// Returns the record's length.
+fn render(pid: u32, text: &mut [u8]) -> usize {
+    text.fill(b'\n');
+    let digits = pid.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut rest = pid;
+    for digit in text[..digits].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    digits + 1
 }
 
 /// A decimal number as every C library prints it; `u64::MAX` where it has too many digits.
@@ -221,10 +244,40 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_record_covers_the_longer_one() {
-        assert_eq!(render(12345, 0), b"12345\n");
-        assert_eq!(render(5, 8), b"5\n\n\n\n\n\n\n");
-        assert_eq!(render(4_194_304, 2), b"4194304\n");
-        assert_eq!(Record::parse(&render(5, 8)), Record::Pid(5));
+    fn a_record_is_followed_by_line_feeds() {
+        let mut text = [0; SHORT];
+        for (pid, record) in [
+            (0, "0\n"),
+            (5, "5\n"),
+            (10, "10\n"),
+            (12345, "12345\n"),
+            (u32::MAX, "4294967295\n"),
+        ] {
+            let len = render(pid, &mut text);
+            assert_eq!(&text[..len], record.as_bytes());
+            assert!(text[len..].iter().all(|&byte| byte == b'\n'));
+        }
+    }
+
+    #[test]
+    fn a_record_replaces_what_was_there_whatever_its_length() {
+        for old in [
+            "",
+            "7\n",
+            "2147483647\n",
+            "12345",
+            &"\n".repeat(100),
+            &"\0".repeat(9000),
+        ] {
+            let mut file = tempfile::NamedTempFile::new().expect("a file can be made");
+            io::Write::write_all(&mut file, old.as_bytes()).expect("it can be written");
+            write(file.as_file(), 345, old.len() as u64).expect("it can be written");
+            let text = std::fs::read_to_string(file.path()).expect("it can be read");
+            assert_eq!(text, "345\n", "{old:?}");
+            assert_eq!(
+                read(file.as_file(), Some(4)).expect("it can be read"),
+                Record::Pid(345)
+            );
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The pidfiles that this process holds.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::cleanup::Claim;
@@ -15,9 +16,29 @@ static HOLDS: PerProcess<Mutex<Registry>> = PerProcess::new();
 /// under one mutex, so that nobody gets a share of what is just being given back.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    /// Hashed without random keys: nobody gains by inodes that collide, and asking the system for
-    /// keys would cost a call.
-    holds: HashMap<Identity, Shared, BuildHasherDefault<DefaultHasher>>,
+    holds: HashMap<Identity, Shared, BuildHasherDefault<Spread>>,
+}
+
+/// Spreads numbers that the kernel gave over the table. Without random keys: nobody gains by files
+/// that collide.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio: neighbours land far apart (Knuth, The Art of Computer
+        // Programming, volume 3, 6.4).
+        self.0 = (self.0.rotate_left(32) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        // The low bits depend on the number's low bits alone, and inodes may come in steps of 256.
+        self.0 ^ (self.0 >> 32)
+    }
 }
 
 /// A hold and how many handles to it are out. The table itself keeps no hold alive: in a forked
@@ -78,13 +99,15 @@ pub(crate) fn leave(hold: &Arc<Hold>) -> Result<(), PidFileError> {
     let claim = Claim::begin(hold.owner());
     let mut registry = Registry::of(hold.owner());
     // Where this hold had lost its descriptor, another may have taken its place.
-    let entry = registry.holds.get_mut(&hold.id());
-    if let Some(shared) = entry.filter(|shared| shared.hold.as_ptr() == Arc::as_ptr(hold)) {
-        shared.handles -= 1;
-        if shared.handles > 0 {
-            return Ok(());
+    if let Entry::Occupied(mut entry) = registry.holds.entry(hold.id()) {
+        let shared = entry.get_mut();
+        if shared.hold.as_ptr() == Arc::as_ptr(hold) {
+            shared.handles -= 1;
+            if shared.handles > 0 {
+                return Ok(());
+            }
+            entry.remove();
         }
-        registry.holds.remove(&hold.id());
     }
     hold.release(&claim)
 }

@@ -73,14 +73,14 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
     // another thread has just forked.
     let lockable = |error| PidFileError::io("lock", &plan.path, error);
     let locked = plan.lock && !sys::try_lock_shared(&file).map_err(lockable)?;
-    let record = record::read(&file);
+    let record = record::read(&file, Some(stat.size));
     if plan.lock && !locked {
         sys::unlock(&file).map_err(lockable)?;
     }
     let record = record.map_err(|error| PidFileError::io("read", &plan.path, error))?;
     if locked {
         return Ok(Status::Locked {
-            pid: record.pid().filter(|&pid| owner::can_be_holder(pid)),
+            pid: record.pid().filter(|&pid| owner::can_be_holder(pid, me)),
         });
     }
     let alive = |pid| match plan.lock {

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::error::{PidFileError, Quoted};
 use crate::plan::Plan;
-use crate::sys::{self, Identity, Kind, Stat};
+use crate::sys::{self, FullPath, Identity, Kind, Stat};
 
 /// Whether the path still names this file.
-pub(crate) fn path_names(path: &Path, id: Identity) -> Result<bool, PidFileError> {
-    match sys::stat_path(path) {
-        Ok(there) => Ok(there.id == id),
+pub(crate) fn path_names(path: &FullPath, id: Identity) -> Result<bool, PidFileError> {
+    match sys::identify_path(path) {
+        Ok(there) => Ok(there == id),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(PidFileError::io("look at", path, error)),
     }

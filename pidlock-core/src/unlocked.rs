@@ -12,7 +12,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cleanup::Claim;
@@ -24,7 +24,7 @@ use crate::owner;
 use crate::plan::Plan;
 use crate::record::{self, Record};
 use crate::registry::Registry;
-use crate::sys::{self, Access, Identity, PerProcess, ThisProcess};
+use crate::sys::{self, Access, FullPath, Identity, PerProcess, ThisProcess};
 use crate::trust;
 
 /// Each level but the first belongs to a process that died while it replaced the one below. All go
@@ -85,7 +85,7 @@ fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
     let mut privates = vec![Private::write(plan, me, 0)?];
     for _ in 0..ROUNDS {
         let level = privates.len() - 1;
-        let name = public_name(plan, level);
+        let name = public_name(plan, level)?;
         match privates[level].link(plan, &name)? {
             Linked::Ours => {}
             Linked::PrivateGone => {
@@ -127,13 +127,13 @@ fn come_down(
         let Some(below) = privates.last() else {
             return Ok(Some(top.hold));
         };
-        let name = public_name(plan, privates.len() - 1);
+        let name = public_name(plan, privates.len() - 1)?;
         let replaced = replace_if_still_stale(plan, me, &name, below);
         // Whatever became of that: nobody waits for this name, and if somebody removed it by hand,
         // it is gone.
-        let top_name = public_name(plan, privates.len());
+        let top_name = public_name(plan, privates.len())?;
         if trust::path_names(&top_name, top.hold.id()).unwrap_or(false) {
-            let _ = fs::remove_file(&top_name);
+            let _ = sys::remove(&top_name);
         }
         if !replaced? {
             break;
@@ -146,7 +146,7 @@ fn come_down(
 fn replace_if_still_stale(
     plan: &Plan,
     me: ThisProcess,
-    name: &Path,
+    name: &FullPath,
     private: &Private,
 ) -> Result<bool, PidFileError> {
     let Found::Stale(_open, id) = look(plan, me, name)? else {
@@ -155,14 +155,14 @@ fn replace_if_still_stale(
     if !trust::path_names(name, id)? {
         return Ok(false);
     }
-    match fs::rename(&private.name.0, name) {
+    match fs::rename(&*private.name.0, &**name) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(PidFileError::io("replace the stale", &plan.path, error)),
     }
 }
 
-fn look(plan: &Plan, me: ThisProcess, name: &Path) -> Result<Found, PidFileError> {
+fn look(plan: &Plan, me: ThisProcess, name: &FullPath) -> Result<Found, PidFileError> {
     let file = match sys::open(name, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -171,7 +171,9 @@ fn look(plan: &Plan, me: ThisProcess, name: &Path) -> Result<Found, PidFileError
     let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", name, error))?;
     // Two: who has just taken the name has not removed its private one yet.
     trust::check(plan, name, &stat, 2)?;
-    match record::read(&file).map_err(|error| PidFileError::io("read", name, error))? {
+    match record::read(&file, Some(stat.size))
+        .map_err(|error| PidFileError::io("read", name, error))?
+    {
         Record::NotAPid(reason) => Err(PidFileError::unreadable(name, reason)),
         // Our number, though this process does not hold it: a predecessor's.
         Record::Pid(pid) if pid != me.pid() && owner::is_alive(pid) => Ok(Found::Alive(pid)),
@@ -193,7 +195,7 @@ enum Linked {
 
 impl Private {
     fn write(plan: &Plan, me: ThisProcess, level: usize) -> Result<Self, PidFileError> {
-        let name = private_name(plan, me.pid(), level);
+        let name = private_name(plan, me.pid(), level)?;
         let file = match opening::make(&name, plan.mode) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Left by a predecessor with our number.
@@ -211,8 +213,8 @@ impl Private {
         Ok(Self { hold, name })
     }
 
-    fn link(&self, plan: &Plan, public: &Path) -> Result<Linked, PidFileError> {
-        match fs::hard_link(&self.name.0, public) {
+    fn link(&self, plan: &Plan, public: &FullPath) -> Result<Linked, PidFileError> {
+        match fs::hard_link(&*self.name.0, &**public) {
             Ok(()) => Ok(Linked::Ours),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // On NFS the answer to a call that succeeded can get lost, and the second try find
@@ -229,27 +231,32 @@ impl Private {
 }
 
 /// A name that goes away with this value; gone already is as good.
-struct Removed(PathBuf);
+struct Removed(FullPath);
 
 impl Drop for Removed {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = sys::remove(&self.0);
     }
 }
 
-fn public_name(plan: &Plan, level: usize) -> PathBuf {
-    let mut name = plan.path.as_os_str().to_owned();
-    if level > 0 {
-        name.push(format!(".t{level}"));
+fn public_name(plan: &Plan, level: usize) -> Result<FullPath, PidFileError> {
+    if level == 0 {
+        return Ok(plan.path.clone());
     }
-    name.into()
+    let mut name = plan.path.as_os_str().to_owned();
+    name.push(format!(".t{level}"));
+    full(name.as_ref())
+}
+
+fn full(name: &Path) -> Result<FullPath, PidFileError> {
+    FullPath::resolve(name).map_err(|error| PidFileError::io("find", name, error))
 }
 
 /// `.app.pid.12345-0.pidlock`: hidden, and beside the pidfile, for links do not cross file systems.
-fn private_name(plan: &Plan, pid: u32, level: usize) -> PathBuf {
+fn private_name(plan: &Plan, pid: u32, level: usize) -> Result<FullPath, PidFileError> {
     let mut name = private_prefix(plan);
     name.push(format!("{pid}-{level}{PRIVATE_SUFFIX}"));
-    plan.directory().join(name)
+    full(&plan.directory().join(name))
 }
 
 const PRIVATE_SUFFIX: &str = ".pidlock";
@@ -278,25 +285,29 @@ fn sweep(plan: &Plan, me: ThisProcess) {
             .and_then(|rest| rest.split_once('-'))
             .and_then(|(pid, _)| pid.parse::<u32>().ok());
         // Ours are all gone by now, so one with our number is a predecessor's.
-        if let Some(pid) = pid.filter(|&pid| pid == me.pid() || !owner::is_alive(pid)) {
-            remove_private(plan, &entry.path(), pid);
+        let Some(pid) = pid.filter(|&pid| pid == me.pid() || !owner::is_alive(pid)) else {
+            continue;
+        };
+        if let Ok(name) = FullPath::resolve(&entry.path()) {
+            remove_private(plan, &name, pid);
         }
     }
 }
 
 /// Removes a file that a process with this number left, if it is one: blank, where the process
 /// died before it could write, or with that number in it.
-fn remove_private(plan: &Plan, name: &Path, pid: u32) {
+fn remove_private(plan: &Plan, name: &FullPath, pid: u32) {
     let is_left_over = || -> Option<bool> {
         let file = sys::open(name, Access::Read).ok()?;
-        trust::check(plan, name, &sys::stat(&file).ok()?, 2).ok()?;
-        Some(match record::read(&file).ok()? {
+        let stat = sys::stat(&file).ok()?;
+        trust::check(plan, name, &stat, 2).ok()?;
+        Some(match record::read(&file, Some(stat.size)).ok()? {
             Record::Pid(found) => found == pid,
             Record::Blank => true,
             Record::NotAPid(_) => false,
         })
     };
     if is_left_over() == Some(true) {
-        let _ = fs::remove_file(name);
+        let _ = sys::remove(name);
     }
 }

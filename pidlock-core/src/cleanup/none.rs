@@ -1,7 +1,6 @@
 //! For platforms where no signal ends a program: only the guard removes its file.
 
 use std::fs::File;
-use std::path::Path;
 
 use crate::plan::Plan;
 use crate::sys::{Identity, ThisProcess};
@@ -24,7 +23,6 @@ impl Claim {
     pub(crate) fn publish(
         &self,
         _: &Plan,
-        _: &Path,
         _: &File,
         _: Identity,
         _: Option<u32>,

@@ -5,12 +5,9 @@
 
 use std::array;
 use std::cell::UnsafeCell;
-use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +16,7 @@ use std::thread;
 use super::claims::{Claims, Occasions, Turn};
 use super::{exit, removal, signal};
 use crate::plan::{OnSignal, Plan};
-use crate::sys::{Identity, PerProcess, ThisProcess};
+use crate::sys::{FullPath, Identity, PerProcess, ThisProcess};
 
 /// A forked child has its own, empty: what its parent left is not its to remove.
 static SLOTS: PerProcess<Slots> = PerProcess::new();
@@ -56,7 +53,7 @@ unsafe impl Sync for Slot {}
 /// How to remove one pidfile.
 #[derive(Debug)]
 pub(super) struct Will {
-    pub(super) path: CString,
+    pub(super) path: FullPath,
     pub(super) fd: RawFd,
     pub(super) id: Identity,
     pub(super) mark: Option<u32>,
@@ -174,7 +171,6 @@ impl Claim {
     pub(crate) fn publish(
         &self,
         plan: &Plan,
-        path: &Path,
         file: &File,
         id: Identity,
         mark: Option<u32>,
@@ -183,13 +179,11 @@ impl Claim {
         if !on_signal && !plan.at_exit {
             return None;
         }
-        // A path with a NUL in it could not have been opened.
-        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
         let slot = self.slots.free_slot();
         // SAFETY: off the free list and not yet published: nobody else looks at it.
         unsafe {
             *slot.will.get() = Some(Will {
-                path,
+                path: plan.path.clone(),
                 fd: file.as_raw_fd(),
                 id,
                 mark,

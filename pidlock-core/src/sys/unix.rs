@@ -1,17 +1,21 @@
 //! Unix: `flock(2)`, `stat(2)`, `kill(2)`, and on Linux `/proc`.
 
 mod files;
+mod identity;
 mod lineage;
 mod memory;
+mod path;
 mod processes;
 mod shared;
 
 pub(crate) use files::{
     abandon, bears, can_create_in, cannot_be_locked, create_directory, current_user, effective_uid,
     has_raised_privileges, is_about_what_was_there, is_lockless, is_name_too_long, mark, open,
-    open_new, read_at, set_mode, set_owner, stat, stat_directory, stat_path, try_lock_exclusive,
+    open_new, read_at, read_some_at, remove, set_mode, set_owner, try_lock_exclusive,
     try_lock_shared, unlock, write_all,
 };
+pub(crate) use identity::{identify_descriptor, identify_path, stat, stat_directory, stat_path};
 pub(crate) use lineage::{PerProcess, ThisProcess, forks};
+pub(crate) use path::FullPath;
 pub(crate) use processes::{exists, life};
 pub(crate) use shared::SharedWord;

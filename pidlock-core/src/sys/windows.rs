@@ -5,12 +5,13 @@
 
 #![allow(unsafe_code)]
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
+use std::ops::Deref;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle};
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{self, Path};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use windows_sys::Win32::Foundation::{
@@ -35,6 +36,30 @@ use crate::sys::{Access, Identity, Kind, Life, Stat};
 
 /// Nobody is kept from reading, writing or removing the file: the lock alone decides.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+/// An absolute path, shared by all who need it.
+#[derive(Debug, Clone)]
+pub(crate) struct FullPath(Arc<Path>);
+
+impl FullPath {
+    /// Resolves a path against the working directory, and leaves out what means nothing in it.
+    pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
+        path::absolute(path).map(|path| Self(path.into()))
+    }
+
+    /// `None` if that is still to be found out.
+    pub(crate) fn resolved(_: &Path) -> Option<Self> {
+        None
+    }
+}
+
+impl Deref for FullPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
 
 /// Opens what is there, a symbolic link itself and not where it leads; never creates, never
 /// truncates.
@@ -215,6 +240,16 @@ pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
     stat(&open_to_ask(path, FILE_FLAG_OPEN_REPARSE_POINT)?)
 }
 
+/// Which file is at the path.
+pub(crate) fn identify_path(path: &Path) -> io::Result<Identity> {
+    stat_path(path).map(|stat| stat.id)
+}
+
+/// Removes the name.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// What is at the path, or where a symbolic link there leads.
 pub(crate) fn stat_directory(path: &Path) -> io::Result<Stat> {
     stat(&open_to_ask(path, 0)?)
@@ -283,11 +318,17 @@ fn joined(high: u32, low: u32) -> u64 {
     (u64::from(high) << 32) | u64::from(low)
 }
 
+/// Reads from `offset` on, up to the buffer's length: perhaps less than there is, but nothing only at
+/// the end.
+pub(crate) fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.seek_read(buffer, offset)
+}
+
 /// Reads as much as there is from `offset` on, up to the buffer's length.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
-        match file.seek_read(&mut buffer[done..], offset + done as u64)? {
+        match read_some_at(file, &mut buffer[done..], offset + done as u64)? {
             0 => break,
             n => done += n,
         }

@@ -2,42 +2,73 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::ffi::{CString, c_int, c_uint};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{FromRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{
-    DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
-};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::sys::{Access, Identity, Kind, Stat};
+// On 32-bit systems the plain call refuses files of 2 GiB.
+#[cfg(not(any(
+    all(target_os = "linux", not(target_env = "musl")),
+    target_os = "android"
+)))]
+use libc::open as raw_open;
+#[cfg(any(
+    all(target_os = "linux", not(target_env = "musl")),
+    target_os = "android"
+))]
+use libc::open64 as raw_open;
 
-/// No symbolic link at the end of the path, nothing inherited by programs we start (std adds
-/// `O_CLOEXEC`), no waiting for the other end of a FIFO, no terminal that becomes ours.
-const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+use super::path::FullPath;
+use crate::sys::Access;
+
+/// No symbolic link at the end of the path, nothing inherited by programs that we start, no waiting
+/// for the other end of a FIFO, no terminal that becomes ours.
+const CAREFUL: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// Opens what is there; never creates, never truncates.
-pub(crate) fn open(path: &Path, access: Access) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(access == Access::ReadWrite)
-        .custom_flags(CAREFUL)
-        .open(path)
+pub(crate) fn open(path: &FullPath, access: Access) -> io::Result<File> {
+    let access = match access {
+        Access::Read => libc::O_RDONLY,
+        Access::ReadWrite => libc::O_RDWR,
+    };
+    open_with(path, access, 0)
 }
 
 /// Creates the file, and fails with `AlreadyExists` if anything at all is there.
-pub(crate) fn open_new(path: &Path, mode: u32) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .custom_flags(CAREFUL)
-        .open(path)
+pub(crate) fn open_new(path: &FullPath, mode: u32) -> io::Result<File> {
+    open_with(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode)
+}
+
+fn open_with(path: &FullPath, flags: c_int, mode: u32) -> io::Result<File> {
+    loop {
+        // SAFETY: the path ends with a NUL and outlives the call, which reads it only. The mode is of
+        // the type that C's promotion of arguments makes of any mode_t.
+        let fd = unsafe { raw_open(path.as_c_str().as_ptr(), flags | CAREFUL, mode as c_uint) };
+        if fd >= 0 {
+            // SAFETY: just opened, and nobody else knows of it.
+            return Ok(unsafe { File::from_raw_fd(fd) });
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Removes the name. Async-signal-safe.
+pub(crate) fn remove(path: &FullPath) -> io::Result<()> {
+    // SAFETY: the path ends with a NUL and outlives the call, which reads it only.
+    let answer = unsafe { libc::unlink(path.as_c_str().as_ptr()) };
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Creates a directory and its missing parents.
@@ -106,42 +137,14 @@ pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENAMETOOLONG)
 }
 
-/// What the open file is.
-pub(crate) fn stat(file: &File) -> io::Result<Stat> {
-    file.metadata().map(|metadata| digest(&metadata))
-}
-
-/// What is at the path, a symbolic link itself and not where it leads.
-pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
-    path.symlink_metadata().map(|metadata| digest(&metadata))
-}
-
-/// What a directory is, wherever the path leads.
-pub(crate) fn stat_directory(path: &Path) -> io::Result<Stat> {
-    path.metadata().map(|metadata| digest(&metadata))
-}
-
-fn digest(metadata: &Metadata) -> Stat {
-    let kind = match metadata.file_type() {
-        t if t.is_file() => Kind::Regular,
-        t if t.is_dir() => Kind::Directory,
-        t if t.is_symlink() => Kind::Symlink,
-        t if t.is_fifo() => Kind::Fifo,
-        t if t.is_socket() => Kind::Socket,
-        _ => Kind::Device,
-    };
-    Stat {
-        id: Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        },
-        kind,
-        links: metadata.nlink(),
-        size: metadata.size(),
-        mode: metadata.mode() & 0o7777,
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        modified: metadata.modified().ok(),
+/// Reads from `offset` on, up to the buffer's length: perhaps less than there is, but nothing only at
+/// the end.
+pub(crate) fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
@@ -149,11 +152,9 @@ fn digest(metadata: &Metadata) -> Stat {
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(n) => done += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match read_some_at(file, &mut buffer[done..], offset + done as u64)? {
+            0 => break,
+            n => done += n,
         }
     }
     Ok(done)

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::memory::{LEN, map_word, unmap_word};
+use super::memory::{map, unmap};
 
 /// This process as no other: its PID, and how many forks stand between it and the first process
 /// of its line that asked. The PID alone is not enough, for the first process of a new PID
@@ -22,9 +22,14 @@ pub(crate) struct ThisProcess {
 impl ThisProcess {
     /// Who asks.
     pub(crate) fn current() -> Self {
+        let line = line();
+        let generation = match line.generation.load(Ordering::Acquire) {
+            0 => begin_generation(line),
+            known => known,
+        };
         Self {
-            pid: std::process::id(),
-            generation: generation(),
+            pid: line.pid(),
+            generation,
         }
     }
 
@@ -32,80 +37,112 @@ impl ThisProcess {
         self.pid
     }
 
-    /// Whether the process that asks is still the one that was `current`. Stores nothing, so that
-    /// a `vfork` child may ask.
+    /// Whether the process that asks is still the one that was `current`. Stores nothing.
     pub(crate) fn is_current(self) -> bool {
-        self.pid == std::process::id() && word().load(Ordering::Acquire) == self.generation
+        let line = line();
+        line.generation.load(Ordering::Acquire) == self.generation && line.pid() == self.pid
+    }
+
+    /// The same for a signal handler, which may find itself in a `vfork` child: that shares all
+    /// memory with its parent, so only the kernel can tell the two apart.
+    fn is_current_by_kernel(self) -> bool {
+        self.pid == std::process::id() && self.is_current()
     }
 }
 
-/// The generation, and 0 in a child that has not asked yet.
-static WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+/// What a forked child must not take over from its parent.
+struct Line {
+    /// 0 in a child that has not asked yet.
+    generation: AtomicU32,
+    /// Known from the generation on, so that the kernel is asked once; 0 where a child may have come
+    /// to be without our noticing.
+    pid: AtomicU32,
+}
+
+impl Line {
+    fn pid(&self) -> u32 {
+        match self.pid.load(Ordering::Relaxed) {
+            0 => std::process::id(),
+            known => known,
+        }
+    }
+}
+
+static LINE: AtomicPtr<Line> = AtomicPtr::new(ptr::null_mut());
 
 /// The last generation given out in this line. A fork copies it, so a child counts on.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
-fn generation() -> u32 {
-    let word = word();
-    let known = word.load(Ordering::Acquire);
-    if known != 0 {
-        return known;
+#[cold]
+fn begin_generation(line: &Line) -> u32 {
+    if !ptr::eq(line, &raw const RESET_ON_FORK) {
+        line.pid.store(std::process::id(), Ordering::Relaxed);
     }
     let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    match word.compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire) {
+    // Whoever sees the generation sees the PID too.
+    match (line.generation).compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => next,
         Err(other_thread) => other_thread,
     }
 }
 
-/// The word that is 0 in every new child.
-fn word() -> &'static AtomicU32 {
-    let mut word = WORD.load(Ordering::Acquire);
-    if word.is_null() {
+fn line() -> &'static Line {
+    let mut line = LINE.load(Ordering::Acquire);
+    if line.is_null() {
         let fresh = wiped_on_fork().unwrap_or_else(reset_on_fork);
-        word = match WORD.compare_exchange(word, fresh, Ordering::AcqRel, Ordering::Acquire) {
+        line = match LINE.compare_exchange(line, fresh, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => fresh,
             // Another thread was first. Ours is a page at most and happens once: left mapped.
             Err(first) => first,
         };
     }
-    // SAFETY: WORD is only ever null or a pointer that `wiped_on_fork` or `reset_on_fork`
-    // returned: aligned, initialised, shared only as an atomic, and never freed.
-    unsafe { &*word }
+    // SAFETY: LINE is only ever null or a pointer that `wiped_on_fork` or `reset_on_fork`
+    // returned: aligned, initialised, shared only as atomics, and never freed.
+    unsafe { &*line }
 }
 
 /// A page that the kernel hands to every child filled with zeros, also after a raw `clone` that
 /// runs no handlers: `MADV_WIPEONFORK`, since Linux 4.14 (madvise(2)).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn wiped_on_fork() -> Option<*mut AtomicU32> {
-    let word = map_word(libc::MAP_PRIVATE).ok()?;
+fn wiped_on_fork() -> Option<*mut Line> {
+    // SAFETY: zero bytes are a valid Line, and a page is aligned for it.
+    let line = unsafe { map::<Line>(libc::MAP_PRIVATE) }.ok()?;
     // SAFETY: the mapping is a whole page of our own, which nobody else knows of.
-    let answer = unsafe { libc::madvise(word.as_ptr().cast(), LEN, libc::MADV_WIPEONFORK) };
+    let answer = unsafe {
+        libc::madvise(
+            line.as_ptr().cast(),
+            size_of::<Line>(),
+            libc::MADV_WIPEONFORK,
+        )
+    };
     if answer != 0 {
         // SAFETY: made above, and nobody else has heard of it.
-        unsafe { unmap_word(word) };
+        unsafe { unmap(line) };
         return None;
     }
-    Some(word.as_ptr())
+    Some(line.as_ptr())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn wiped_on_fork() -> Option<*mut AtomicU32> {
+fn wiped_on_fork() -> Option<*mut Line> {
     None
 }
 
-/// The next best: a word that a fork handler sets to 0 in the child.
-fn reset_on_fork() -> *mut AtomicU32 {
-    static FALLBACK: AtomicU32 = AtomicU32::new(0);
+static RESET_ON_FORK: Line = Line {
+    generation: AtomicU32::new(0),
+    pid: AtomicU32::new(0),
+};
 
+/// The next best: the same, reset in the child by a fork handler, which a raw `clone` does not run.
+fn reset_on_fork() -> *mut Line {
     extern "C" fn in_child() {
-        FALLBACK.store(0, Ordering::Release);
+        RESET_ON_FORK.generation.store(0, Ordering::Release);
     }
     // SAFETY: `in_child` is a function of this program, lives as long as it does, and only stores
     // to an atomic, which any child may do. Without memory for the handler (ENOMEM) the PID alone
     // tells a child from its parent.
     unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    (&raw const FALLBACK).cast_mut()
+    (&raw const RESET_ON_FORK).cast_mut()
 }
 
 /// How many times this process has forked, as far as it can know, since it first asked.
@@ -151,7 +188,7 @@ impl<T: Default + Send + Sync> PerProcess<T> {
     pub(crate) fn peek(&'static self) -> Option<&'static T> {
         // SAFETY: as in `get`.
         let known = unsafe { self.current.load(Ordering::Acquire).as_ref() }?;
-        known.owner.is_current().then_some(&known.value)
+        known.owner.is_current_by_kernel().then_some(&known.value)
     }
 
     /// The value of process `me`, made when it first asks. A parent's value stays where it is,
@@ -251,12 +288,16 @@ mod tests {
     #[test]
     fn every_word_for_a_fork_is_zero_in_the_child() {
         for make in [wiped_on_fork, || Some(reset_on_fork())] {
-            let Some(word) = make() else { continue };
-            // SAFETY: as in `word`: a valid atomic that is never freed.
-            let word = unsafe { &*word };
-            word.store(7, Ordering::Release);
-            assert!(in_child(|| word.load(Ordering::Acquire) == 0));
-            assert_eq!(word.load(Ordering::Acquire), 7);
+            let Some(line) = make() else { continue };
+            // SAFETY: as in `line`: valid atomics that are never freed.
+            let line = unsafe { &*line };
+            let generation = begin_generation(line);
+            assert!(in_child(|| {
+                let is_new = line.generation.load(Ordering::Acquire) == 0;
+                is_new && line.pid() == std::process::id()
+            }));
+            assert_eq!(line.generation.load(Ordering::Acquire), generation);
+            assert_eq!(line.pid(), std::process::id());
         }
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::memory::{map_word, unmap_word};
+use super::memory::{map, unmap};
 
 /// 0 until one process has put its number there, for good.
 #[derive(Debug)]
@@ -19,7 +19,8 @@ unsafe impl Sync for SharedWord {}
 
 impl SharedWord {
     pub(crate) fn new() -> io::Result<Self> {
-        map_word(libc::MAP_SHARED).map(Self)
+        // SAFETY: zero bytes are a valid AtomicU32, and a page is aligned for it.
+        unsafe { map(libc::MAP_SHARED) }.map(Self)
     }
 
     /// Puts this number there, or says whose is there already.
@@ -39,6 +40,6 @@ impl Drop for SharedWord {
     fn drop(&mut self) {
         // SAFETY: the mapping was made in `new`, and nothing refers to it any more; other
         // processes have mappings of their own.
-        unsafe { unmap_word(self.0) };
+        unsafe { unmap(self.0) };
     }
 }

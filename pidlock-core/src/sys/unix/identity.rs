@@ -1,0 +1,110 @@
+//! What a file is: `fstat`, `lstat`, `stat`, which a signal handler may call (signal-safety(7)).
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+// On 32-bit systems the plain calls fail where an inode or a size takes more than 32 bits.
+#[cfg(not(any(
+    all(target_os = "linux", not(target_env = "musl")),
+    target_os = "android"
+)))]
+use libc::{fstat, lstat, stat as RawStat, stat as follow};
+#[cfg(any(
+    all(target_os = "linux", not(target_env = "musl")),
+    target_os = "android"
+))]
+use libc::{fstat64 as fstat, lstat64 as lstat, stat64 as RawStat, stat64 as follow};
+
+use super::path::FullPath;
+use crate::sys::{Identity, Kind, Stat};
+
+/// What the open file is.
+pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+    // SAFETY: the descriptor is open, and fstat writes to the buffer only.
+    ask(|buffer| unsafe { fstat(file.as_raw_fd(), buffer) }).map(|raw| digest(&raw))
+}
+
+/// What is at the path, a symbolic link itself and not where it leads.
+pub(crate) fn stat_path(path: &FullPath) -> io::Result<Stat> {
+    lstat_raw(path).map(|raw| digest(&raw))
+}
+
+/// What a directory is, wherever the path leads.
+pub(crate) fn stat_directory(path: &Path) -> io::Result<Stat> {
+    let path = FullPath::resolve(path)?;
+    // SAFETY: the path ends with a NUL and outlives the call; stat writes to the buffer only.
+    ask(|buffer| unsafe { follow(path.as_c_str().as_ptr(), buffer) }).map(|raw| digest(&raw))
+}
+
+/// Which file is at the path. Async-signal-safe.
+pub(crate) fn identify_path(path: &FullPath) -> io::Result<Identity> {
+    lstat_raw(path).map(|raw| identity(&raw))
+}
+
+/// Which file bears this number, if any does. Async-signal-safe.
+pub(crate) fn identify_descriptor(fd: RawFd) -> io::Result<Identity> {
+    // SAFETY: fstat takes any number for a descriptor, and writes to the buffer only.
+    ask(|buffer| unsafe { fstat(fd, buffer) }).map(|raw| identity(&raw))
+}
+
+fn lstat_raw(path: &FullPath) -> io::Result<RawStat> {
+    // SAFETY: the path ends with a NUL and outlives the call; lstat writes to the buffer only.
+    ask(|buffer| unsafe { lstat(path.as_c_str().as_ptr(), buffer) })
+}
+
+fn ask(call: impl FnOnce(*mut RawStat) -> libc::c_int) -> io::Result<RawStat> {
+    let mut buffer = MaybeUninit::uninit();
+    if call(buffer.as_mut_ptr()) != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it filled the buffer.
+    Ok(unsafe { buffer.assume_init() })
+}
+
+// The widths of the fields differ between platforms.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+fn identity(raw: &RawStat) -> Identity {
+    Identity {
+        device: raw.st_dev as u64,
+        inode: raw.st_ino as u64,
+    }
+}
+
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+fn digest(raw: &RawStat) -> Stat {
+    let kind = match raw.st_mode & libc::S_IFMT {
+        libc::S_IFREG => Kind::Regular,
+        libc::S_IFDIR => Kind::Directory,
+        libc::S_IFLNK => Kind::Symlink,
+        libc::S_IFIFO => Kind::Fifo,
+        libc::S_IFSOCK => Kind::Socket,
+        _ => Kind::Device,
+    };
+    Stat {
+        id: identity(raw),
+        kind,
+        links: raw.st_nlink as u64,
+        size: raw.st_size as u64,
+        mode: raw.st_mode as u32 & 0o7777,
+        uid: raw.st_uid,
+        gid: raw.st_gid,
+        modified: modified(raw),
+    }
+}
+
+/// `None` before 1970.
+#[allow(clippy::unnecessary_cast)]
+fn modified(raw: &RawStat) -> Option<SystemTime> {
+    #[cfg(not(target_os = "netbsd"))]
+    let nanoseconds = raw.st_mtime_nsec;
+    #[cfg(target_os = "netbsd")]
+    let nanoseconds = raw.st_mtimensec;
+    let since = Duration::new(u64::try_from(raw.st_mtime).ok()?, nanoseconds as u32);
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
