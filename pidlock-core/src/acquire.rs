@@ -14,7 +14,7 @@ use crate::contention::{self, Contention, Patience};
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::hold::Hold;
-use crate::opening;
+use crate::opening::{self, Opened};
 use crate::plan::Plan;
 use crate::record::{self, Record};
 use crate::registry::Registry;
@@ -76,10 +76,10 @@ pub(crate) fn lock(plan: &Plan, me: ThisProcess) -> Result<Locked, PidFileError>
     for _ in 0..ROUNDS {
         // A file that is just being made has nobody yet who would remove it.
         let claim = Claim::begin(me);
-        let Some((file, made)) = opening::open_or_make(plan, &claim)? else {
+        let Some(opened) = opening::open_or_make(plan, &claim)? else {
             continue;
         };
-        match round(plan, me, file, made, claim, &mut patience)? {
+        match round(plan, me, opened, claim, &mut patience)? {
             Round::Locked(locked) => return Ok(locked),
             Round::Again if patience.is_over() => break,
             Round::Again => {}
@@ -114,37 +114,37 @@ impl Free {
 fn round(
     plan: &Plan,
     me: ThisProcess,
-    file: File,
-    made: bool,
+    opened: Opened,
     mut claim: Claim,
     patience: &mut Patience,
 ) -> Result<Round, PidFileError> {
+    let file = &opened.file;
     let locked =
-        sys::try_lock_exclusive(&file).map_err(|error| cannot_lock(plan, &file, made, error))?;
+        sys::try_lock_exclusive(file).map_err(|error| cannot_lock(plan, &opened, error))?;
     if !locked {
         drop(claim);
-        match contention::wait(plan, me, &file, patience)? {
+        match contention::wait(plan, me, file, patience)? {
             Contention::Over => {}
             Contention::FileWent => return Ok(Round::Again),
             Contention::OurOwn(hold) => return Ok(Round::Locked(Locked::OurOwn(hold))),
         }
         claim = Claim::begin(me);
     }
-    let verdict = judge(plan, me, &file, made);
+    let verdict = judge(plan, me, &opened);
     if let Ok(Verdict::Free(stat)) = verdict {
         return Ok(Round::Locked(Locked::Free(Free {
-            file,
+            made: opened.made || stat.is_unfinished(),
+            file: opened.file,
             stat,
-            made,
             claim,
         })));
     }
-    if made && verdict.is_err() {
-        take_back(plan, &file);
+    if verdict.is_err() {
+        take_back(plan, &opened);
     }
     // Closing would do, were it not for a child that another thread has just forked: it would have
     // the lock for as long as it lives.
-    let _ = sys::unlock(&file);
+    let _ = sys::unlock(file);
     match verdict? {
         Verdict::OurOwn(hold) => Ok(Round::Locked(Locked::OurOwn(hold))),
         Verdict::Gone | Verdict::Free(_) => Ok(Round::Again),
@@ -152,13 +152,14 @@ fn round(
 }
 
 /// Looks at a locked file: is it the pidfile, may it be written to, and whose is it?
-fn judge(plan: &Plan, me: ThisProcess, file: &File, made: bool) -> Result<Verdict, PidFileError> {
+fn judge(plan: &Plan, me: ThisProcess, opened: &Opened) -> Result<Verdict, PidFileError> {
+    let file = &opened.file;
     let stat = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
     // No links: NFS may show a name for a moment after it went.
     if stat.links == 0 || !trust::path_names(&plan.path, stat.id)? {
         return Ok(Verdict::Gone);
     }
-    if !made {
+    if !opened.made {
         trust::check(plan, &plan.path, &stat, 1)?;
     }
     if stat.size == 0 {
@@ -192,11 +193,11 @@ fn judge_ourselves(plan: &Plan, me: ThisProcess, stat: Stat) -> Result<Verdict, 
         .map_or(Verdict::Free(stat), Verdict::OurOwn))
 }
 
-fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFileError {
+fn cannot_lock(plan: &Plan, opened: &Opened, error: io::Error) -> PidFileError {
     // Where nobody can lock, nobody has locked what we just made. After any other error somebody
     // may have, and an empty file does no harm.
-    if made && sys::is_lockless(&error) {
-        take_back(plan, file);
+    if sys::is_lockless(&error) {
+        take_back(plan, opened);
     }
     if sys::cannot_be_locked(&error) {
         let advice = format!(
@@ -207,12 +208,13 @@ fn cannot_lock(plan: &Plan, file: &File, made: bool, error: io::Error) -> PidFil
     PidFileError::io("lock", &plan.path, error)
 }
 
-/// Removes the empty file that we made.
-fn take_back(plan: &Plan, file: &File) {
-    let is_empty_and_there = sys::stat(file).is_ok_and(|stat| {
-        stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
-    });
-    if is_empty_and_there {
+/// Removes the empty file that we made, or another start of this user that has not come further.
+fn take_back(plan: &Plan, opened: &Opened) {
+    let is_ours_and_there = |stat: Stat| {
+        let ours = opened.made || stat.is_unfinished() && stat.uid == sys::effective_uid();
+        ours && stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
+    };
+    if sys::stat(&opened.file).is_ok_and(is_ours_and_there) {
         let _ = sys::remove(&plan.path);
     }
 }

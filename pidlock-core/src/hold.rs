@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cleanup::{Claim, Published};
@@ -27,8 +26,8 @@ pub(crate) struct Hold {
     file: Option<File>,
     /// How it is removed should the guard not come to it.
     published: Option<Published>,
-    /// Whether `file` still was the locked file when it was last about to be used.
-    sound: OnceLock<bool>,
+    /// Whether the descriptor's number was found to be another file's, or nobody's.
+    lost: AtomicBool,
     released: AtomicBool,
 }
 
@@ -48,7 +47,7 @@ impl Hold {
             mark: sys::mark(&file, owner.pid()).ok(),
             file: Some(file),
             published: None,
-            sound: OnceLock::new(),
+            lost: AtomicBool::new(false),
             released: AtomicBool::new(false),
         }
     }
@@ -173,7 +172,7 @@ impl Hold {
         if !claim.withdraw(published) {
             // The program is exiting, and has given the file back. The descriptor stays open: what
             // has become of its number is not known any more.
-            let _ = self.sound.set(false);
+            self.lost.store(true, Ordering::Relaxed);
             return Ok(());
         }
         let result = self.give_back();
@@ -182,9 +181,8 @@ impl Hold {
     }
 
     fn give_back(&self) -> Result<(), PidFileError> {
-        let found = self.sound_file();
-        let _ = self.sound.set(found.is_some());
-        let Some(file) = found else {
+        let Some(file) = self.sound_file() else {
+            self.lost.store(true, Ordering::Relaxed);
             return Err(self.descriptor_lost());
         };
         match sys::identify_path(&self.path) {
@@ -250,14 +248,13 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let sound = match self.sound.get() {
-            Some(&sound) => sound,
-            None => self.sound_file().is_some(),
+        // Who has given it back has looked already.
+        let lost = match *self.released.get_mut() {
+            true => *self.lost.get_mut(),
+            false => self.sound_file().is_none(),
         };
-        if sound {
-            return; // the field closes itself
-        }
-        if let Some(file) = self.file.take() {
+        // Otherwise the field closes itself.
+        if let Some(file) = self.file.take_if(|_| lost) {
             sys::abandon(file);
         }
     }

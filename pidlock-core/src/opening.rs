@@ -12,13 +12,24 @@ use crate::record;
 use crate::sys::{self, Access, FullPath, Kind, ThisProcess};
 use crate::trust;
 
-/// Opens the file, or makes it; says which. `None` if it came or went in between.
-pub(crate) fn open_or_make(
-    plan: &Plan,
-    claim: &Claim,
-) -> Result<Option<(File, bool)>, PidFileError> {
+/// An open file that may be the pidfile.
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    /// Whether it is known to be new. One that is not may be: see [`Stat::is_unfinished`].
+    pub(crate) made: bool,
+}
+
+/// Opens the file, or makes it. `None` if it came or went in between.
+pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
+    // Half the time of the longer way, which is for the first file of a process, for what that must
+    // not be done with, and for saying what is wrong.
+    if claim.is_armed(plan) {
+        if let Ok(file) = sys::open_or_create(&plan.path, plan.mode) {
+            return Ok(Some(Opened { file, made: false }));
+        }
+    }
     match sys::open(&plan.path, Access::ReadWrite) {
-        Ok(file) => return Ok(Some((file, false))),
+        Ok(file) => return Ok(Some(Opened { file, made: false })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return cannot_open(plan, error),
     }
@@ -26,7 +37,7 @@ pub(crate) fn open_or_make(
     // O_EXCL tells us whether the file is ours to remove if anything goes wrong, and keeps
     // fs.protected_regular out, which forbids O_CREAT on others' files in sticky directories.
     match make(&plan.path, plan.mode) {
-        Ok(file) => Ok(Some((file, true))),
+        Ok(file) => Ok(Some(Opened { file, made: true })),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(cannot_make(plan, error)),
     }
@@ -43,7 +54,7 @@ pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<File> {
     }
 }
 
-fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<(File, bool)>, PidFileError> {
+fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<Opened>, PidFileError> {
     let denied = matches!(
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem

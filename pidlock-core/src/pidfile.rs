@@ -7,11 +7,9 @@ use crate::acquire;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::location::Location;
-use crate::plan::{OnSignal, Plan};
+use crate::plan::{OnSignal, Plan, Settings};
 use crate::status::{self, Status};
 use crate::unlocked;
-
-const DEFAULT_MODE: u32 = 0o644;
 
 /// Which pidfile to acquire, and how. Building one touches nothing; [`acquire`](Self::acquire)
 /// does.
@@ -37,14 +35,7 @@ const DEFAULT_MODE: u32 = 0o644;
 #[must_use = "a PidFile only says what to lock: call `acquire`"]
 pub struct PidFile {
     location: Location,
-    mode: u32,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    lock: bool,
-    reentrant: bool,
-    keep: bool,
-    on_signal: OnSignal,
-    at_exit: bool,
+    settings: Settings,
 }
 
 impl Default for PidFile {
@@ -53,14 +44,7 @@ impl Default for PidFile {
     fn default() -> Self {
         Self {
             location: Location::default(),
-            mode: DEFAULT_MODE,
-            uid: None,
-            gid: None,
-            lock: true,
-            reentrant: false,
-            keep: false,
-            on_signal: OnSignal::Auto,
-            at_exit: true,
+            settings: Settings::default(),
         }
     }
 }
@@ -192,7 +176,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode;
+        self.settings.mode = mode;
         self
     }
 
@@ -210,7 +194,7 @@ impl PidFile {
     /// # let _ = file;
     /// ```
     pub fn uid(mut self, uid: u32) -> Self {
-        self.uid = Some(uid);
+        self.settings.uid = Some(uid);
         self
     }
 
@@ -226,7 +210,7 @@ impl PidFile {
     /// # let _ = file;
     /// ```
     pub fn gid(mut self, gid: u32) -> Self {
-        self.gid = Some(gid);
+        self.settings.gid = Some(gid);
         self
     }
 
@@ -248,7 +232,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lock(mut self, lock: bool) -> Self {
-        self.lock = lock;
+        self.settings.lock = lock;
         self
     }
 
@@ -268,7 +252,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn reentrant(mut self, reentrant: bool) -> Self {
-        self.reentrant = reentrant;
+        self.settings.reentrant = reentrant;
         self
     }
 
@@ -291,7 +275,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn keep(mut self, keep: bool) -> Self {
-        self.keep = keep;
+        self.settings.keep = keep;
         self
     }
 
@@ -314,7 +298,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_signal(mut self, on_signal: OnSignal) -> Self {
-        self.on_signal = on_signal;
+        self.settings.on_signal = on_signal;
         self
     }
 
@@ -337,7 +321,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn at_exit(mut self, at_exit: bool) -> Self {
-        self.at_exit = at_exit;
+        self.settings.at_exit = at_exit;
         self
     }
 
@@ -463,42 +447,21 @@ impl PidFile {
     /// ```
     #[cfg(unix)]
     pub fn reserve(&self) -> Result<crate::Reservation, PidFileError> {
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         if !plan.lock {
             return Err(PidFileError::configuration(
                 "a pidfile without a lock cannot be reserved: its PID is all there is",
             ));
         }
-        crate::reserve::reserve(Plan {
-            reentrant: false,
-            ..plan
-        })
+        plan.settings.reentrant = false;
+        crate::reserve::reserve(plan)
     }
 
     fn plan(&self) -> Result<Plan, PidFileError> {
-        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
-            return Err(PidFileError::configuration(format!(
-                "pidfile mode {:#o} cannot be: it must let the owner read and write (0o600), and \
-                 may have no other than permission bits",
-                self.mode
-            )));
-        }
-        if self.uid == Some(u32::MAX) || self.gid == Some(u32::MAX) {
-            return Err(PidFileError::configuration(format!(
-                "pidfile owner {} cannot be: to the system it means no change, for which leave it out",
-                u32::MAX
-            )));
-        }
+        self.settings.check()?;
         Ok(Plan {
             path: self.location.resolve()?,
-            mode: self.mode,
-            uid: self.uid,
-            gid: self.gid,
-            lock: self.lock,
-            reentrant: self.reentrant,
-            keep: self.keep,
-            on_signal: self.on_signal,
-            at_exit: self.at_exit,
+            settings: self.settings,
         })
     }
 }

@@ -1,13 +1,21 @@
 //! What to acquire, resolved and checked.
 
+use std::ops::Deref;
 use std::path::Path;
 
+use crate::error::PidFileError;
 use crate::sys::FullPath;
 
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// Absolute: a later change of the working directory does not move it.
     pub(crate) path: FullPath,
+    pub(crate) settings: Settings,
+}
+
+/// How to acquire it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
     pub(crate) mode: u32,
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
@@ -16,6 +24,23 @@ pub(crate) struct Plan {
     pub(crate) keep: bool,
     pub(crate) on_signal: OnSignal,
     pub(crate) at_exit: bool,
+}
+
+const DEFAULT_MODE: u32 = 0o644;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: DEFAULT_MODE,
+            uid: None,
+            gid: None,
+            lock: true,
+            reentrant: false,
+            keep: false,
+            on_signal: OnSignal::Auto,
+            at_exit: true,
+        }
+    }
 }
 
 /// What to do about the signals SIGTERM, SIGINT and SIGHUP, of which a program dies unless it
@@ -33,6 +58,33 @@ pub enum OnSignal {
     Force,
     /// Leave the signals, and the pidfile when one comes, alone: the next start takes it over.
     Ignore,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), PidFileError> {
+        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
+            return Err(PidFileError::configuration(format!(
+                "pidfile mode {:#o} cannot be: it must let the owner read and write (0o600), and \
+                 may have no other than permission bits",
+                self.mode
+            )));
+        }
+        if self.uid == Some(u32::MAX) || self.gid == Some(u32::MAX) {
+            return Err(PidFileError::configuration(format!(
+                "pidfile owner {} cannot be: to the system it means no change, for which leave it out",
+                u32::MAX
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Plan {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 impl Plan {

@@ -113,38 +113,41 @@ pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
         file.set_len(0)?;
         old_len = 0;
     }
-    let mut short = [0; SHORT];
-    let mut long = Vec::new();
-    let text = match old_len {
-        ..=SHORT => &mut short[..],
-        _ => {
-            long.resize(old_len, 0);
-            &mut long[..]
-        }
-    };
-    let len = render(pid, text);
-    sys::write_all(file, &text[..len.max(old_len)])?;
+    let mut short = [b'\n'; LONGEST + SHORT];
+    let first = put_before_line_feeds(pid, &mut short);
+    let len = LONGEST - first;
+    if old_len <= SHORT {
+        sys::write_all(file, &short[first..first + len.max(old_len)])?;
+    } else {
+        let mut long = vec![b'\n'; old_len];
+        long[..len].copy_from_slice(&short[first..LONGEST]);
+        sys::write_all(file, &long)?;
+    }
     if old_len > len {
         file.set_len(len as u64)?;
     }
     Ok(())
 }
 
-/// Longer than any record but a padded one.
+/// The longest record that is not padded, `"4294967295\n"`, in bytes.
+const LONGEST: usize = 11;
+
+/// How much of an older record is written over without asking for memory, in bytes.
 const SHORT: usize = 16;
 
-/// Fills `text`, at least `SHORT` bytes, with the record of a process, `"12345\n"`, and line feeds:
-/// where a longer record stood, one write replaces it, and no reader sees a mixture of two numbers.
-/// Returns the record's length.
-fn render(pid: u32, text: &mut [u8]) -> usize {
-    text.fill(b'\n');
-    let digits = pid.checked_ilog10().map_or(1, |log| log as usize + 1);
+/// Puts a process's number into a text of line feeds, so that its record ends at `LONGEST`; returns
+/// where it begins.
+fn put_before_line_feeds(pid: u32, text: &mut [u8; LONGEST + SHORT]) -> usize {
+    let mut first = LONGEST - 1;
     let mut rest = pid;
-    for digit in text[..digits].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
+    loop {
+        first -= 1;
+        text[first] = b'0' + (rest % 10) as u8;
         rest /= 10;
+        if rest == 0 {
+            return first;
+        }
     }
-    digits + 1
 }
 
 /// A decimal number as every C library prints it; `u64::MAX` where it has too many digits.
@@ -244,18 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_followed_by_line_feeds() {
-        let mut text = [0; SHORT];
-        for (pid, record) in [
-            (0, "0\n"),
-            (5, "5\n"),
-            (10, "10\n"),
-            (12345, "12345\n"),
-            (u32::MAX, "4294967295\n"),
-        ] {
-            let len = render(pid, &mut text);
-            assert_eq!(&text[..len], record.as_bytes());
-            assert!(text[len..].iter().all(|&byte| byte == b'\n'));
+    fn a_record_is_the_number_and_a_line_feed() {
+        for pid in [0, 5, 10, 12345, u32::MAX] {
+            let mut text = [b'\n'; LONGEST + SHORT];
+            let first = put_before_line_feeds(pid, &mut text);
+            assert_eq!(&text[first..LONGEST], format!("{pid}\n").as_bytes());
+            assert!(text[LONGEST..].iter().all(|&byte| byte == b'\n'));
         }
     }
 

@@ -158,6 +158,15 @@ impl Claim {
         }
     }
 
+    /// Whether there is nothing left to do for that.
+    pub(crate) fn is_armed(&self, plan: &Plan) -> bool {
+        match plan.on_signal {
+            OnSignal::Ignore => true,
+            OnSignal::Force => false,
+            OnSignal::Auto => self.slots.installed.load(Ordering::Acquire),
+        }
+    }
+
     /// The same once more, for a process that may have set all signals back to their defaults since,
     /// as daemonizers do.
     pub(crate) fn arm_anew(&self, plan: &Plan) {

@@ -42,6 +42,14 @@ pub(crate) struct Stat {
     pub(crate) modified: Option<SystemTime>,
 }
 
+impl Stat {
+    /// Whether a start made the file, and has not come to more yet: `open_or_create` did, here or in
+    /// a process that ended there.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.size == 0 && self.mode & UNFINISHED != 0
+    }
+}
+
 /// What sort of thing is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

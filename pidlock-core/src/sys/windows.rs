@@ -83,6 +83,13 @@ pub(crate) fn open_new(path: &Path, _mode: u32) -> io::Result<File> {
         .open(path)
 }
 
+/// There is nothing that would tell a file that was created from one that was there.
+pub(crate) fn open_or_create(_: &Path, _: u32) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) const UNFINISHED: u32 = 0;
+
 /// Creates a directory and its missing parents.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(path)

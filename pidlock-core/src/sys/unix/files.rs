@@ -45,6 +45,23 @@ pub(crate) fn open_new(path: &FullPath, mode: u32) -> io::Result<File> {
     open_with(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode)
 }
 
+/// Opens what is there, or creates it in the same call; then its mode has `UNFINISHED` in it. An
+/// error where that bit would be lost, and whenever the longer way may know better.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn open_or_create(path: &FullPath, mode: u32) -> io::Result<File> {
+    open_with(path, libc::O_RDWR | libc::O_CREAT, mode | UNFINISHED)
+}
+
+/// The BSDs clear the bit (open(2)).
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn open_or_create(_: &FullPath, _: u32) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The "sticky" bit, which means nothing on a file (inode(7)), and which no pidfile has once it is
+/// acquired.
+pub(crate) const UNFINISHED: u32 = 0o1000;
+
 fn open_with(path: &FullPath, flags: c_int, mode: u32) -> io::Result<File> {
     loop {
         // SAFETY: the path ends with a NUL and outlives the call, which reads it only. The mode is of

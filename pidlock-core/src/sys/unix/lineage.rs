@@ -194,27 +194,35 @@ impl<T: Default + Send + Sync> PerProcess<T> {
     /// The value of process `me`, made when it first asks. A parent's value stays where it is,
     /// unreachable and never touched.
     pub(crate) fn get(&'static self, me: ThisProcess) -> &'static T {
-        loop {
-            let known = self.current.load(Ordering::Acquire);
-            // SAFETY: `current` is only ever null or a pointer from Box::into_raw below, which is
-            // never freed once it has been stored there.
-            if let Some(known) = unsafe { known.as_ref() } {
-                if known.owner == me {
-                    return &known.value;
-                }
-            }
-            let fresh = Box::into_raw(Box::new(Owned {
-                owner: me,
-                value: T::default(),
-            }));
-            let stored =
-                self.current
-                    .compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire);
-            if stored.is_err() {
+        let known = self.current.load(Ordering::Acquire);
+        // SAFETY: `current` is only ever null or a pointer that `make` stored, which is never
+        // freed.
+        match unsafe { known.as_ref() } {
+            Some(known) if known.owner == me => &known.value,
+            _ => self.make(me, known),
+        }
+    }
+
+    #[cold]
+    fn make(&'static self, me: ThisProcess, mut known: *mut Owned<T>) -> &'static T {
+        let fresh = Box::into_raw(Box::new(Owned {
+            owner: me,
+            value: T::default(),
+        }));
+        while let Err(other) =
+            self.current
+                .compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire)
+        {
+            known = other;
+            // SAFETY: as in `get`.
+            if let Some(made) = unsafe { other.as_ref() }.filter(|made| made.owner == me) {
                 // SAFETY: `fresh` came from Box::into_raw and was not stored anywhere.
                 drop(unsafe { Box::from_raw(fresh) });
+                return &made.value;
             }
         }
+        // SAFETY: stored, so it is never freed, and all that is shared of it is Sync.
+        unsafe { &(*fresh).value }
     }
 }
 
