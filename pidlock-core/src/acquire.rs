@@ -63,9 +63,8 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
     match lock(plan, me)? {
         Locked::OurOwn(hold) => Ok(PidGuard::new(hold)),
         Locked::Free(free) => {
-            let (mut hold, claim) = free.fill(plan, me, Hold::write)?;
-            hold.publish(plan, &claim);
-            Ok(PidGuard::new(Registry::of(me).enter(hold)))
+            let (hold, claim) = free.fill(plan, me, Hold::write)?;
+            Ok(PidGuard::new(Registry::of(me).enter(hold, plan, &claim)))
         }
     }
 }
@@ -171,7 +170,7 @@ fn judge(plan: &Plan, me: ThisProcess, opened: &Opened) -> Result<Verdict, PidFi
         Record::Blank => Ok(Verdict::Free(stat)),
         Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
         Record::Pid(pid) if pid == me.pid() => judge_ourselves(plan, me, stat),
-        Record::Pid(pid) if contention::runs_on(pid, stat.modified) => {
+        Record::Pid(pid) if contention::runs_on(pid, stat.modified.to_system_time()) => {
             Err(PidFileError::running(&plan.path, pid))
         }
         Record::Pid(_) => Ok(Verdict::Free(stat)),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cleanup::{Claim, Published};
+use crate::cleanup::{Claim, FreeSlots, Published};
 use crate::error::PidFileError;
 use crate::plan::Plan;
 use crate::record::{self, Record};
@@ -152,15 +152,15 @@ impl Hold {
     }
 
     /// Has the file removed on the occasions that the plan names, should the guard not come to it.
-    pub(crate) fn publish(&mut self, plan: &Plan, claim: &Claim) {
+    pub(crate) fn publish(&mut self, plan: &Plan, claim: &Claim, free: &mut FreeSlots) {
         if let Some(file) = &self.file {
-            self.published = claim.publish(plan, file, self.id, self.mark);
+            self.published = claim.publish(free, plan, file, self.id, self.mark);
         }
     }
 
     /// Removes the file while it is still locked; dropping `self` then closes it. For the owner
     /// process only.
-    pub(crate) fn release(&self, claim: &Claim) -> Result<(), PidFileError> {
+    pub(crate) fn release(&self, claim: &Claim, free: &mut FreeSlots) -> Result<(), PidFileError> {
         // Handles of a hold that lost its descriptor are not counted once another hold has taken
         // its place, so each of them comes here; what was published is another file's by then.
         if self.released.swap(true, Ordering::Relaxed) {
@@ -176,7 +176,7 @@ impl Hold {
             return Ok(());
         }
         let result = self.give_back();
-        claim.forget(published);
+        claim.forget(published, free);
         result
     }
 
@@ -204,7 +204,12 @@ impl Hold {
     pub(crate) fn withdraw(mut self, made: bool, claim: &Claim) {
         // What we did not make and are to keep is only emptied.
         self.keep &= !made;
-        let _ = self.release(claim);
+        let _ = self.release_unpublished(claim);
+    }
+
+    /// The same for a hold that nobody but the caller knows of yet.
+    pub(crate) fn release_unpublished(&self, claim: &Claim) -> Result<(), PidFileError> {
+        self.release(claim, &mut FreeSlots::default())
     }
 
     fn remove(&self, file: &File) -> Result<(), PidFileError> {

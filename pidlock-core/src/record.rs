@@ -38,13 +38,18 @@ impl Record {
         if text.len() > MAX_LEN {
             return Self::NotAPid(format!("it is longer than {MAX_LEN} bytes"));
         }
-        let line_feeds = text.iter().rev().take_while(|&&byte| byte == b'\n').count();
-        let number = &text[..text.len() - line_feeds];
-        match canonical_number(number) {
-            Some(0) => Self::NotAPid("0 is no process".into()),
-            Some(pid) if pid <= u64::from(MAX_PID) => Self::Pid(pid as u32),
-            Some(_) => Self::NotAPid(format!("{} is too large", excerpt(number))),
-            None => Self::NotAPid(format!("found {}", excerpt(number))),
+        let (number, digits) = leading_number(text);
+        let is_alone = text[digits..].iter().all(|&byte| byte == b'\n');
+        let is_canonical = digits > 0 && (text[0] != b'0' || digits == 1);
+        if !is_alone || !is_canonical {
+            let line_feeds = text.iter().rev().take_while(|&&byte| byte == b'\n').count();
+            let text = &text[..text.len() - line_feeds];
+            return Self::NotAPid(format!("found {}", excerpt(text)));
+        }
+        match number {
+            0 => Self::NotAPid("0 is no process".into()),
+            pid if pid <= u64::from(MAX_PID) => Self::Pid(pid as u32),
+            _ => Self::NotAPid(format!("{} is too large", excerpt(&text[..digits]))),
         }
     }
 
@@ -150,17 +155,17 @@ fn put_before_line_feeds(pid: u32, text: &mut [u8; LONGEST + SHORT]) -> usize {
     }
 }
 
-/// A decimal number as every C library prints it; `u64::MAX` where it has too many digits.
-fn canonical_number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
+/// The number that a text begins with, `u64::MAX` where it has too many digits, and how many it has.
+fn leading_number(text: &[u8]) -> (u64, usize) {
+    let mut number = 0u64;
+    let mut digits = 0;
+    while let Some(digit @ b'0'..=b'9') = text.get(digits) {
+        number = number
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'));
+        digits += 1;
     }
-    if text[0] == b'0' && text.len() > 1 {
-        return None;
-    }
-    Some(text.iter().fold(0u64, |n, &digit| {
-        n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    }))
+    (number, digits)
 }
 
 /// The first few characters, harmless to a terminal.

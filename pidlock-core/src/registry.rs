@@ -5,9 +5,10 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::cleanup::Claim;
+use crate::cleanup::{Claim, FreeSlots};
 use crate::error::PidFileError;
 use crate::hold::Hold;
+use crate::plan::Plan;
 use crate::sys::{Identity, PerProcess, ThisProcess};
 
 static HOLDS: PerProcess<Mutex<Registry>> = PerProcess::new();
@@ -17,6 +18,7 @@ static HOLDS: PerProcess<Mutex<Registry>> = PerProcess::new();
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     holds: HashMap<Identity, Shared, BuildHasherDefault<Spread>>,
+    free: FreeSlots,
 }
 
 /// Spreads numbers that the kernel gave over the table. Without random keys: nobody gains by files
@@ -75,8 +77,10 @@ impl Registry {
         Some(hold)
     }
 
-    /// The first handle to a new hold.
-    pub(crate) fn enter(&mut self, hold: Hold) -> Arc<Hold> {
+    /// The first handle to a new hold, which is removed on the occasions that the plan names from now
+    /// on.
+    pub(crate) fn enter(&mut self, mut hold: Hold, plan: &Plan, claim: &Claim) -> Arc<Hold> {
+        hold.publish(plan, claim, &mut self.free);
         let id = hold.id();
         let hold = Arc::new(hold);
         self.holds.insert(
@@ -98,6 +102,7 @@ pub(crate) fn leave(hold: &Arc<Hold>) -> Result<(), PidFileError> {
     }
     let claim = Claim::begin(hold.owner());
     let mut registry = Registry::of(hold.owner());
+    let registry = &mut *registry;
     // Where this hold had lost its descriptor, another may have taken its place.
     if let Entry::Occupied(mut entry) = registry.holds.entry(hold.id()) {
         let shared = entry.get_mut();
@@ -109,5 +114,5 @@ pub(crate) fn leave(hold: &Arc<Hold>) -> Result<(), PidFileError> {
             entry.remove();
         }
     }
-    hold.release(&claim)
+    hold.release(&claim, &mut registry.free)
 }

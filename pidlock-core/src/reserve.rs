@@ -104,9 +104,9 @@ impl Reservation {
         let Some(hold) = self.hold.take() else {
             return Err(PidFileError::replaced(&self.plan.path));
         };
-        let mut hold = hold.adopt(me, &claim)?;
-        hold.publish(&self.plan, &claim);
-        Ok(PidGuard::new(Registry::of(me).enter(hold)))
+        let hold = hold.adopt(me, &claim)?;
+        let hold = Registry::of(me).enter(hold, &self.plan, &claim);
+        Ok(PidGuard::new(hold))
     }
 }
 
@@ -119,7 +119,7 @@ impl Drop for Reservation {
             && self.forks == sys::forks()
             && self.committed.set_once(hold.owner().pid()).is_ok();
         if alone {
-            let _ = hold.release(&Claim::begin(hold.owner()));
+            let _ = hold.release_unpublished(&Claim::begin(hold.owner()));
         }
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
         });
     }
     let alive = |pid| match plan.lock {
-        true => owner::may_have_written(pid, stat.modified),
+        true => owner::may_have_written(pid, stat.modified.to_system_time()),
         false => owner::is_alive(pid),
     };
     match record {

@@ -51,10 +51,9 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
         return Err(PidFileError::running(&plan.path, pid));
     }
     claim.arm(plan);
-    let mut hold = take(plan, me)?;
+    let hold = take(plan, me)?;
     sweep(plan, me);
-    hold.publish(plan, &claim);
-    Ok(PidGuard::new(Registry::of(me).enter(hold)))
+    Ok(PidGuard::new(Registry::of(me).enter(hold, plan, &claim)))
 }
 
 fn our_own(plan: &Plan, me: ThisProcess) -> Result<Option<Arc<Hold>>, PidFileError> {

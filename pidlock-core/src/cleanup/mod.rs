@@ -16,12 +16,12 @@ mod signal;
 #[cfg(unix)]
 mod slots;
 #[cfg(unix)]
-pub(crate) use slots::{Claim, Published};
+pub(crate) use slots::{Claim, FreeSlots, Published};
 
 #[cfg(not(unix))]
 mod none;
 #[cfg(not(unix))]
-pub(crate) use none::{Claim, Published};
+pub(crate) use none::{Claim, FreeSlots, Published};
 
 /// The atomics that `claims.rs` is written with; its exhaustive test supplies others.
 #[cfg(unix)]

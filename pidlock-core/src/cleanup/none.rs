@@ -7,6 +7,9 @@ use crate::sys::{Identity, ThisProcess};
 
 pub(crate) struct Claim;
 
+#[derive(Debug, Default)]
+pub(crate) struct FreeSlots;
+
 #[derive(Debug)]
 pub(crate) struct Published;
 
@@ -26,6 +29,7 @@ impl Claim {
 
     pub(crate) fn publish(
         &self,
+        _: &mut FreeSlots,
         _: &Plan,
         _: &File,
         _: Identity,
@@ -38,5 +42,5 @@ impl Claim {
         true
     }
 
-    pub(crate) fn forget(&self, _: &Published) {}
+    pub(crate) fn forget(&self, _: &Published, _: &mut FreeSlots) {}
 }

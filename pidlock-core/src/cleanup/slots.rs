@@ -10,7 +10,6 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::claims::{Claims, Occasions, Turn};
@@ -27,9 +26,12 @@ pub(super) struct Slots {
     /// own, so each process installs once for itself.
     installed: AtomicBool,
     newest: AtomicPtr<Chunk>,
-    /// For those who publish and withdraw only; no handler waits for it.
-    free: Mutex<Vec<&'static Slot>>,
 }
+
+/// The slots of this process that nothing is published in. For those who publish and withdraw only,
+/// one at a time; no handler looks at it.
+#[derive(Default)]
+pub(crate) struct FreeSlots(Vec<&'static Slot>);
 
 /// Slots come in chunks, so that 10,000 of them are 313 steps for the one who looks for those in
 /// use, and finding a free one is always one step.
@@ -66,7 +68,6 @@ impl Default for Slots {
             claims: Claims::new(),
             installed: AtomicBool::new(false),
             newest: AtomicPtr::new(ptr::null_mut()),
-            free: Mutex::new(Vec::new()),
         }
     }
 }
@@ -106,11 +107,8 @@ impl Slots {
         }
     }
 
-    fn free_slot(&self) -> &'static Slot {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = free.pop() {
-            return slot;
-        }
+    #[cold]
+    fn new_slots(&self, free: &mut FreeSlots) -> &'static Slot {
         let chunk: &'static Chunk = Box::leak(Box::new(Chunk {
             slots: array::from_fn(|_| Slot {
                 turn: Turn::new(),
@@ -118,11 +116,11 @@ impl Slots {
             }),
             older: self.newest.load(Ordering::Relaxed),
         }));
-        // Under the mutex, so nobody else links one meanwhile.
+        // There is one list of free slots, and who has it is alone here.
         self.newest
             .store(ptr::from_ref(chunk).cast_mut(), Ordering::Release);
         let [first, rest @ ..] = &chunk.slots;
-        free.extend(rest);
+        free.0.extend(rest);
         first
     }
 }
@@ -179,6 +177,7 @@ impl Claim {
     /// none.
     pub(crate) fn publish(
         &self,
+        free: &mut FreeSlots,
         plan: &Plan,
         file: &File,
         id: Identity,
@@ -188,7 +187,7 @@ impl Claim {
         if !on_signal && !plan.at_exit {
             return None;
         }
-        let slot = self.slots.free_slot();
+        let slot = free.0.pop().unwrap_or_else(|| self.slots.new_slots(free));
         // SAFETY: off the free list and not yet published: nobody else looks at it.
         unsafe {
             *slot.will.get() = Some(Will {
@@ -213,16 +212,12 @@ impl Claim {
     }
 
     /// The file is removed; what was published is forgotten.
-    pub(crate) fn forget(&self, published: &Published) {
+    pub(crate) fn forget(&self, published: &Published, free: &mut FreeSlots) {
         let slot = published.slot;
         // SAFETY: the caller has claimed it (`withdraw`), so it is the caller's alone.
         unsafe { *slot.will.get() = None };
         slot.turn.done();
-        self.slots
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(slot);
+        free.0.push(slot);
     }
 }
 
@@ -235,6 +230,12 @@ impl Drop for Claim {
 /// A file that is removed should the guard not come to it.
 pub(crate) struct Published {
     slot: &'static Slot,
+}
+
+impl fmt::Debug for FreeSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FreeSlots").field(&self.0.len()).finish()
+    }
 }
 
 impl fmt::Debug for Published {

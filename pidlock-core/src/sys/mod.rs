@@ -39,7 +39,7 @@ pub(crate) struct Stat {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    pub(crate) modified: Option<SystemTime>,
+    pub(crate) modified: FileTime,
 }
 
 impl Stat {

@@ -1,4 +1,4 @@
-//! Unix: `flock(2)`, `stat(2)`, `kill(2)`, and on Linux `/proc`.
+//! Unix: `flock(2)`, `stat(2)`, `getpgid(2)`, and on Linux `/proc`.
 
 mod files;
 mod identity;
@@ -14,7 +14,9 @@ pub(crate) use files::{
     mark, open, open_new, open_or_create, read_at, read_some_at, remove, set_mode, set_owner,
     try_lock_exclusive, try_lock_shared, unlock, write_all,
 };
-pub(crate) use identity::{identify_descriptor, identify_path, stat, stat_directory, stat_path};
+pub(crate) use identity::{
+    FileTime, identify_descriptor, identify_path, stat, stat_directory, stat_path,
+};
 pub(crate) use lineage::{PerProcess, ThisProcess, forks};
 pub(crate) use path::FullPath;
 pub(crate) use processes::{exists, life};

@@ -223,7 +223,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
             mode: 0,
             uid: 0,
             gid: 0,
-            modified: None,
+            modified: FileTime(None),
         });
     }
     let information = information(file)?;
@@ -238,7 +238,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         mode: 0,
         uid: 0,
         gid: 0,
-        modified: system_time(information.ftLastWriteTime),
+        modified: FileTime(system_time(information.ftLastWriteTime)),
     })
 }
 
@@ -447,6 +447,16 @@ fn start_time(process: &OwnedHandle) -> Option<SystemTime> {
         return None;
     }
     system_time(created)
+}
+
+/// A time as the file system has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileTime(Option<SystemTime>);
+
+impl FileTime {
+    pub(crate) fn to_system_time(self) -> Option<SystemTime> {
+        self.0
+    }
 }
 
 /// A `FILETIME` counts steps of 100 ns since the year 1601.

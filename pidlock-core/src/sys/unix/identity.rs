@@ -98,13 +98,29 @@ fn digest(raw: &RawStat) -> Stat {
     }
 }
 
-/// `None` before 1970.
+/// A time as the file system has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileTime {
+    seconds: i64,
+    nanoseconds: u32,
+}
+
+impl FileTime {
+    /// `None` before 1970.
+    pub(crate) fn to_system_time(self) -> Option<SystemTime> {
+        let since = Duration::new(u64::try_from(self.seconds).ok()?, self.nanoseconds);
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    }
+}
+
 #[allow(clippy::unnecessary_cast)]
-fn modified(raw: &RawStat) -> Option<SystemTime> {
+fn modified(raw: &RawStat) -> FileTime {
     #[cfg(not(target_os = "netbsd"))]
     let nanoseconds = raw.st_mtime_nsec;
     #[cfg(target_os = "netbsd")]
     let nanoseconds = raw.st_mtimensec;
-    let since = Duration::new(u64::try_from(raw.st_mtime).ok()?, nanoseconds as u32);
-    SystemTime::UNIX_EPOCH.checked_add(since)
+    FileTime {
+        seconds: raw.st_mtime as i64,
+        nanoseconds: nanoseconds as u32,
+    }
 }

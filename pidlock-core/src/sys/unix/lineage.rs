@@ -87,17 +87,22 @@ fn begin_generation(line: &Line) -> u32 {
 }
 
 fn line() -> &'static Line {
-    let mut line = LINE.load(Ordering::Acquire);
-    if line.is_null() {
-        let fresh = wiped_on_fork().unwrap_or_else(reset_on_fork);
-        line = match LINE.compare_exchange(line, fresh, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => fresh,
-            // Another thread was first. Ours is a page at most and happens once: left mapped.
-            Err(first) => first,
-        };
-    }
-    // SAFETY: LINE is only ever null or a pointer that `wiped_on_fork` or `reset_on_fork`
-    // returned: aligned, initialised, shared only as atomics, and never freed.
+    let line = LINE.load(Ordering::Acquire);
+    // SAFETY: LINE is only ever null or a pointer that `begin_line` put there.
+    unsafe { line.as_ref() }.unwrap_or_else(|| begin_line())
+}
+
+#[cold]
+fn begin_line() -> &'static Line {
+    let fresh = wiped_on_fork().unwrap_or_else(reset_on_fork);
+    let null = ptr::null_mut();
+    let line = match LINE.compare_exchange(null, fresh, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => fresh,
+        // Another thread was first. Ours is a page at most and happens once: left mapped.
+        Err(first) => first,
+    };
+    // SAFETY: both come from `wiped_on_fork` or `reset_on_fork`: aligned, initialised, shared only
+    // as atomics, and never freed.
     unsafe { &*line }
 }
 

