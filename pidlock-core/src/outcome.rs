@@ -83,7 +83,8 @@ pub trait Refused: Sized {
 #[diagnostic::on_unimplemented(
     message = "cannot turn a refused lock into `{Self}`",
     label = "the error type `{Self}` is not made from a `PidFileError`",
-    note = "implement `From<PidFileError>` for `{Self}`",
+    note = "return one that implements `From<PidFileError>`: `PidFileError` itself, \
+            `std::io::Error`, `Box<dyn Error>`, or a type of yours",
     note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
 )]
 pub trait RefusedError {
@@ -103,6 +104,7 @@ impl<T, E: RefusedError> Refused for Result<T, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Refused for ExitCode {
     fn refused(error: PidFileError, _main: bool) -> Self {
         print(&error);
@@ -110,6 +112,7 @@ impl Refused for ExitCode {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Refused for () {
     fn refused(error: PidFileError, main: bool) -> Self {
         never(error, main)

@@ -13,7 +13,7 @@ use crate::literal;
 #[derive(Default)]
 pub(crate) struct Args {
     /// The exact path, in place of a name and a directory.
-    pub(crate) path: Option<Value>,
+    pub(crate) path: Option<Setting>,
     /// The calls on the builder, in the order given.
     pub(crate) settings: Vec<Setting>,
     /// What to do with the error instead of what the return type says.
@@ -69,6 +69,9 @@ impl Args {
         let value_follows = fork.peek(Token![=]) && !fork.peek(Token![==]);
         let alone = fork.is_empty() || fork.peek(Token![,]);
         let name = ident.to_string();
+        if matches!(name.as_str(), "true" | "false") {
+            return self.positional(input);
+        }
         match keys::find(&name) {
             Some(key) if value_follows || alone => self.keyed(key, input),
             Some(key)
@@ -80,12 +83,11 @@ impl Args {
                 ))
             }
             None if value_follows || alone => {
-                let mut message = keys::unknown(&name);
-                if alone && name.chars().next().is_some_and(char::is_uppercase) {
-                    message = format!(
-                        "only a string literal stands without its key: write `name = {name}`"
-                    );
-                }
+                let message = if alone && self.given.is_empty() {
+                    keys::unknown_alone(&name)
+                } else {
+                    keys::unknown(&name)
+                };
                 let error = Error::new(ident.span(), message);
                 input.call(Ident::parse_any)?;
                 if input.parse::<Option<Token![=]>>()?.is_some() {
@@ -99,17 +101,25 @@ impl Args {
     }
 
     fn positional(&mut self, input: ParseStream<'_>) -> Result<()> {
+        if input.peek(Token![,]) {
+            return Err(input.error("there is nothing before this `,`"));
+        }
         let first = self.given.is_empty();
         let value = text(input.parse()?);
         let Value::Text(text) = value else {
-            let message = "only a string literal stands without its key: write `name = ..`";
+            let message = if first {
+                "only a string literal stands without its key: write `name = ..`"
+            } else {
+                "only the name can stand without its key: write `key = ..`"
+            };
             return Err(Error::new_spanned(value, message));
         };
         if !first && !self.has("name") {
-            self.errors.push(Error::new(
-                text.span(),
-                "a name without its key comes first",
-            ));
+            let message = format!(
+                "a name without its key comes first: move it there, or write `name = {}`",
+                text.token()
+            );
+            self.errors.push(Error::new(text.span(), message));
         }
         let setter = Ident::new("name", text.span());
         if self.claim(&setter) {
@@ -158,10 +168,11 @@ impl Args {
                 self.errors.push(Error::new(text.span(), message));
             }
         }
+        let setting = Setting { setter, value };
         if kind == Kind::Path {
-            self.path = Some(value);
+            self.path = Some(setting);
         } else {
-            self.settings.push(Setting { setter, value });
+            self.settings.push(setting);
         }
     }
 
@@ -188,7 +199,7 @@ impl Args {
         for key in &self.given {
             if keys::PARTS_OF_A_PATH.iter().any(|part| key == part) {
                 let message =
-                    format!("`path` is the whole path already: it leaves nothing to `{key}`");
+                    format!("`{key}` has no place beside `path`, which is the whole path already");
                 self.errors.push(Error::new(key.span(), message));
             }
         }
@@ -201,16 +212,16 @@ fn needs_a_value(key: &Key) -> String {
 
 fn core_path(input: ParseStream<'_>) -> Result<Path> {
     let path = input.call(Path::parse_mod_style);
-    path.map_err(|error| match input.parse::<Lit>() {
-        Ok(Lit::Str(text)) => Error::new(
-            text.span(),
-            format!(
-                "`crate` is a path, not a string: `crate = {}`",
-                text.value()
-            ),
-        ),
-        Ok(other) => Error::new(other.span(), "`crate` is a path"),
-        Err(_) => error,
+    path.map_err(|error| {
+        let (span, example) = match input.parse::<Lit>() {
+            Ok(Lit::Str(text)) if text.parse_with(Path::parse_mod_style).is_ok() => {
+                (text.span(), text.value())
+            }
+            Ok(other) => (other.span(), keys::CORE_EXAMPLE.to_owned()),
+            Err(_) => (error.span(), keys::CORE_EXAMPLE.to_owned()),
+        };
+        let message = format!("`crate` is a path, without quotes: `crate = {example}`");
+        Error::new(span, message)
     })
 }
 

@@ -10,10 +10,11 @@ use syn::parse::{Parse, Parser};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprClosure, Pat, ReturnType, Token};
 
-use crate::args::{Args, Value};
+use crate::args::{Args, Setting, Value};
 use crate::function::{Function, split_inner_attributes};
 use crate::literal;
 use crate::params;
+use crate::spans::{ends, located};
 
 /// The function with its lock; or, with the mistakes, as it was, so that they do not make others.
 pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -184,9 +185,10 @@ impl<'a> Writer<'a> {
         let here = Span::mixed_site();
         let core = &self.core;
         let mut builder = match &self.args.path {
-            Some(path) => {
-                let path = self.value(path);
-                quote_spanned! {here=> #core::PidFile::at(#path) }
+            Some(Setting { setter, value }) => {
+                let (value, key) = (self.value(value), here.located_at(setter.span()));
+                let (core, at) = (located(core.clone(), key), Ident::new("at", setter.span()));
+                quote_spanned! {key=> #core::PidFile::#at(#value) }
             }
             None => quote_spanned! {here=> <#core::PidFile as #core::Default>::default() },
         };
@@ -205,8 +207,7 @@ impl<'a> Writer<'a> {
                 quote_spanned! {here=> &#core::format!(#text) }
             }
             Value::Text(text) => text.to_token_stream(),
-            // Borrowed, so that a parameter can be used in a value and in the body.
-            Value::TextExpr(text) => quote_spanned! {here=> &(#text) },
+            Value::TextExpr(text) => borrowed(text),
             Value::Expr(value) => value.to_token_stream(),
             Value::True => quote_spanned! {here=> true },
         }
@@ -231,11 +232,16 @@ impl<'a> Writer<'a> {
                 self.typed_closure(closure, error)
             }
             Some(on_error) => {
-                let there = here.located_at(on_error.span());
+                // At the value, not at the attribute, the compiler tells what does not fit.
+                let (first, last) = ends(on_error);
+                let error = Ident::new(&error.to_string(), first);
                 let call = if matches!(on_error, Expr::Path(_)) {
-                    quote_spanned! {there=> #on_error(#error) }
+                    let argument = quote_spanned! {last=> (#error) };
+                    quote_spanned! {first=> #on_error #argument }
                 } else {
-                    quote_spanned! {there=> #core::refused_by(#on_error, #error) }
+                    let core = located(core.clone(), first);
+                    let arguments = quote_spanned! {last=> (#on_error, #error) };
+                    quote_spanned! {first=> #core::refused_by #arguments }
                 };
                 quote_spanned! {here=>
                     (|#error: #core::PidFileError| -> #output { #call })(#error)
@@ -268,11 +274,24 @@ impl<'a> Writer<'a> {
             }
             _ => inputs.to_token_stream(),
         };
-        let there = here.located_at(closure.inputs_begin.span);
-        quote_spanned! {there=>
-            (#(#attrs)* #lifetimes #asyncness #capture |#input| -> #output { #body })(#error)
+        let (first, last) = ends(closure);
+        let error = Ident::new(
+            &error.to_string(),
+            inputs.first().map_or(first, |input| ends(input).0),
+        );
+        let argument = quote_spanned! {last=> (#error) };
+        quote_spanned! {first=>
+            (#(#attrs)* #lifetimes #asyncness #capture |#input| -> #output { #body }) #argument
         }
     }
+}
+
+/// Borrowed, so that a parameter can be used in a value and in the body.
+fn borrowed(value: &Expr) -> TokenStream {
+    let (first, last) = ends(value);
+    let mut inside = Group::new(Delimiter::Parenthesis, value.to_token_stream());
+    inside.set_span(last);
+    quote_spanned! {first=> & #inside }
 }
 
 /// A type as it may be written inside the function: `_` for each `impl Trait`, with its bounds.
@@ -316,72 +335,4 @@ fn nameable(ty: TokenStream) -> TokenStream {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{attribute, nameable};
-    use proc_macro2::TokenStream;
-
-    fn tokens(text: &str) -> TokenStream {
-        text.parse().unwrap()
-    }
-
-    /// The messages, and what is left.
-    fn errors(args: &str, item: &str) -> (Vec<String>, String) {
-        let written = attribute(tokens(args), tokens(item)).to_string();
-        let mut parts: Vec<_> = written.split(":: core :: compile_error ! {").collect();
-        let rest = parts.pop().unwrap_or_default();
-        let (last, rest) = rest.split_once('}').unwrap_or(("", rest));
-        let messages = parts.into_iter().chain([last]).map(|part| part.trim());
-        let messages = messages.filter(|part| !part.is_empty());
-        let messages = messages.map(|part| part.trim_end_matches([' ', '}']).to_owned());
-        (messages.collect(), rest.trim().to_owned())
-    }
-
-    #[test]
-    fn a_half_typed_body_is_passed_on() {
-        let written = attribute(tokens("\"name\""), tokens("fn f() { x. }")).to_string();
-        assert!(written.contains("{ x . }"), "{written}");
-        assert!(!written.contains("compile_error"), "{written}");
-    }
-
-    #[test]
-    fn mistakes_are_told_all_at_once_and_the_function_stays() {
-        let item = "const extern \"C\" fn f () { }";
-        let (messages, rest) = errors("nmae = , \"a/b\", keep = true, keep, 7", item);
-        let starts = [
-            "unknown key `nmae`",
-            "a name is one component",
-            "`keep` is given twice",
-            "only a string literal stands without its key",
-            "a `const fn` cannot hold a lock",
-            "a refusal panics here",
-        ];
-        assert_eq!(messages.len(), starts.len(), "{messages:?}");
-        for (message, start) in messages.iter().zip(starts) {
-            assert!(message.starts_with(&format!("\"{start}")), "{message}");
-        }
-        assert_eq!(rest, item);
-    }
-
-    #[test]
-    fn what_is_not_a_function_stays_too() {
-        let (messages, rest) = errors("", "struct S ;");
-        assert_eq!(messages.len(), 1);
-        assert_eq!(rest, "struct S ;");
-    }
-
-    #[test]
-    fn impl_trait_cannot_be_named() {
-        for (written, named) in [
-            ("Result<(), E>", "Result < () , E >"),
-            ("impl Iterator<Item = impl Fn(u8) -> A<B>> + 'a", "_"),
-            ("Result<impl Into<A<B>> + use<>, E>", "Result < _ , E >"),
-            (
-                "(impl A, [impl B; 3], &'a impl C)",
-                "(_ , [_ ; 3] , & 'a _)",
-            ),
-        ] {
-            let found = nameable(tokens(written)).to_string();
-            assert_eq!(found.replace(' ', ""), named.replace(' ', ""));
-        }
-    }
-}
+mod tests;

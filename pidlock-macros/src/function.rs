@@ -31,7 +31,12 @@ impl Parse for Function {
             let message = "`#[pidfile]` goes on a function: the lock is held while it runs";
             return Err(input.error(message));
         }
-        let sig = input.parse()?;
+        // The compiler has said what it thinks of it; should it think well of what syn cannot read,
+        // the function must not go without its lock.
+        let sig = input.parse::<Signature>().map_err(|error| {
+            let message = "`#[pidfile]` cannot read this signature from here on";
+            Error::new(error.span(), message)
+        })?;
         if input.peek(Token![;]) {
             let message = "there is no body to hold the lock for: \
                            put `#[pidfile]` on the function that has one";
@@ -147,16 +152,17 @@ impl Function {
         if self.sig.asyncness.is_some() || !is_future(ty) {
             return None;
         }
-        let message = "this function only makes a future: the lock would be released before that \
-                       runs; put `#[pidfile]` on an `async fn`, and call that here";
-        // Another macro may have made the type, such as `#[async_trait]`: its own attribute would
-        // be shown for it.
         let first = ty.to_token_stream().into_iter().next()?;
         if first.span().source_text() == Some(first.to_string()) {
-            Some(Error::new_spanned(ty, message))
-        } else {
-            Some(Error::new(self.sig.ident.span(), message))
+            let message = "this function only makes a future: the lock would be released before \
+                           that runs; put `#[pidfile]` on an `async fn`, and call that here";
+            return Some(Error::new_spanned(ty, message));
         }
+        // Another macro has made the type, and would be shown for it.
+        let message = "`#[async_trait]`, or its like, leaves a function that only makes a future: \
+                       the lock would be released before that runs; put `#[pidfile]` on an \
+                       `async fn` of its own outside, and call that here";
+        Some(Error::new(self.sig.ident.span(), message))
     }
 
     fn panic_at_the_border(&self) -> Option<Error> {

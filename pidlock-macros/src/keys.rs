@@ -33,6 +33,8 @@ const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
     }
 }
 
+pub(crate) const CORE_EXAMPLE: &str = "my_facade::pidlock_core";
+
 pub(crate) const KEYS: &[Key] = &[
     key("name", Kind::Text, "\"my_app\""),
     key("dir", Kind::Text, "\"/run/my_app\""),
@@ -48,7 +50,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("on_signal", Kind::Value, "pidlock_core::OnSignal::Ignore"),
     key("at_exit", Kind::Value, "false"),
     key("on_error", Kind::OnError, "|error| .."),
-    key("crate", Kind::Core, "my_facade::pidlock_core"),
+    key("crate", Kind::Core, CORE_EXAMPLE),
 ];
 
 /// The keys that make up a path, which an exact path leaves nothing to say to.
@@ -73,8 +75,27 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
 
 /// What to say about a key that there is not.
 pub(crate) fn unknown(name: &str) -> String {
+    let meant = meant(name).unwrap_or_else(|| {
+        let all: Vec<String> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();
+        format!("the keys are {}", all.join(", "))
+    });
+    format!("unknown key `{name}`: {meant}")
+}
+
+/// What to say about a word where a name can stand too.
+pub(crate) fn unknown_alone(word: &str) -> String {
+    if meant(word).is_some() {
+        return unknown(word);
+    }
+    format!(
+        "`{word}` is not a key: for a name, write `\"{word}\"`, or `name = {word}` if it is a value"
+    )
+}
+
+/// The key that was probably meant.
+fn meant(name: &str) -> Option<String> {
     if let Some((_, ours)) = PYTHON.iter().find(|(theirs, _)| *theirs == name) {
-        return format!("unknown key `{name}`: it is called `{ours}` here");
+        return Some(format!("it is called `{ours}` here"));
     }
     let near = KEYS
         .iter()
@@ -83,11 +104,7 @@ pub(crate) fn unknown(name: &str) -> String {
             *distance <= key.len().div_ceil(3) && name.chars().next() == key.chars().next()
         })
         .min();
-    if let Some((_, near)) = near {
-        return format!("unknown key `{name}`: did you mean `{near}`?");
-    }
-    let all: Vec<String> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();
-    format!("unknown key `{name}`: the keys are {}", all.join(", "))
+    near.map(|(_, near)| format!("did you mean `{near}`?"))
 }
 
 /// How many letters were added, lost, changed or swapped with a neighbour between `a` and `b`.

@@ -6,6 +6,7 @@ mod function;
 mod keys;
 mod literal;
 mod params;
+mod spans;
 
 use proc_macro::TokenStream;
 

@@ -15,7 +15,14 @@ pub(crate) fn mistake(key: &str, text: &LitStr) -> Option<String> {
     if parts.fixed.contains('\0') {
         return Some(format!("a NUL byte cannot be part of a `{key}`"));
     }
-    let whole = !parts.placeholder;
+    if let Some(other) = parts.placeholders.iter().find(|name| !is_name(name)) {
+        // The compiler would speak of arguments, and there is no place for any.
+        return Some(format!(
+            "`{{{other}}}` names nothing in scope: a variable's name stands in the braces, \
+             `{{{{` and `}}}}` are plain ones, and other values take `{key} = format!(..)`"
+        ));
+    }
+    let whole = parts.placeholders.is_empty();
     match key {
         "name" if parts.fixed.contains('/') => Some(
             "a name is one component of a path, without `/`: \
@@ -34,17 +41,27 @@ pub(crate) fn mistake(key: &str, text: &LitStr) -> Option<String> {
     }
 }
 
+/// Whether it can be the name of a variable, keywords included: a raw one is written without `r#`.
+fn is_name(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .is_some_and(|c| c == '_' || c.is_alphabetic())
+        && letters.all(|c| c == '_' || c.is_alphanumeric())
+}
+
 /// A format string, as far as it is known before it is formatted.
 struct Parts {
     fixed: String,
-    placeholder: bool,
+    /// What is put in, without how it is formatted.
+    placeholders: Vec<String>,
 }
 
 impl Parts {
     fn of(written: &str) -> Self {
         let mut parts = Parts {
             fixed: String::new(),
-            placeholder: false,
+            placeholders: Vec::new(),
         };
         let mut rest = written.chars().peekable();
         while let Some(c) = rest.next() {
@@ -54,8 +71,9 @@ impl Parts {
                     parts.fixed.push(c);
                 }
                 '{' => {
-                    parts.placeholder = true;
-                    rest.by_ref().find(|c| *c == '}');
+                    let inside: String = rest.by_ref().take_while(|c| *c != '}').collect();
+                    let name = inside.split(':').next().unwrap_or_default().trim();
+                    parts.placeholders.push(name.to_owned());
                 }
                 _ => parts.fixed.push(c),
             }
@@ -73,10 +91,24 @@ mod tests {
     #[test]
     fn only_what_can_never_be_right_is_a_mistake() {
         let told = |key, text| mistake(key, &LitStr::new(text, Span::call_site()));
-        for name in ["", ".", "..", "a/b", "/", "{id}/x", "a\0", "{id}\0"] {
+        for name in [
+            "", ".", "..", "a/b", "/", "{id}/x", "a\0", "{id}\0", "{}", "{0}", "{:?}", "{a.b}",
+            "{f()}",
+        ] {
             assert!(told("name", name).is_some(), "{name:?}");
         }
-        for name in ["a", "...", "{id}", ".{id}", "{{", "{x:/>3}", "a.pid"] {
+        for name in [
+            "a",
+            "...",
+            "{id}",
+            ".{id}",
+            "{{",
+            "{x:/>3}",
+            "{ _x1 :?}",
+            "{type}",
+            "{größe}",
+            "a.pid",
+        ] {
             assert_eq!(told("name", name), None, "{name:?}");
         }
         assert!(told("path", "").is_some());
