@@ -1,3 +1,5 @@
+mod print;
+mod snapshots;
 mod spans;
 
 use super::{attribute, nameable};
