@@ -1,0 +1,12 @@
+use pidlock_core::PidFileError;
+
+#[pidlock_core::pidfile("my_app")]
+fn work(text: String) -> Result<(), PidFileError> {
+    let length = text.len()
+    println!("{length}");
+    Ok(())
+}
+
+fn main() {
+    work(String::new()).unwrap();
+}

@@ -1,0 +1,52 @@
+//! The way out that the error about futures names; and what the macro cannot see.
+
+use std::future::{Future, ready};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use pidlock_core::{PidFileError, pidfile};
+
+#[async_trait]
+trait Worker {
+    async fn work(&self) -> Result<bool, PidFileError>;
+}
+
+struct Me(PathBuf);
+
+#[async_trait]
+impl Worker for Me {
+    async fn work(&self) -> Result<bool, PidFileError> {
+        work(&self.0).await
+    }
+}
+
+#[pidfile(path = path)]
+async fn work(path: &Path) -> Result<bool, PidFileError> {
+    tokio::task::yield_now().await;
+    Ok(path.exists())
+}
+
+/// An alias cannot be seen through: this holds the lock while the future is made, not longer.
+type Later<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
+
+#[pidfile(path = path, on_error = |error| panic!("{error}"))]
+fn alias(path: &Path) -> Later<'_> {
+    assert!(path.exists());
+    Box::pin(async { path.exists() })
+}
+
+/// An `async fn` whose result is a future holds it while it runs itself.
+#[pidfile(path = path, on_error = |error| panic!("{error}"))]
+async fn future_of_a_future(path: &Path) -> impl Future<Output = bool> + use<> {
+    ready(path.exists())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    assert!(!alias(&path).await);
+    assert!(future_of_a_future(&path).await.await);
+    assert!(Me(path).work().await.unwrap());
+}

@@ -1,0 +1,39 @@
+//! Functions that a panic can leave, or that need none: no `on_error` is asked of them.
+
+#![allow(improper_ctypes_definitions)]
+
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pidlock_core::{PidFile, pidfile};
+
+#[pidfile(path = path)]
+extern "C-unwind" fn unwinds(path: &PathBuf) {}
+
+#[pidfile(path = path)]
+extern "Rust" fn ours(path: &PathBuf) {}
+
+#[pidfile(path = path)]
+extern "C" fn returns(path: &PathBuf) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+#[pidfile(path = path, on_error = |_| *refused = true)]
+extern "C" fn told(path: &PathBuf, refused: &mut bool) {}
+
+fn main() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    unwinds(&path);
+    ours(&path);
+    assert_eq!(returns(&path), ExitCode::SUCCESS);
+
+    let _held = PidFile::at(&path).acquire().unwrap();
+    assert!(catch_unwind(|| unwinds(&path)).is_err());
+    assert!(catch_unwind(|| ours(&path)).is_err());
+    assert_eq!(returns(&path), ExitCode::FAILURE);
+    let mut refused = false;
+    told(&path, &mut refused);
+    assert!(refused);
+}

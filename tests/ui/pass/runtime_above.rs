@@ -1,0 +1,58 @@
+//! What starts a runtime goes above, whatever its name: the lock outlives the runtime and its tasks.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use pidlock_core::{PidFileError, pidfile};
+
+mod actix_web {
+    pub use tokio::main;
+}
+
+static FILE: OnceLock<PathBuf> = OnceLock::new();
+
+struct AtTheEnd;
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        let text = fs::read_to_string(FILE.get().unwrap()).expect("locked still");
+        assert_eq!(text, format!("{}\n", std::process::id()));
+    }
+}
+
+/// Leaves a task that ends with the runtime.
+async fn spawn() {
+    tokio::spawn(async {
+        let _end = AtTheEnd;
+        std::future::pending::<()>().await;
+    });
+    tokio::task::yield_now().await;
+}
+
+#[actix_web::main(flavor = "current_thread")]
+#[pidfile(path = FILE.get().unwrap())]
+async fn other() -> Result<(), PidFileError> {
+    spawn().await;
+    Ok(())
+}
+
+mod program {
+    use super::*;
+
+    #[tokio::main(flavor = "current_thread")]
+    #[pidfile(path = FILE.get().unwrap())]
+    pub async fn main() -> Result<(), PidFileError> {
+        spawn().await;
+        Ok(())
+    }
+}
+
+fn main() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = FILE.get_or_init(|| dir.path().join("x"));
+    program::main().unwrap();
+    assert!(!path.exists());
+    other().unwrap();
+    assert!(!path.exists());
+}
