@@ -52,7 +52,8 @@ fn refused<T, E: Debug + Display>(result: Result<T, E>) -> String {
     }
 }
 
-fn main() {
+#[test]
+fn each_is_what_the_lock_was_refused_with() {
     let dir = tempfile::tempdir().unwrap();
     let path = &dir.path().join("x");
     derived(path).unwrap();
@@ -64,7 +65,9 @@ fn main() {
     let error = derived(path).unwrap_err();
     assert!(matches!(error, AppError::Lock(_)));
     assert_eq!(error.source().unwrap().to_string(), message);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     assert_eq!(refused(runtime.block_on(transparent(path))), message);
     assert_eq!(refused(generic::<Transparent>(path)), message);
     assert_eq!(refused(generic::<PidFileError>(path)), message);

@@ -42,8 +42,8 @@ async fn future_of_a_future(path: &Path) -> impl Future<Output = bool> + use<> {
     ready(path.exists())
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn the_lock_is_held_while_what_bears_the_attribute_runs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
     assert!(!alias(&path).await);

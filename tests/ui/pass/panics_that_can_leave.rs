@@ -22,7 +22,8 @@ extern "C" fn returns(path: &PathBuf) -> ExitCode {
 #[pidfile(path = path, on_error = |_| *refused = true)]
 extern "C" fn told(path: &PathBuf, refused: &mut bool) {}
 
-fn main() {
+#[test]
+fn a_refusal_panics_or_is_returned() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
     unwinds(&path);

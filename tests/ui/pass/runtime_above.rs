@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use pidlock_core::{PidFileError, pidfile};
 
 mod actix_web {
-    pub use tokio::main;
+    pub(super) use tokio::main;
 }
 
 static FILE: OnceLock<PathBuf> = OnceLock::new();
@@ -42,13 +42,14 @@ mod program {
 
     #[tokio::main(flavor = "current_thread")]
     #[pidfile(path = FILE.get().unwrap())]
-    pub async fn main() -> Result<(), PidFileError> {
+    pub(super) async fn main() -> Result<(), PidFileError> {
         spawn().await;
         Ok(())
     }
 }
 
-fn main() {
+#[test]
+fn the_lock_outlives_the_tasks() {
     let dir = tempfile::tempdir().unwrap();
     let path = FILE.get_or_init(|| dir.path().join("x"));
     program::main().unwrap();
