@@ -1,6 +1,6 @@
 //! The parameters, moved into the block that the lock outlives.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, Type};
 
@@ -49,7 +49,15 @@ fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
             (signed, moves)
         }
         pat => {
-            let mut moves = quote_spanned! {here=> #(#cfgs)* let #whole = #whole; };
+            let mut moves = if borrows_mutably(pat.to_token_stream()) {
+                // Used as what it is, in case that the pattern goes through a reference anyway.
+                quote_spanned! {here=>
+                    #(#cfgs)* let mut #whole = #whole;
+                    #(#cfgs)* let _ = &mut #whole;
+                }
+            } else {
+                quote_spanned! {here=> #(#cfgs)* let #whole = #whole; }
+            };
             if !matches!(pat, Pat::Wild(_)) {
                 moves.extend(quote_spanned! {here=>
                     #(#cfgs)* #(#levels)* #(#expects)* let #pat = #whole;
@@ -67,6 +75,20 @@ fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
         subpat: None,
     });
     moves
+}
+
+/// Whether there is a `ref mut` in the pattern.
+fn borrows_mutably(pat: TokenStream) -> bool {
+    let mut after_ref = false;
+    pat.into_iter().any(|token| match token {
+        TokenTree::Group(group) => borrows_mutably(group.stream()),
+        TokenTree::Ident(word) => {
+            let found = after_ref && word == "mut";
+            after_ref = word == "ref";
+            found
+        }
+        _ => false,
+    })
 }
 
 /// Lints would see the name itself used by its `let`, or signed twice. One of the same letters but

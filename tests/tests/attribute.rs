@@ -366,7 +366,7 @@ mod shapes {
     fn patterns(
         path: &Path,
         (a, _): (u8, String),
-        [first, .., ref last]: [String; 3],
+        [first, .., ref mut last]: [String; 3],
         _: u8,
         _named: u8,
         #[cfg(any())] absent: Absent,
@@ -376,6 +376,7 @@ mod shapes {
     ) -> Result<String, PidFileError> {
         assert!(own_pid(path));
         present += 1;
+        last.push('!');
         Ok(format!("{a}{first}{last}{_named}{present}{}", r#fn))
     }
 
@@ -420,7 +421,7 @@ mod shapes {
         let of = |text: &str| ["a", "b", text].map(String::from);
         assert_eq!(
             patterns(path, (1, String::new()), of("c"), 0, 2, 3, 0, 5)?,
-            "1ac245"
+            "1ac!245"
         );
         assert_eq!(tracked(path)?.line(), line!());
         assert_eq!(block_on(asynchronous(path, "text".into()))?, "text!");
