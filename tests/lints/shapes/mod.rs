@@ -1,0 +1,55 @@
+//! Functions of every shape, each under the attribute, in which no lint fires.
+//!
+//! Most return whether the lock is held while they run, so that the tests beside them see that
+//! they do not merely compile.
+
+pub mod functions;
+pub mod futures;
+pub mod made;
+pub mod methods;
+pub mod parameters;
+pub mod traits;
+
+use std::path::Path;
+
+use pidlock_core::{PidFile, PidFileError};
+
+/// Whether the lock was held inside, or why it was refused.
+pub type Held = Result<bool, PidFileError>;
+
+fn held(path: &Path) -> bool {
+    PidFile::at(path)
+        .acquire()
+        .is_err_and(|error| error.is_contention())
+}
+
+fn check(path: &Path) {
+    assert!(held(path), "held while the function runs");
+}
+
+// `Future` is in the prelude of edition 2024 only.
+#[allow(unused_qualifications)]
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::task::{Context, Poll, Waker};
+
+    /// Gives each test a path to lock, and checks that nothing holds it at the end.
+    pub(super) fn at_a_path(test: impl FnOnce(&Path)) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("shape.pid");
+        test(&path);
+        assert!(!path.exists(), "released");
+    }
+
+    /// Runs a future that is never pending for long.
+    pub(super) fn block_on<T>(future: impl std::future::Future<Output = T>) -> T {
+        let mut future = Box::pin(future);
+        loop {
+            let mut context = Context::from_waker(Waker::noop());
+            if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+                return result;
+            }
+        }
+    }
+}
