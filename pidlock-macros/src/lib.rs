@@ -162,9 +162,13 @@ use proc_macro::TokenStream;
 ///   `on_error`, as a panic cannot leave it.
 /// - The calls of one process exclude each other too, unless `reentrant`: a recursive function is
 ///   refused by itself.
-/// - Some lints on signatures go quiet, as the body is not all that uses them:
-///   `clippy::needless_pass_by_value`, `unnecessary_wraps`, `unused_self`, `ptr_arg`, `boxed_local`,
-///   `missing_const_for_fn` and their like.
+/// - Some lints go quiet, as the body is not all that uses a parameter or returns. Clippy's:
+///   `boxed_local`, `missing_const_for_fn`, `needless_lifetimes`, `needless_pass_by_value`,
+///   `needless_return`, `not_unsafe_ptr_arg_deref`, `only_used_in_recursion`, `toplevel_ref_arg`,
+///   `unnecessary_wraps`, `unused_async`, `unused_self`. The compiler's: `redundant_imports`,
+///   `unconditional_recursion`.
+/// - Lints that can fire because of it: clippy's `result_large_err`, in the `impl` of a trait, where
+///   clippy leaves the function itself alone, on the closure of `on_error` or of an owned `self`.
 /// - Where `self` is taken by value, the body runs in a closure or an `async` block of its own:
 ///   `Location::caller()` in a `#[track_caller]` function is then in that function, and a future
 ///   with large parameters is larger.

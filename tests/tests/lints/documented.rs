@@ -1,0 +1,34 @@
+//! What the attribute's documentation says of lints.
+
+use std::collections::BTreeSet;
+
+const DOCUMENTATION: &str = include_str!("../../../pidlock-macros/src/lib.rs");
+
+/// The lints that go quiet, as the note about them lists them.
+pub(crate) fn quiet() -> BTreeSet<String> {
+    listed(" - Some lints go quiet")
+}
+
+/// The lints that can fire only because of the attribute.
+pub(crate) fn new() -> BTreeSet<String> {
+    listed(" - Lints that")
+}
+
+fn listed(start: &str) -> BTreeSet<String> {
+    let note: String = DOCUMENTATION
+        .lines()
+        .map(|line| line.trim_start_matches("///"))
+        .skip_while(|line| !line.starts_with(start))
+        .enumerate()
+        .take_while(|(n, line)| *n == 0 || line.starts_with("   "))
+        .map(|(_, line)| line)
+        .collect();
+    let lints: BTreeSet<String> = note
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    assert!(!lints.is_empty(), "{start}");
+    lints
+}
