@@ -1,0 +1,42 @@
+//! The attribute, where its crate has another name, and its own is somebody else's.
+
+use std::path::Path;
+
+use locker::{PidFile, PidFileError, pidfile};
+
+/// Nothing is looked for in here.
+pub mod pidlock_core {}
+
+/// With text to format.
+#[pidfile(name = "renamed-{id}", dir = dir, crate = locker)]
+pub fn formatted(dir: &Path, id: u8) -> Result<bool, PidFileError> {
+    Ok(held(&dir.join(format!("renamed-{id}.pid"))))
+}
+
+/// With `on_error`.
+#[pidfile(path = path, on_error = locker::skip, crate = ::locker)]
+pub fn skipped(path: &Path) -> bool {
+    held(path)
+}
+
+fn held(path: &Path) -> bool {
+    PidFile::at(path)
+        .acquire()
+        .is_err_and(|error| error.is_contention())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_functions_run_under_the_lock_and_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("renamed-7.pid");
+        assert!(formatted(dir.path(), 7).unwrap());
+        assert!(skipped(path));
+        let _held = PidFile::at(path).acquire().unwrap();
+        assert!(formatted(dir.path(), 7).unwrap_err().is_contention());
+        assert!(!skipped(path));
+    }
+}
