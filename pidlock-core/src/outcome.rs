@@ -88,6 +88,8 @@ pub trait Refused: Sized {
     note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
 )]
 pub trait RefusedError {
+    /// An error type that notes where it was made, as eyre's does, notes the attribute.
+    #[track_caller]
     fn refused(error: PidFileError) -> Self;
 }
 
