@@ -1,0 +1,15 @@
+//! A job that reports its errors by anyhow.
+
+use anyhow::Context;
+use pidlock_core::pidfile;
+
+#[pidfile("anyhow_import")]
+fn import() -> anyhow::Result<()> {
+    println!("importing");
+    pidlock_frameworks::work().context("cannot read what to import")?;
+    Ok(())
+}
+
+fn main() -> anyhow::Result<()> {
+    import().context("cannot import")
+}

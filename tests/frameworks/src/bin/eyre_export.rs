@@ -1,0 +1,10 @@
+//! A job whose `main` reports its errors by eyre.
+
+use eyre::WrapErr;
+use pidlock_core::pidfile;
+
+#[pidfile("eyre_export")]
+fn main() -> eyre::Result<()> {
+    println!("exporting");
+    pidlock_frameworks::work().wrap_err("cannot read what to export")
+}

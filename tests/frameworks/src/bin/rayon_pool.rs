@@ -1,0 +1,26 @@
+//! Pieces of work in a pool of rayon's, each of which runs in one process at a time: what another
+//! process is at is left to it.
+
+use pidlock_core::pidfile;
+use rayon::prelude::*;
+
+const FRAMES: usize = 4;
+
+/// Whether it was rendered.
+#[pidfile("frame-{frame}", on_error = pidlock_core::skip)]
+fn render(frame: usize) -> bool {
+    println!("frame {frame}");
+    pidlock_frameworks::work().is_ok()
+}
+
+fn main() -> Result<(), rayon::ThreadPoolBuildError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(FRAMES)
+        .build()?;
+    let rendered = pool.install(|| {
+        let frames = (0..FRAMES).into_par_iter().with_max_len(1);
+        frames.filter(|&frame| render(frame)).count()
+    });
+    println!("rendered {rendered}");
+    Ok(())
+}
