@@ -1,0 +1,55 @@
+//! `contender KEY hold PATH`: holds the file as KEY does, until its input ends.
+//! `contender KEY once OPERATION PATH`: does an operation, the second time between two marks that
+//! strace sees.
+//! `contender KEY many COUNT OPERATION PATH`: does it so many times within `measured`, and once
+//! before, for callgrind.
+
+use std::io::Read;
+use std::path::Path;
+
+use pidlock_benches::contenders::Contender;
+use pidlock_benches::marks;
+use pidlock_benches::operation::Operation;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [key, "hold", path] => {
+            let _held = (Contender::by_key(key).hold)(path.into());
+            println!("held");
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        }
+        [key, "once", operation, path] => {
+            let (operation, run) = find(key, operation);
+            let path = Path::new(path);
+            operation.prepare(path);
+            run(path);
+            operation.prepare(path);
+            marks::between(|| run(path));
+        }
+        [key, "many", count, operation, path] => {
+            let (operation, run) = find(key, operation);
+            let path = Path::new(path);
+            operation.prepare(path);
+            run(path);
+            for _ in 0..count.parse().expect("a number") {
+                operation.prepare(path);
+                measured(run, path);
+            }
+        }
+        _ => panic!("usage: contender KEY hold|once|many .. PATH"),
+    }
+}
+
+fn find(key: &str, operation: &str) -> (Operation, fn(&Path)) {
+    let operation: Operation = operation.parse().expect("an operation");
+    let run = Contender::by_key(key).operation(operation);
+    (operation, run.expect("it does that"))
+}
+
+/// A function of its own, so that its instructions can be counted from outside.
+#[inline(never)]
+fn measured(run: fn(&Path), path: &Path) {
+    run(path);
+}

@@ -1,0 +1,106 @@
+//! The system calls of an operation, as strace sees them.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::operation::Operation;
+use crate::{marks, place, python};
+
+/// Whether strace is there and may trace.
+#[must_use]
+pub fn can_trace() -> bool {
+    Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The calls of a contender's operation, the second one in its process.
+#[must_use]
+pub fn of_contender(key: &str, operation: Operation, path: &Path) -> Vec<String> {
+    let mut command = strace();
+    command.arg(place::built().join("contender")).arg(key);
+    traced(&mut command, operation, path)
+}
+
+/// The same of a Python module.
+#[must_use]
+pub fn of_module(interpreter: &Path, key: &str, operation: Operation, path: &Path) -> Vec<String> {
+    let mut command = strace();
+    let script = python::folder().join("operations.py");
+    command.arg(interpreter).arg(script).arg(key);
+    traced(&mut command, operation, path)
+}
+
+/// Its log goes to where its own output would: the programs say nothing.
+fn strace() -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-s", "4096", "-o", "/dev/stdout"]);
+    command
+}
+
+fn traced(command: &mut Command, operation: Operation, path: &Path) -> Vec<String> {
+    let output = command
+        .args(["once", operation.name()])
+        .arg(path)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("strace runs");
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    let log = String::from_utf8_lossy(&output.stdout);
+    let calls: Vec<String> = log
+        .lines()
+        .skip_while(|line| !is_mark(line, marks::BEGIN))
+        .skip(1)
+        .take_while(|line| !is_mark(line, marks::END))
+        .map(named)
+        .collect();
+    assert!(!calls.is_empty(), "{command:?}: nothing between the marks");
+    calls
+}
+
+/// Whether a line is about one of the calls between which the operation is.
+fn is_mark(line: &str, mark: &str) -> bool {
+    // Not whatever reads or writes the program's own text.
+    (line.starts_with("access(") || line.starts_with("faccessat")) && line.contains(mark)
+}
+
+/// What a line of the log is about, whichever of the calls for it the library prefers.
+fn named(line: &str) -> String {
+    let (call, arguments) = line.split_once('(').unwrap_or((line, ""));
+    match call {
+        "open" => "openat",
+        // Of the descriptor itself, or of a path.
+        "statx" | "newfstatat" if arguments.contains("\"\"") => "fstat",
+        "statx" | "newfstatat" if arguments.contains("AT_SYMLINK_NOFOLLOW") => "lstat",
+        "statx" | "newfstatat" => "stat",
+        "unlinkat" => "unlink",
+        other => other,
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn one_name_for_one_thing() {
+        for (line, name) in [
+            (
+                r#"statx(3, "", AT_STATX_SYNC_AS_STAT|AT_EMPTY_PATH, STATX_ALL, {..}) = 0"#,
+                "fstat",
+            ),
+            (
+                r#"newfstatat(AT_FDCWD, "/a", {..}, AT_SYMLINK_NOFOLLOW) = 0"#,
+                "lstat",
+            ),
+            (r#"stat("/a", {..}) = 0"#, "stat"),
+            (r#"pwrite64(3, "1\n", 2, 0) = 2"#, "pwrite64"),
+        ] {
+            assert_eq!(named(line), name);
+        }
+    }
+}

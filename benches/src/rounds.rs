@@ -1,0 +1,90 @@
+//! Measuring in turns: everybody once in each round, in an order that shifts, so that whatever
+//! else the machine does hits all alike.
+
+use std::time::Duration;
+
+/// What was measured: a figure per round.
+#[derive(Debug, Clone)]
+pub struct Samples(Vec<Duration>);
+
+impl Samples {
+    /// The figure in the middle.
+    ///
+    /// # Panics
+    ///
+    /// If there was no round.
+    #[must_use]
+    pub fn median(&self) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        sorted[sorted.len() / 2]
+    }
+
+    /// How many times as long as the base it takes: the median of the ratios in each round.
+    ///
+    /// # Panics
+    ///
+    /// If there was no round.
+    #[must_use]
+    pub fn ratio(&self, base: &Self) -> f64 {
+        let mut ratios: Vec<f64> = self
+            .0
+            .iter()
+            .zip(&base.0)
+            .map(|(ours, base)| ours.as_secs_f64() / base.as_secs_f64())
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
+    }
+}
+
+/// Measures `contenders` of them in turns, `rounds` times; `measure` does it for one.
+pub fn in_turns(
+    contenders: usize,
+    rounds: usize,
+    mut measure: impl FnMut(usize) -> Duration,
+) -> Vec<Samples> {
+    let mut samples = vec![Samples(Vec::with_capacity(rounds)); contenders];
+    for round in 0..rounds {
+        for turn in 0..contenders {
+            // Forwards and backwards, so that nobody always comes after the same one.
+            let turn = if round % 2 == 0 {
+                turn
+            } else {
+                contenders - 1 - turn
+            };
+            let contender = (turn + round / 2) % contenders;
+            samples[contender].0.push(measure(contender));
+        }
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_turn_in_each_round() {
+        let mut turns = Vec::new();
+        let samples = in_turns(3, 4, |contender| {
+            turns.push(contender);
+            Duration::from_micros(10 * (contender as u64 + 1) + turns.len() as u64)
+        });
+        for round in turns.chunks(3) {
+            let mut round = round.to_vec();
+            round.sort_unstable();
+            assert_eq!(round, [0, 1, 2]);
+        }
+        assert_ne!(turns[..3], turns[3..6]);
+        assert_eq!(samples.len(), 3);
+    }
+
+    #[test]
+    fn a_ratio_is_of_figures_of_the_same_round() {
+        let base = Samples([10, 100, 20].map(Duration::from_micros).into());
+        let twice = Samples([20, 200, 90].map(Duration::from_micros).into());
+        assert_eq!(twice.ratio(&base), 2.0);
+        assert_eq!(twice.median(), Duration::from_micros(90));
+    }
+}
