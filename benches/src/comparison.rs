@@ -12,7 +12,9 @@ use crate::python::{self, Module, Python};
 use crate::rounds;
 
 /// Operations in one batch, whose mean is a figure.
-const BATCH: u32 = 20;
+const BATCH: u64 = 20;
+/// Operations before each batch: the first ones find the caches full of somebody else's.
+const WARM_UP: u64 = 2;
 
 /// Who is compared.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,18 @@ impl Who {
             Self::Here(contender) => contender.skips,
             Self::InPython(module) => module.skips,
         }
+    }
+
+    /// Whether it excludes, writes the PID, names the holder and removes the file.
+    #[must_use]
+    pub fn does_it_all(self) -> bool {
+        matches!(self, Self::Here(contender) if contender.does_it_all)
+    }
+
+    /// Whether it is what all this is about.
+    #[must_use]
+    pub fn is_us(self) -> bool {
+        self.key() == "ours"
     }
 
     fn key(self) -> &'static str {
@@ -109,9 +123,13 @@ pub fn compare(
     let samples = rounds::in_turns(able.len(), rounds, |turn| match &able[turn] {
         (Who::Here(contender), path) => {
             let run = contender.operation(operation).expect("it does that");
-            operation.time(run, path, BATCH)
+            operation.total(run, path, WARM_UP);
+            operation.total(run, path, BATCH) / BATCH as u32
         }
-        (Who::InPython(module), path) => python.time(module, operation, path, BATCH),
+        (Who::InPython(module), path) => {
+            python.time(module, operation, path, WARM_UP);
+            python.time(module, operation, path, BATCH)
+        }
     });
     let mut samples = samples.iter();
     let floor = samples.clone().next();

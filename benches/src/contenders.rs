@@ -17,6 +17,8 @@ pub struct Contender {
     pub name: &'static str,
     /// What it does not do that others do.
     pub skips: &'static str,
+    /// Whether it excludes, writes the PID, names the holder and removes the file.
+    pub does_it_all: bool,
     /// Acquires and releases.
     pub cycle: fn(&Path),
     /// Is refused; names the holder if it can.
@@ -60,6 +62,7 @@ pub const ALL: &[Contender] = &[
         key: FLOOR,
         name: "floor: raw system calls",
         skips: "",
+        does_it_all: true,
         cycle: |path| {
             let Ok(Start::Held(held)) = floor::acquire(path) else {
                 panic!("not free");
@@ -88,6 +91,7 @@ pub const ALL: &[Contender] = &[
         key: "ours",
         name: "**pidlock-core**",
         skips: "",
+        does_it_all: true,
         cycle: |path| {
             let guard = pidlock_core::PidFile::at(path).acquire();
             guard.expect("free").close().expect("it is ours to remove");
@@ -113,6 +117,7 @@ pub const ALL: &[Contender] = &[
         key: "pidfile-rs",
         name: "`pidfile-rs` 0.3",
         skips: "has no status; removes whatever is at its path",
+        does_it_all: true,
         cycle: |path| {
             let file = pidfile_rs::Pidfile::new(path, Permissions::from_mode(0o644));
             file.expect("free").write().expect("it can be written");
@@ -139,6 +144,7 @@ pub const ALL: &[Contender] = &[
         key: "pidlock",
         name: "`pidlock` 0.2",
         skips: "takes no lock: over a stale file it does not exclude",
+        does_it_all: false,
         cycle: |path| {
             let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("a path");
             lock.acquire().expect("free");
@@ -166,6 +172,7 @@ pub const ALL: &[Contender] = &[
         key: "pidfile2",
         name: "`pidfile2` 0.1",
         skips: "takes no lock: does not exclude; names no holder",
+        does_it_all: false,
         cycle: |path| drop(pidfile::PidFile::new(path).expect("free")),
         refused: |path| drop(pidfile::PidFile::new(path).expect_err("must be refused")),
         look: Some(|path| {
@@ -178,6 +185,7 @@ pub const ALL: &[Contender] = &[
         key: "fslock",
         name: "`fslock` 0.2",
         skips: "leaves the file; names no holder; has no status",
+        does_it_all: false,
         cycle: |path| {
             let mut file = fslock::LockFile::open(path.as_os_str()).expect("it can be opened");
             assert!(file.try_lock_with_pid().expect("it can be locked"));

@@ -62,8 +62,8 @@ impl Operation {
         }
     }
 
-    /// How long one takes, of `count` in a row, each on a file that was prepared for it.
-    pub fn time(self, run: fn(&Path), path: &Path, count: u32) -> Duration {
+    /// How long `count` in a row take, each on a file that was prepared for it.
+    pub fn total(self, run: fn(&Path), path: &Path, count: u64) -> Duration {
         let mut total = Duration::ZERO;
         for _ in 0..count {
             self.prepare(path);
@@ -71,7 +71,7 @@ impl Operation {
             run(path);
             total += start.elapsed();
         }
-        total / count
+        total
     }
 }
 

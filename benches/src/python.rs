@@ -106,7 +106,7 @@ impl Python {
         module: &Module,
         operation: Operation,
         path: &Path,
-        count: u32,
+        count: u64,
     ) -> Duration {
         let (key, operation, path) = (module.key, operation.name(), path.display());
         writeln!(self.asks, "{key} {operation} {count} {path}").expect("it listens");

@@ -32,6 +32,20 @@ pub fn calls(counts: &[Vec<Option<usize>>; 4]) -> String {
     })
 }
 
+/// A table of whole processes.
+#[must_use]
+pub fn processes(costs: &[(&str, Cost)]) -> String {
+    let mut text = "| a whole process | |\n|---|---|\n".to_owned();
+    for (index, (name, cost)) in costs.iter().enumerate() {
+        let time = time(cost.time);
+        let _ = match index {
+            0 => writeln!(text, "| {name} | {time} |"),
+            _ => writeln!(text, "| {name} | {time}, {} |", ratio(cost.ratio)),
+        };
+    }
+    text
+}
+
 type Remarks = Option<(&'static str, fn(Who) -> &'static str)>;
 
 fn table(title: &str, remarks: Remarks, cell: impl Fn(usize, usize) -> String) -> String {

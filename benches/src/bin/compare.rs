@@ -1,25 +1,46 @@
-//! Measures everybody in turns and prints the tables of README.
+//! Measures everybody in turns, prints the tables of README and draws its picture; with
+//! `--readme` it puts them there, too.
+
+use std::fmt::Write;
+use std::fs;
 
 use pidlock_benches::comparison::{compare, count_calls};
 use pidlock_benches::operation::Operation;
 use pidlock_benches::place::{self, Place};
-use pidlock_benches::{python, report};
+use pidlock_benches::{picture, python, readme, report, whole};
 
-/// Enough for medians that stay within some percent on a busy machine.
-const ROUNDS: usize = 300;
+/// Enough for medians that stay within some percent on a busy machine. What flushes takes a
+/// thousand times as long on a disk.
+const ROUNDS: [usize; 2] = [400, 120];
+const PROCESSES: usize = 300;
 
 fn main() {
     let interpreter = python::interpreter(&place::target());
-    let kernel = rustix::system::uname();
-    println!("Linux {}\n", kernel.release().to_string_lossy());
     let places = [Place::memory(), Place::disk()];
-    for place in &places {
+    let mut text = readme::occasion();
+    let mut drawn = Vec::new();
+    for (place, rounds) in places.iter().zip(ROUNDS) {
         let costs = Operation::ALL.map(|operation| {
             eprintln!("{} on {}", operation.name(), place.name);
-            compare(operation, place, &interpreter, ROUNDS)
+            compare(operation, place, &interpreter, rounds)
         });
-        println!("{}", report::times(&place.name, &costs));
+        let _ = write!(text, "\n{}", report::times(&place.name, &costs));
+        drawn.push((place.name.clone(), costs));
     }
-    let counts = Operation::ALL.map(|operation| count_calls(operation, &places[0], &interpreter));
-    println!("{}", report::calls(&counts));
+    let memory = &places[0];
+    let counts = Operation::ALL.map(|operation| count_calls(operation, memory, &interpreter));
+    let _ = write!(text, "\n{}", report::calls(&counts));
+    eprintln!("whole processes");
+    let processes = whole::compare(memory, &interpreter, PROCESSES);
+    let _ = write!(text, "\n{}", report::processes(&processes));
+
+    print!("{text}");
+    fs::write(
+        readme::in_repository("benches/ratios.svg"),
+        picture::draw(&drawn),
+    )
+    .expect("the picture can be written");
+    if std::env::args().any(|argument| argument == "--readme") {
+        readme::replace("compare", &text);
+    }
 }

@@ -1,0 +1,14 @@
+//! The same with the floor around its main: `floored PATH`.
+
+use std::path::PathBuf;
+
+use pidlock_benches::floor::{Start, acquire};
+
+fn main() {
+    let path = PathBuf::from(std::env::args_os().nth(1).expect("a path"));
+    let Ok(Start::Held(held)) = acquire(&path) else {
+        panic!("not free");
+    };
+    println!("hello");
+    held.release().expect("it is ours to remove");
+}
