@@ -57,7 +57,7 @@ fn legend(svg: &mut String) {
         (
             "all",
             "excludes, writes the PID, names the holder, removes the file",
-            370.0,
+            400.0,
         ),
         ("part", "leaves some of that out", 0.0),
     ] {
