@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::floor::{self, Look, Start};
+use crate::floor::{self, Look, Start, SystemPath};
 use crate::operation::Operation;
 
 /// One of those in this process.
@@ -64,24 +64,26 @@ pub const ALL: &[Contender] = &[
         skips: "",
         does_it_all: true,
         cycle: |path| {
-            let Ok(Start::Held(held)) = floor::acquire(path) else {
+            let path = SystemPath::new(path);
+            let Ok(Start::Held(held)) = floor::acquire(path.get()) else {
                 panic!("not free");
             };
             held.release().expect("it is ours to remove");
         },
         refused: |path| {
+            let path = SystemPath::new(path);
             assert!(
-                matches!(floor::acquire(path), Ok(Start::Refused(Some(_)))),
+                matches!(floor::acquire(path.get()), Ok(Start::Refused(Some(_)))),
                 "must be refused"
             );
         },
         look: Some(|path| {
-            let look = floor::look(path);
+            let look = floor::look(SystemPath::new(path).get());
             assert!(matches!(look, Ok(Look::Locked(Some(_)))), "{look:?}");
         }),
         hold: |path| {
-            let path: &'static Path = Box::leak(path.into_boxed_path());
-            let Ok(held @ Start::Held(_)) = floor::acquire(path) else {
+            let path: &'static SystemPath = Box::leak(Box::new(SystemPath::new(&path)));
+            let Ok(held @ Start::Held(_)) = floor::acquire(path.get()) else {
                 panic!("not free");
             };
             Box::new(held)

@@ -4,7 +4,9 @@
 //! while it is still locked. What it leaves out is what makes a library: reasons, other kinds of
 //! files, threads, signals, forks.
 
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, Stat};
@@ -14,10 +16,36 @@ use rustix::process::Pid;
 /// Enough for every number.
 const LONGEST: usize = 16;
 
+/// A path as the system calls want it, made once for all of them, and without memory of its own.
+#[derive(Debug)]
+pub struct SystemPath([u8; 256]);
+
+impl SystemPath {
+    /// The same path, if it is not too long for this.
+    ///
+    /// # Panics
+    ///
+    /// If it is.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let path = path.as_os_str().as_bytes();
+        let mut text = [0; 256];
+        assert!(path.len() < text.len(), "the floor is for short paths");
+        text[..path.len()].copy_from_slice(path);
+        Self(text)
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn get(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
 /// A pidfile that is held.
 #[derive(Debug)]
 pub struct Held<'a> {
-    path: &'a Path,
+    path: &'a CStr,
     file: OwnedFd,
     stat: Stat,
 }
@@ -45,7 +73,7 @@ pub enum Look {
 /// # Errors
 ///
 /// Those of the system calls.
-pub fn acquire(path: &Path) -> Result<Start<'_>> {
+pub fn acquire(path: &CStr) -> Result<Start<'_>> {
     loop {
         let file = rustix::fs::openat(
             CWD,
@@ -99,7 +127,7 @@ impl Held<'_> {
 /// # Errors
 ///
 /// Those of the system calls.
-pub fn look(path: &Path) -> Result<Look> {
+pub fn look(path: &CStr) -> Result<Look> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
     let stat = rustix::fs::fstat(&file)?;
@@ -166,21 +194,22 @@ mod tests {
     fn it_does_what_it_is_compared_for() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("app.pid");
+        let system_path = SystemPath::new(&path);
         let us = Some(rustix::process::getpid());
         for old in ["", "2147483647\n", "1\n\n\n\n\n\n\n\n"] {
             fs::write(&path, old).expect("the file can be written");
-            let Ok(Start::Held(held)) = acquire(&path) else {
+            let Ok(Start::Held(held)) = acquire(system_path.get()) else {
                 panic!("free over {old:?}");
             };
             let text = fs::read_to_string(&path).expect("the file is there");
             assert_eq!(text, format!("{}\n", std::process::id()));
-            assert!(matches!(acquire(&path), Ok(Start::Refused(pid)) if pid == us));
-            assert_eq!(look(&path), Ok(Look::Locked(us)));
+            assert!(matches!(acquire(system_path.get()), Ok(Start::Refused(pid)) if pid == us));
+            assert_eq!(look(system_path.get()), Ok(Look::Locked(us)));
             held.release().expect("it can be removed");
             assert!(!path.exists());
         }
         fs::write(&path, "Dear diary,\n").expect("the file can be written");
-        assert!(acquire(&path).is_err());
-        assert_eq!(look(&path), Ok(Look::Free(None)));
+        assert!(acquire(system_path.get()).is_err());
+        assert_eq!(look(system_path.get()), Ok(Look::Free(None)));
     }
 }
