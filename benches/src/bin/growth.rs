@@ -1,0 +1,54 @@
+//! Measures what one operation costs where there are many, prints a table and draws a plot; with
+//! `--readme` it puts the table there, too.
+
+use std::fmt::Write;
+use std::fs;
+
+use pidlock_benches::growth::{Growth, holds, looks, starts};
+use pidlock_benches::place::Place;
+use pidlock_benches::{plot, readme, report};
+
+fn main() {
+    let place = Place::memory();
+    let all = [
+        (
+            "one more hold, beside so many in the process",
+            holds(&place, &[1, 10, 100, 1000, 10_000]),
+        ),
+        (
+            "one of so many starts at once, processor time",
+            starts(&place, &[1, 10, 100, 1000]),
+        ),
+        (
+            "a look at one of so many pidfiles",
+            looks(&place, &[1, 10, 100, 1000]),
+        ),
+    ];
+    let mut text = readme::occasion();
+    for (title, growth) in &all {
+        let _ = write!(text, "\n{}", table(title, growth));
+    }
+    print!("{text}");
+    let picture = readme::in_repository("benches/growth.svg");
+    fs::write(picture, plot::draw(&all)).expect("the plot can be written");
+    if std::env::args().any(|argument| argument == "--readme") {
+        readme::replace("growth", &text);
+    }
+}
+
+fn table(title: &str, growth: &Growth) -> String {
+    let mut rows = [
+        format!("| {title} |"),
+        "|---|".into(),
+        "| floor: raw system calls |".into(),
+        "| **pidlock-core** |".into(),
+    ];
+    for (number, [floor, ours]) in growth {
+        let ratio = ours.as_secs_f64() / floor.as_secs_f64();
+        rows[0] += &format!(" {number} |");
+        rows[1] += "---|";
+        rows[2] += &format!(" {} |", report::time(*floor));
+        rows[3] += &format!(" {}, {} |", report::time(*ours), report::ratio(ratio));
+    }
+    rows.join("\n") + "\n"
+}
