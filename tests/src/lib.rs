@@ -1,6 +1,7 @@
 //! What the whole-process tests share: programs that are spoken to over pipes, and the answer to
 //! "can this be tested here?".
 
+pub mod again;
 pub mod figures;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,13 +1,16 @@
 //! One start among many: tries once to acquire, checks that it is alone inside, and ends with a
 //! code that says how it went.
 //!
-//! `contender HOW PATH ORACLE GATE HOLD`: HOW is `locked`, `unlocked` (`lock(false)`), `kept`
+//! `contender HOW PATH ORACLE GATE HOLD [LOG]`: HOW is `locked`, `unlocked` (`lock(false)`), `kept`
 //! (`keep(true)`), or `naive`, the protocol without the second look at the path. ORACLE is a file
 //! whose `fcntl` lock, which the pidfile's protocol does not use, tells whether anybody else is
 //! inside. GATE is a file to wait for, or `-`. HOLD is a time to stay inside in microseconds,
-//! `crash` after which time to be killed while inside, or a file to wait for.
+//! `crash` or `term` to be killed by SIGKILL or SIGTERM while inside, or a file to wait for. LOG is a
+//! file that tells what happened and when: a line each for `inside`, `crash`, `term` and `conflict`,
+//! with the time in nanoseconds and a PID, which for `conflict` is that of the other one inside.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidGuard};
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
+use rustix::process::{Flock, FlockType, Signal, fcntl_getlk, getpid, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 
 const REFUSED: u8 = 3;
 const FAILED: u8 = 4;
@@ -24,9 +29,10 @@ const NOT_RELEASED: u8 = 7;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [how, path, oracle, gate, hold] = &arguments[..] else {
-        panic!("usage: contender HOW PATH ORACLE GATE HOLD");
+    let Some([how, path, oracle, gate, hold]) = arguments.first_chunk() else {
+        panic!("usage: contender HOW PATH ORACLE GATE HOLD [LOG]");
     };
+    let log = Log::open(arguments.get(5));
     let path = Path::new(path);
     // Opened before the pidfile: the kernel closes a dying process's files in this order, so that
     // the oracle never takes a killed holder for one that is still inside.
@@ -44,10 +50,13 @@ fn main() -> ExitCode {
         Ok(inside) => inside,
         Err(code) => return ExitCode::from(code),
     };
-    let alone = fcntl_lock(&oracle, FlockOperation::NonBlockingLockExclusive).is_ok();
-    if !alone {
+    let entered = Log::now();
+    if let Some(other) = meet(&oracle) {
+        log.write("conflict", entered, other);
         return ExitCode::from(NOT_ALONE);
     }
+    let me = getpid().as_raw_pid();
+    log.write("inside", entered, me);
     let named = || {
         fs::read_to_string(path).is_ok_and(|text| text.trim_end() == std::process::id().to_string())
     };
@@ -59,11 +68,13 @@ fn main() -> ExitCode {
                 always_named &= named();
             }
         }
-        Err(_) if hold == "crash" => {
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
+        Err(_) if hold == "crash" || hold == "term" => {
+            log.write(hold, Log::now(), me);
+            let signal = match hold.as_str() {
+                "crash" => Signal::KILL,
+                _ => Signal::TERM,
+            };
+            let _ = kill_process(getpid(), signal);
         }
         Err(_) => {
             println!("inside");
@@ -79,6 +90,42 @@ fn main() -> ExitCode {
         (true, false) => NOT_RELEASED,
         (true, true) => 0,
     })
+}
+
+/// The process that is inside, if there is one; else this one is from now on.
+fn meet(oracle: &File) -> Option<i32> {
+    loop {
+        let lock = Flock::from(FlockType::WriteLock);
+        let found = fcntl_getlk(oracle, &lock).expect("an answer");
+        if let Some(pid) = found.and_then(|lock| lock.pid) {
+            return Some(pid.as_raw_pid());
+        }
+        if fcntl_lock(oracle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return None;
+        }
+    }
+}
+
+struct Log(Option<File>);
+
+impl Log {
+    fn open(path: Option<&String>) -> Self {
+        Self(path.map(|path| File::options().append(true).open(path).expect("a log")))
+    }
+
+    /// In nanoseconds, the same for all processes.
+    fn now() -> i128 {
+        let now = clock_gettime(ClockId::Monotonic);
+        i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+    }
+
+    /// In one write, for others write too.
+    fn write(&self, what: &str, time: i128, pid: i32) {
+        if let Some(mut file) = self.0.as_ref() {
+            let line = format!("{what} {time} {pid}\n");
+            file.write_all(line.as_bytes()).expect("a line of the log");
+        }
+    }
 }
 
 fn wait_for(gate: &str) {

@@ -1,103 +1,22 @@
 //! Starts that collide: one process for each attempt, because a loop inside long-lived processes
 //! hides the race between a start and the end before it.
 
+mod arena;
+mod mixed;
+mod places;
+mod third_party;
+
 use std::fs::File;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pidlock_core::PidFile;
-use pidlock_tests::{Program, stale_record, text};
+use pidlock_tests::Program;
 use rustix::fs::{FlockOperation, flock};
 
-/// What the contenders' exit codes came to.
-#[derive(Debug, Default)]
-struct Tally {
-    inside: u32,
-    crashed: u32,
-    refused: u32,
-    not_alone: u32,
-    not_named: u32,
-    failed: u32,
-}
-
-impl Tally {
-    fn count(&mut self, status: ExitStatus) {
-        *match (status.code(), status.signal()) {
-            (Some(0), _) => &mut self.inside,
-            (Some(3), _) => &mut self.refused,
-            (Some(5), _) => &mut self.not_alone,
-            (Some(6), _) => &mut self.not_named,
-            (None, Some(9)) => &mut self.crashed,
-            _ => &mut self.failed,
-        } += 1;
-    }
-
-    fn add(mut self, other: &Self) -> Self {
-        self.inside += other.inside;
-        self.crashed += other.crashed;
-        self.refused += other.refused;
-        self.not_alone += other.not_alone;
-        self.not_named += other.not_named;
-        self.failed += other.failed;
-        self
-    }
-
-    fn violations(&self) -> u32 {
-        self.not_alone + self.not_named + self.failed
-    }
-}
-
-struct Arena {
-    dir: tempfile::TempDir,
-    how: &'static str,
-}
-
-impl Arena {
-    fn new(how: &'static str, stale: bool) -> Self {
-        let arena = Self {
-            dir: tempfile::tempdir().expect("a directory"),
-            how,
-        };
-        if stale {
-            std::fs::write(arena.pidfile(), stale_record()).expect("a stale file");
-        }
-        arena
-    }
-
-    fn pidfile(&self) -> PathBuf {
-        self.path("app.pid")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn contender(&self, gate: &Path, hold: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
-        command
-            .arg(self.how)
-            .args([self.pidfile(), self.path("oracle"), gate.into()])
-            .arg(hold);
-        command
-    }
-
-    /// Nobody is in any more: whatever was left behind, the next start must get in, and leave
-    /// nothing but what it is asked to keep.
-    fn assert_free_afterwards(&self) {
-        let file = PidFile::at(self.pidfile())
-            .lock(self.how != "unlocked")
-            .keep(self.how == "kept");
-        let guard = file.acquire().expect("a start after the storm");
-        assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
-        guard.close().expect("an end after the storm");
-        assert_eq!(text(&self.pidfile()), "");
-        assert_eq!(self.pidfile().exists(), self.how == "kept");
-    }
-}
+use arena::{Arena, Tally};
 
 /// `slots` contenders at any time, new ones for as long as `time`, or until `enough` says so.
 fn churn(

@@ -1,0 +1,118 @@
+//! Where contenders meet, and what became of them.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use pidlock_core::PidFile;
+use pidlock_tests::{stale_record, text};
+
+/// What the contenders' exit codes came to.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) inside: u32,
+    pub(crate) crashed: u32,
+    pub(crate) terminated: u32,
+    pub(crate) refused: u32,
+    pub(crate) not_alone: u32,
+    pub(crate) not_named: u32,
+    pub(crate) failed: u32,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, status: ExitStatus) {
+        *match (status.code(), status.signal()) {
+            (Some(0), _) => &mut self.inside,
+            (Some(3), _) => &mut self.refused,
+            (Some(5), _) => &mut self.not_alone,
+            (Some(6), _) => &mut self.not_named,
+            (None, Some(9)) => &mut self.crashed,
+            (None, Some(15)) => &mut self.terminated,
+            _ => &mut self.failed,
+        } += 1;
+    }
+
+    pub(crate) fn add(mut self, other: &Self) -> Self {
+        self.inside += other.inside;
+        self.crashed += other.crashed;
+        self.terminated += other.terminated;
+        self.refused += other.refused;
+        self.not_alone += other.not_alone;
+        self.not_named += other.not_named;
+        self.failed += other.failed;
+        self
+    }
+
+    pub(crate) fn violations(&self) -> u32 {
+        self.not_alone + self.not_named + self.failed
+    }
+}
+
+pub(crate) struct Arena {
+    dir: PathBuf,
+    _removed: Option<tempfile::TempDir>,
+    how: &'static str,
+}
+
+impl Arena {
+    pub(crate) fn new(how: &'static str, stale: bool) -> Self {
+        Self::within(&std::env::temp_dir(), how, stale)
+    }
+
+    /// One on a given file system.
+    pub(crate) fn within(place: &Path, how: &'static str, stale: bool) -> Self {
+        let dir = tempfile::tempdir_in(place).expect("a directory");
+        let arena = Self {
+            dir: dir.path().to_owned(),
+            _removed: Some(dir),
+            how,
+        };
+        if stale {
+            std::fs::write(arena.pidfile(), stale_record()).expect("a stale file");
+        }
+        arena
+    }
+
+    /// One in a directory with something in it.
+    pub(crate) fn exactly(dir: &Path, how: &'static str) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            _removed: None,
+            how,
+        }
+    }
+
+    pub(crate) fn pidfile(&self) -> PathBuf {
+        self.path("app.pid")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The settings of this arena's contenders, for who is no contender.
+    pub(crate) fn settings(&self) -> PidFile {
+        PidFile::at(self.pidfile())
+            .lock(self.how != "unlocked")
+            .keep(self.how == "kept")
+    }
+
+    pub(crate) fn contender(&self, gate: &Path, hold: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
+        command
+            .arg(self.how)
+            .args([self.pidfile(), self.path("oracle"), gate.into()])
+            .arg(hold);
+        command
+    }
+
+    /// Nobody is in any more: whatever was left behind, the next start must get in, and leave
+    /// nothing but what it is asked to keep.
+    pub(crate) fn assert_free_afterwards(&self) {
+        let guard = self.settings().acquire().expect("a start after the storm");
+        assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
+        guard.close().expect("an end after the storm");
+        assert_eq!(text(&self.pidfile()), "");
+        assert_eq!(self.pidfile().exists(), self.how == "kept");
+    }
+}

@@ -1,0 +1,98 @@
+//! The storms on each file system that pidfiles are on.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pidlock_tests::{again, has_tool, is_root, skip, skip_for_this_user, stale_record};
+use rustix::fs::statfs;
+
+use super::arena::Arena;
+use super::mixed::Storm;
+
+/// How long each storm blows in seconds; more finds more.
+const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
+
+pub(crate) fn time() -> Duration {
+    let seconds = std::env::var(SECONDS).map_or(0.7, |text| text.parse().expect(SECONDS));
+    Duration::from_secs_f64(seconds)
+}
+
+/// Every storm, on one file system.
+fn storms(place: &Path, what: &str) {
+    for how in ["locked", "kept", "unlocked"] {
+        for slots in [8, 32] {
+            let arena = Arena::within(place, how, false);
+            let storm = Storm::new(&arena);
+            let tally = storm.churn(slots, time());
+            assert!(tally.refused > 0, "no two starts met: {tally:?}");
+            storm.conclude(&format!("{slots} contenders, {how}, on {what}"), tally);
+        }
+        for (number, stale) in [(128, false), (512, true)] {
+            let arena = Arena::within(place, how, stale);
+            let storm = Storm::new(&arena);
+            let tally = storm.wave(number);
+            storm.conclude(&format!("{number} at once, {how}, on {what}"), tally);
+        }
+    }
+}
+
+#[test]
+fn storms_on_tmpfs() {
+    const TMPFS: i64 = 0x0102_1994;
+    let place = Path::new("/dev/shm");
+    match statfs(place) {
+        Ok(found) if found.f_type as i64 == TMPFS => storms(place, "tmpfs"),
+        _ => skip("/dev/shm is no tmpfs"),
+    }
+}
+
+#[test]
+fn storms_on_ext4() {
+    const EXT4: i64 = 0xef53;
+    if let Some(place) = again::inside() {
+        return storms(&place, "ext4");
+    }
+    let place = std::env::temp_dir();
+    if statfs(&place).is_ok_and(|found| found.f_type as i64 == EXT4) {
+        return storms(&place, "ext4");
+    }
+    if !is_root() {
+        return skip_for_this_user("only root can mount an ext4");
+    }
+    if !has_tool("mkfs.ext4") {
+        return skip("there is no mkfs.ext4");
+    }
+    again::with_mounts(
+        "places::storms_on_ext4",
+        "truncate -s 64M $1.img && mkfs.ext4 -q $1.img && mount -o loop $1.img $1",
+    );
+}
+
+#[test]
+fn storms_on_overlayfs() {
+    if let Some(place) = again::inside() {
+        return storms_on_an_image(&place);
+    }
+    if !is_root() {
+        return skip_for_this_user("only root can mount an overlay");
+    }
+    again::with_mounts(
+        "places::storms_on_overlayfs",
+        &format!(
+            "mount -t tmpfs none $1 && cd $1 && mkdir lower upper work merged && \
+             mkdir lower/image && printf '{}' > lower/image/app.pid && \
+             mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none merged",
+            stale_record().escape_default()
+        ),
+    );
+}
+
+fn storms_on_an_image(place: &Path) {
+    let place: PathBuf = place.join("merged");
+    // A stale file that came with the image: opening it for writing copies it up.
+    let arena = Arena::exactly(&place.join("image"), "locked");
+    let storm = Storm::new(&arena);
+    let tally = storm.wave(128);
+    storm.conclude("128 at once over a file of the image, on overlayfs", tally);
+    storms(&place, "overlayfs");
+}
