@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use pidlock_tests::figures::Figures;
 use pidlock_tests::has_tool;
 use rustix::fs::{FlockOperation, flock};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -131,7 +132,7 @@ impl<'a> Storm<'a> {
         let closed = File::create(&gate).expect("a gate");
         flock(&closed, FlockOperation::LockExclusive).expect("a closed gate");
         // One pipe for all, as two for each would be more files than many a user may open.
-        let (read, write) = std::io::pipe().expect("a pipe");
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
         let contenders: Vec<_> = (0..number)
             .map(|_| {
                 let n = self.number.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +144,7 @@ impl<'a> Storm<'a> {
             })
             .collect();
         drop(write);
-        let ready = BufReader::new(read)
+        let ready = BufReader::new(File::from(read))
             .lines()
             .map_while(Result::ok)
             .filter(|line| line == "ready")

@@ -41,7 +41,7 @@ fn storms_on_tmpfs() {
     const TMPFS: i64 = 0x0102_1994;
     let place = Path::new("/dev/shm");
     match statfs(place) {
-        Ok(found) if found.f_type as i64 == TMPFS => storms(place, "tmpfs"),
+        Ok(found) if found.f_type == TMPFS => storms(place, "tmpfs"),
         _ => skip("/dev/shm is no tmpfs"),
     }
 }
@@ -53,7 +53,7 @@ fn storms_on_ext4() {
         return storms(&place, "ext4");
     }
     let place = std::env::temp_dir();
-    if statfs(&place).is_ok_and(|found| found.f_type as i64 == EXT4) {
+    if statfs(&place).is_ok_and(|found| found.f_type == EXT4) {
         return storms(&place, "ext4");
     }
     if !is_root() {

@@ -1,0 +1,44 @@
+//! A program that cannot start, and says so in one of the ways in which programs do.
+//!
+//! `refused WAY PATH`: WAY is `result`, `boxed` or `io` (what `main` returns), `exit`
+//! (`pidlock_core::exit`), `skip` (`pidlock_core::skip`, which panics), `unwrap`, or `debug`, which
+//! prints all there is to print about the file and the error.
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::io;
+use std::process::{ExitCode, Termination};
+
+use pidlock_core::{PidFile, PidFileError, PidGuard, Reservation};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let way = arguments.next().expect("a way");
+    let file = PidFile::at(arguments.next().expect("a path"));
+    let start = || file.acquire().map(|guard| drop::<PidGuard>(guard));
+    match way.to_str().expect("a way") {
+        "result" => start().report(),
+        "boxed" => start().map_err(Box::<dyn Error>::from).report(),
+        "io" => start().map_err(io::Error::from).report(),
+        "exit" => start().map_or_else(|error| pidlock_core::exit(error), |()| ExitCode::SUCCESS),
+        "skip" => start()
+            .map_or_else(pidlock_core::skip::<()>, |()| ())
+            .report(),
+        "unwrap" => start().map(|()| ExitCode::SUCCESS).unwrap(),
+        _ => {
+            tell(&file);
+            tell(&file.status());
+            tell(&start());
+            tell(&start().map_err(io::Error::from));
+            let reserved: Result<Reservation, PidFileError> = file.reserve();
+            tell(&reserved);
+            tell(&file.clone().name("x").path());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(what: &impl Debug) {
+    eprintln!("{what:?}");
+    eprintln!("{what:#?}");
+}

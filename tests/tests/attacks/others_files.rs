@@ -1,0 +1,108 @@
+//! Files and locks of others, put in the way.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::figures::Figures;
+use pidlock_tests::{
+    ORDINARY_UID, Program, has_tool, is_root, skip, skip_for_this_user, stale_record, text,
+};
+
+use super::victims::Victims;
+
+/// All ways to start; each is refused, or gets in without touching what was in the way.
+fn start_in_every_way(path: &Path) {
+    let mut file = PidFile::at(path).mode(0o600);
+    if is_root() {
+        file = file.uid(12).gid(34);
+    }
+    for file in [
+        file.clone(),
+        file.clone().keep(true),
+        file.clone().lock(false),
+    ] {
+        drop(file.acquire());
+    }
+    drop(file.reserve().and_then(pidlock_core::Reservation::commit));
+    drop(file.reserve());
+    // Whatever it shows.
+    let _ = file.status();
+}
+
+#[test]
+fn links_to_files_of_others_change_nothing_there() {
+    let mut attacks = 0;
+    for mode in [0o755, 0o777, 0o1777] {
+        let victims = Victims::new();
+        for name in ["stale", "blank", "nothing", "directory"] {
+            for hard in [true, false] {
+                let shared = tempfile::tempdir().expect("a directory");
+                fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("a mode");
+                let path = shared.path().join("app.pid");
+                let victim = victims.path().join(name);
+                let made = match hard {
+                    true => fs::hard_link(&victim, &path),
+                    false => symlink(&victim, &path),
+                };
+                // There are no hard links to nothing, nor to a directory.
+                if made.is_ok() {
+                    start_in_every_way(&path);
+                    attacks += 1;
+                }
+                drop(shared);
+                assert_eq!(victims.harmed(), 0, "{name} in {mode:o}, hard {hard}");
+            }
+        }
+    }
+    Figures {
+        faults: attacks,
+        survived: attacks,
+        ..Figures::default()
+    }
+    .record("links to files of others");
+}
+
+/// Whoever may read the file may lock it; then we do not start, and do not name a wrong process.
+#[test]
+fn a_lock_of_another_user_keeps_us_out_unless_he_may_not_read() {
+    if !is_root() {
+        return skip_for_this_user("only root can start programs as somebody else");
+    }
+    if !has_tool("flock") {
+        return skip("there is no flock");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("a mode");
+    let path = dir.path().join("app.pid");
+    for (mode, locked) in [(0o644, true), (0o600, false)] {
+        fs::write(&path, stale_record()).expect("a stale file");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
+        let mut flock = Command::new("flock");
+        flock.arg(&path).args(["sh", "-c", "echo locked; exec cat"]);
+        let mut other = Program::start(flock.uid(ORDINARY_UID).gid(ORDINARY_UID));
+        assert_eq!(other.line() == "locked", locked, "{mode:o}");
+        match PidFile::at(&path).mode(mode).acquire() {
+            Ok(guard) => {
+                assert!(!locked);
+                guard.close().expect("an end");
+            }
+            Err(error) => {
+                assert!(locked, "{error}");
+                let words = format!(
+                    "pidfile '{}' already locked by a process whose PID is not known",
+                    path.display()
+                );
+                assert_eq!(error.to_string(), words);
+                assert!(matches!(
+                    error,
+                    PidFileError::AlreadyLocked { pid: None, .. }
+                ));
+                assert_eq!(text(&path), stale_record());
+            }
+        }
+    }
+}
