@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::{has_tool, skip};
+use crate::{has_tool, is_root, skip, skip_for_this_user};
 
 const INSIDE: &str = "PIDLOCK_TESTS_INSIDE";
 
@@ -21,6 +21,25 @@ pub fn inside() -> Option<PathBuf> {
 /// If the second run fails.
 pub fn with_mounts(test: &str, script: &str) {
     within(test, &["--mount"], script);
+}
+
+/// Whether `unshare` can be run with these flags; says if not.
+#[must_use]
+pub fn can_unshare(flags: &[&str]) -> bool {
+    let works = Command::new("unshare")
+        .args(flags)
+        .arg("true")
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !works {
+        let why = format!("no namespaces by unshare {}", flags.join(" "));
+        match is_root() {
+            true => skip(&why),
+            false => skip_for_this_user(&why),
+        }
+    }
+    works
 }
 
 /// Runs a test again within what these flags of `unshare` make, after a script, whose `$1` is a

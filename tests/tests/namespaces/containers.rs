@@ -1,0 +1,82 @@
+//! PID namespaces, as containers have them: one directory, and numbers that mean nothing outside.
+
+use std::thread;
+
+use pidlock_core::{PidFile, PidFileError, Status};
+use pidlock_tests::again::can_unshare;
+use pidlock_tests::text;
+
+use super::{assert_held, assert_refused, flags, holder_within};
+
+const CONTAINER: [&str; 2] = ["--pid", "--mount-proc"];
+
+#[test]
+fn containers_and_their_host_exclude_each_other() {
+    let flags = flags(&CONTAINER);
+    if !can_unshare(&[&flags[..], &["--fork"]].concat()) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+
+    let mut first = holder_within(&flags, &path, &[]);
+    assert_held(&mut first);
+    assert_eq!(text(&path), "1\n", "its number in its own namespace");
+    let error = PidFile::at(&path).acquire().expect_err("held");
+    // The number is the holder's own word.
+    assert!(
+        matches!(
+            error,
+            PidFileError::AlreadyLocked {
+                pid: None | Some(1),
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(matches!(
+        PidFile::at(&path).status(),
+        Ok(Status::Locked { .. })
+    ));
+    // Another container, whose first process has the same number.
+    let unknown = "already locked by a process whose PID is not known";
+    assert_refused(&mut holder_within(&flags, &path, &[]), unknown);
+    let (_, said) = first.finish();
+    assert_eq!(said, "closed\n");
+    assert!(!path.exists());
+
+    let guard = PidFile::at(&path).acquire().expect("a start");
+    assert_refused(&mut holder_within(&flags, &path, &[]), "already locked by");
+    guard.close().expect("an end");
+}
+
+#[test]
+fn a_container_that_was_killed_and_restarted_takes_its_file_over() {
+    let flags = flags(&CONTAINER);
+    if !can_unshare(&[&flags[..], &["--fork"]].concat()) {
+        return;
+    }
+    for arguments in [&[][..], &["--keep"], &["--no-lock"], &["--reentrant"]] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("app.pid");
+        for _ in 0..3 {
+            let mut container = holder_within(&flags, &path, arguments);
+            assert_held(&mut container);
+            assert_eq!(text(&path), "1\n");
+            container.kill();
+            // Its own first process is killed because it is, and gone a moment later.
+            while matches!(PidFile::at(&path).status(), Ok(Status::Locked { .. })) {
+                thread::yield_now();
+            }
+            assert_eq!(text(&path), "1\n", "nobody cleaned up");
+        }
+        // To the host the number is another process, older than the file, and gets the benefit of
+        // the doubt.
+        let error = PidFile::at(&path).acquire().expect_err("PID 1 is alive");
+        assert!(
+            matches!(error, PidFileError::AlreadyRunning { pid: 1, .. }),
+            "{error}"
+        );
+        assert_held(&mut holder_within(&flags, &path, arguments));
+    }
+}

@@ -1,0 +1,110 @@
+//! Numbers that the system gives to somebody else after a crash, forced to do so at once.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use pidlock_core::{PidFile, PidFileError, Status};
+use pidlock_tests::{Program, again, text};
+
+use super::{flags, holder};
+
+#[test]
+fn a_number_that_another_process_got() {
+    if let Some(place) = again::inside() {
+        return in_a_namespace_of_our_own(&place);
+    }
+    let flags = flags(&["--pid", "--fork", "--mount-proc"]);
+    if again::can_unshare(&flags) {
+        again::within("numbers::a_number_that_another_process_got", &flags, ":");
+    }
+}
+
+/// The next process is to have this number.
+fn set_next(number: u32) {
+    fs::write("/proc/sys/kernel/ns_last_pid", (number - 1).to_string())
+        .expect("the first process of a namespace may choose numbers in it");
+}
+
+/// A process that did nothing with the pidfile, and has its number.
+fn stranger(number: u32) -> Program {
+    set_next(number);
+    let stranger = Program::start(&mut Command::new("cat"));
+    assert_eq!(stranger.pid(), number);
+    stranger
+}
+
+fn zombie(number: u32) -> Child {
+    set_next(number);
+    let zombie = Command::new("true").stdin(Stdio::null()).spawn();
+    let zombie = zombie.expect("true starts");
+    assert_eq!(zombie.id(), number);
+    zombie
+}
+
+/// Leaves a file as a crash does; the number in it.
+fn crash(path: &Path, arguments: &[&str]) -> u32 {
+    let mut holder = Program::start(holder(path).args(arguments));
+    assert!(holder.line().starts_with("held "));
+    holder.kill();
+    assert_eq!(text(path), format!("{}\n", holder.pid()));
+    holder.pid()
+}
+
+fn make_older(path: &Path, by: Duration) {
+    let file = File::options().write(true).open(path).expect("the file");
+    file.set_modified(SystemTime::now() - by).expect("a time");
+}
+
+fn in_a_namespace_of_our_own(place: &Path) {
+    let path = place.join("app.pid");
+    let file = PidFile::at(&path);
+    for (arguments, lock) in [(&[][..], true), (&["--no-lock"], false)] {
+        let file = file.clone().lock(lock);
+
+        // Young: it may have written the file, for all that can be known.
+        let number = crash(&path, arguments);
+        let stranger_is_there = stranger(number);
+        assert!(matches!(file.status(), Ok(Status::Running { pid, .. }) if pid == number));
+        let error = file.acquire().expect_err("it may be the holder");
+        assert!(
+            matches!(error, PidFileError::AlreadyRunning { pid, .. } if pid == number),
+            "{error}"
+        );
+
+        // Old: the file was written before it started. Without a lock the number is all there is.
+        make_older(&path, Duration::from_secs(10));
+        match file.acquire() {
+            Ok(guard) => {
+                assert!(lock);
+                guard.close().expect("an end");
+            }
+            Err(error) => {
+                assert!(!lock, "{error}");
+                assert_eq!(error.pid(), Some(number));
+            }
+        }
+        drop(stranger_is_there);
+        let _ = fs::remove_file(&path);
+
+        // Its own next start, with the very same number.
+        let number = crash(&path, arguments);
+        set_next(number);
+        let mut next = Program::start(holder(&path).args(arguments));
+        assert_eq!(next.pid(), number);
+        next.expect(&format!("held {}", path.display()));
+        next.finish();
+        assert!(!path.exists());
+
+        // A process that is no more than an entry in the table.
+        let number = crash(&path, arguments);
+        let mut ended = zombie(number);
+        while matches!(file.status(), Ok(Status::Running { .. })) {
+            std::thread::yield_now();
+        }
+        let guard = file.acquire().expect("a zombie holds nothing");
+        guard.close().expect("an end");
+        ended.wait().expect("its end");
+    }
+}

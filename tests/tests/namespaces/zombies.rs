@@ -1,0 +1,68 @@
+//! What is shown as a zombie: processes that have ended, and one that has not.
+
+use std::fs;
+use std::process::Command;
+
+use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::{Program, text};
+
+/// Waits until the main thread has ended.
+fn wait_for_zombie(pid: u32) {
+    let is_zombie = || text(format!("/proc/{pid}/status").as_ref()).contains("State:\tZ");
+    while !is_zombie() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_process_whose_main_thread_has_ended_still_holds() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let start = || {
+        let mut headless = Command::new(env!("CARGO_BIN_EXE_headless"));
+        let mut headless = Program::start(headless.arg(&path));
+        headless.expect("held");
+        wait_for_zombie(headless.pid());
+        headless
+    };
+    let mut headless = start();
+    let error = PidFile::at(&path).acquire().expect_err("held");
+    assert!(
+        matches!(error, PidFileError::AlreadyLocked { .. }),
+        "{error}"
+    );
+    assert_eq!(error.pid(), Some(headless.pid()));
+    let error = PidFile::at(&path).lock(false).acquire();
+    assert_eq!(error.expect_err("alive").pid(), Some(headless.pid()));
+
+    // The same where it does not lock.
+    let other = dir.path().join("other.pid");
+    fs::write(&other, format!("{}\n", headless.pid())).expect("a record");
+    for lock in [true, false] {
+        let error = PidFile::at(&other).lock(lock).acquire();
+        let error = error.expect_err("alive");
+        assert!(
+            matches!(error, PidFileError::AlreadyRunning { .. }),
+            "{error}"
+        );
+    }
+    headless.finish();
+    assert!(!path.exists());
+    PidFile::at(&other)
+        .acquire()
+        .expect("it is gone")
+        .close()
+        .expect("an end");
+
+    // Killed, and not yet waited for.
+    let headless = start();
+    let pid = i32::try_from(headless.pid()).expect("a number");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is there");
+    loop {
+        match PidFile::at(&path).acquire() {
+            Ok(guard) => break guard.close().expect("an end"),
+            Err(error) => assert!(error.is_contention(), "{error}"),
+        }
+    }
+}
