@@ -15,15 +15,19 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let way = arguments.next().expect("a way");
     let file = PidFile::at(arguments.next().expect("a path"));
-    let start = || file.acquire().map(|guard| drop::<PidGuard>(guard));
+    let start = || file.acquire().map(drop::<PidGuard>);
     match way.to_str().expect("a way") {
         "result" => start().report(),
         "boxed" => start().map_err(Box::<dyn Error>::from).report(),
         "io" => start().map_err(io::Error::from).report(),
         "exit" => start().map_or_else(|error| pidlock_core::exit(error), |()| ExitCode::SUCCESS),
-        "skip" => start()
-            .map_or_else(pidlock_core::skip::<()>, |()| ())
-            .report(),
+        "skip" => match start() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                pidlock_core::skip::<()>(error);
+                ExitCode::SUCCESS
+            }
+        },
         "unwrap" => start().map(|()| ExitCode::SUCCESS).unwrap(),
         _ => {
             tell(&file);
