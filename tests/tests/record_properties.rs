@@ -1,0 +1,131 @@
+//! The parser of records, on texts that nobody thought of: this is the code itself,
+//! `pidlock-core/src/record.rs`, beside an oracle that was written without it.
+
+/// What `record.rs` is written with.
+mod error {
+    use std::fmt;
+
+    /// The real one writes control characters out, which is not what is looked at here.
+    pub(super) struct Printable<'a>(pub(super) &'a str);
+
+    impl fmt::Display for Printable<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}", self.0.escape_default())
+        }
+    }
+}
+
+mod sys {
+    use std::fs::File;
+    use std::io;
+    use std::os::unix::fs::FileExt;
+
+    /// As the real one, which goes on after an interruption.
+    pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match file.read_at(&mut buffer[done..], offset + done as u64)? {
+                0 => break,
+                n => done += n,
+            }
+        }
+        Ok(done)
+    }
+
+    pub(super) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
+        file.write_all_at(text, 0)
+    }
+}
+
+#[path = "record_properties/oracle.rs"]
+mod oracle;
+#[path = "../../pidlock-core/src/record.rs"]
+mod record;
+
+use std::os::unix::fs::FileExt;
+
+use oracle::Expected;
+use proptest::prelude::*;
+use record::Record;
+
+fn agrees(record: &Record, expected: Expected) -> bool {
+    match record {
+        Record::Blank => expected == Expected::Blank,
+        Record::Pid(pid) => expected == Expected::Pid(*pid),
+        Record::NotAPid(why) => expected == Expected::Neither && !why.is_empty(),
+    }
+}
+
+/// A file as it is on a disk, read as the protocol reads it.
+fn file(text: &[u8]) -> std::fs::File {
+    let file = tempfile::tempfile().expect("a file");
+    file.write_all_at(text, 0).expect("a text");
+    file
+}
+
+/// What is nearly a record: a number, and something before, in or behind it.
+fn near_records() -> impl Strategy<Value = Vec<u8>> {
+    let number = prop_oneof![
+        any::<u32>().prop_map(|n| n.to_string()),
+        any::<u128>().prop_map(|n| n.to_string()),
+        (2_147_483_600_u32..2_147_483_700).prop_map(|n| n.to_string()),
+        "[0-9]{0,40}",
+    ];
+    let bits = prop::sample::select(&["", "", "", "\n", " ", "\0", "0", "+", "-", "\r\n", "x"][..]);
+    let feeds = prop_oneof![0..3_usize, 25..35_usize, 4080..4100_usize];
+    let near = (bits.clone(), number, bits.clone(), feeds, bits)
+        .prop_map(|(a, number, b, feeds, c)| [a, &number, b, &"\n".repeat(feeds), c].concat());
+    // At the two lengths where reading goes another way.
+    let lengths = prop_oneof![30..35_usize, 4094..4099_usize];
+    let padded = (1..=u32::MAX, lengths).prop_map(|(number, len)| format!("{number:\n<len$}"));
+    prop_oneof![near, padded].prop_map(String::into_bytes)
+}
+
+/// Blanks of any length, with perhaps one thing in them.
+fn near_blanks() -> impl Strategy<Value = Vec<u8>> {
+    let blank = prop::sample::select(&b"\0 \t\n\x0c\r"[..]);
+    let len = prop_oneof![0..40_usize, 4090..4105_usize, 8000..20_000_usize];
+    (blank, len, any::<Option<(usize, u8)>>()).prop_map(|(blank, len, odd)| {
+        let mut text = vec![blank; len];
+        if let (Some((at, odd)), false) = (odd, text.is_empty()) {
+            text[at % len] = odd;
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn any_bytes_are_read_as_the_oracle_reads_them(text in prop::collection::vec(any::<u8>(), 0..64)) {
+        prop_assert!(agrees(&Record::parse(&text), oracle::read(&text)));
+    }
+
+    #[test]
+    fn near_records_are_read_as_the_oracle_reads_them(text in near_records()) {
+        prop_assert!(agrees(&Record::parse(&text), oracle::read(&text)), "{:?}", text.escape_ascii().to_string());
+        prop_assert!(agrees(&record::read(&file(&text)).expect("a look"), oracle::read(&text)));
+    }
+
+    #[test]
+    fn near_blanks_are_read_as_the_oracle_reads_them(text in near_blanks()) {
+        prop_assert!(agrees(&Record::parse(&text), oracle::read(&text)));
+        prop_assert!(agrees(&record::read(&file(&text)).expect("a look"), oracle::read(&text)));
+    }
+
+    #[test]
+    fn what_was_written_over_anything_is_read_again(
+        old in prop_oneof![near_blanks(), "[1-9][0-9]{0,9}\n{1,60}".prop_map(String::into_bytes)],
+        pid in 1..=i32::MAX as u32,
+    ) {
+        let file = file(&old);
+        record::write(&file, pid, old.len() as u64).expect("written");
+        let mut text = vec![0; 2 * old.len() + 32];
+        let len = sys::read_at(&file, &mut text, 0).expect("a look");
+        text.truncate(len);
+        prop_assert_eq!(text, format!("{pid}\n").into_bytes());
+        let record = record::read(&file).expect("a look");
+        prop_assert_eq!(record.pid(), Some(pid), "{:?}", record);
+    }
+}
