@@ -6,6 +6,8 @@ mod function;
 mod keys;
 mod literal;
 mod params;
+#[cfg(test)]
+mod properties;
 mod spans;
 
 use proc_macro::TokenStream;

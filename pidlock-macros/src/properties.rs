@@ -26,11 +26,34 @@ fn names(stream: TokenStream, name: &str) -> bool {
 
 /// Every key with values that fit, and whether it takes none.
 const RIGHT: &[(&str, &[&str], bool)] = &[
-    ("name", &["\"app\"", "NAME", "\"{x}-{{\"", "f(1, 2)", "concat!(\"a\", \"b\")"], false),
-    ("dir", &["\"/run\"", "dir.join(\"a/b\")", "\"\"", "if a { b } else { c }"], false),
+    (
+        "name",
+        &[
+            "\"app\"",
+            "NAME",
+            "\"{x}-{{\"",
+            "f(1, 2)",
+            "concat!(\"a\", \"b\")",
+        ],
+        false,
+    ),
+    (
+        "dir",
+        &[
+            "\"/run\"",
+            "dir.join(\"a/b\")",
+            "\"\"",
+            "if a { b } else { c }",
+        ],
+        false,
+    ),
     ("suffix", &["false", "a == b", "!x"], false),
     ("temp_dir", &["true", "x < y && z > y"], false),
-    ("path", &["\"/run/a.pid\"", "PATH", "&*path", "\"{x}\""], false),
+    (
+        "path",
+        &["\"/run/a.pid\"", "PATH", "&*path", "\"{x}\""],
+        false,
+    ),
     ("mode", &["0o600", "MODE | 0o20"], false),
     ("uid", &["0", "uid()?"], false),
     ("gid", &["1 + 1", "{ let g = 1; g }"], false),
@@ -39,7 +62,11 @@ const RIGHT: &[(&str, &[&str], bool)] = &[
     ("keep", &["cfg!(test)", "matches!(a, B | C)"], true),
     ("on_signal", &["pidlock_core::OnSignal::Ignore"], false),
     ("at_exit", &["false"], false),
-    ("on_error", &["pidlock_core::skip", "|e| drop(e)", "move |_| -> u8 { 1 }"], false),
+    (
+        "on_error",
+        &["pidlock_core::skip", "|e| drop(e)", "move |_| -> u8 { 1 }"],
+        false,
+    ),
     ("crate", &["my::core", "::pidlock_core", "crate"], false),
 ];
 
@@ -47,10 +74,37 @@ const PARTS_OF_A_PATH: &[&str] = &["name", "dir", "suffix", "temp_dir"];
 
 /// What is wrong wherever it stands.
 const WRONG: &[&str] = &[
-    "", "7", "NAME", "nmae = 1", "chmod = 1", "name", "name = ", "dir", "mode", "mode(1)", "keep: true",
-    "name = \"a/b\"", "name = \"..\"", "name = \"\"", "path = \"\"", "dir = \"\\0\"", "crate = \"a\"",
-    "crate = 1 + 1", "mode = 0 0", "mode = = 1", "keep = ", "\"a\" \"b\"", "mode == 1", "b\"a\"",
-    "name += \"a\"", "lock = }", "on_error", "r#name = \"a\"", "#[a] \"b\"", "let", "mode = ;", "(keep)",
+    "",
+    "7",
+    "NAME",
+    "nmae = 1",
+    "chmod = 1",
+    "name",
+    "name = ",
+    "dir",
+    "mode",
+    "mode(1)",
+    "keep: true",
+    "name = \"a/b\"",
+    "name = \"..\"",
+    "name = \"\"",
+    "path = \"\"",
+    "dir = \"\\0\"",
+    "crate = \"a\"",
+    "crate = 1 + 1",
+    "mode = 0 0",
+    "mode = = 1",
+    "keep = ",
+    "\"a\" \"b\"",
+    "mode == 1",
+    "b\"a\"",
+    "name += \"a\"",
+    "on_error",
+    "r#name = \"a\"",
+    "#[a] \"b\"",
+    "let",
+    "mode = ;",
+    "(keep)",
 ];
 
 #[derive(Debug, Clone)]
@@ -77,18 +131,25 @@ impl Argument {
 /// The rules, as the documentation has them.
 fn is_right(arguments: &[Argument]) -> bool {
     let mut given = HashSet::new();
-    arguments.iter().enumerate().all(|(n, argument)| match *argument {
-        Argument::Positional => n == 0 && given.insert("name"),
-        Argument::Key(key, value) => {
-            let (key, _, is_switch) = RIGHT[key];
-            given.insert(key) && (value.is_some() || is_switch)
-        }
-        Argument::Wrong(_) => false,
-    }) && !(given.contains("path") && PARTS_OF_A_PATH.iter().any(|part| given.contains(part)))
+    arguments
+        .iter()
+        .enumerate()
+        .all(|(n, argument)| match *argument {
+            Argument::Positional => n == 0 && given.insert("name"),
+            Argument::Key(key, value) => {
+                let (key, _, is_switch) = RIGHT[key];
+                given.insert(key) && (value.is_some() || is_switch)
+            }
+            Argument::Wrong(_) => false,
+        })
+        && !(given.contains("path") && PARTS_OF_A_PATH.iter().any(|part| given.contains(part)))
 }
 
 fn arguments() -> impl Strategy<Value = Vec<Argument>> {
-    let key = (0..RIGHT.len(), prop_oneof![9 => any::<usize>().prop_map(Some), 1 => Just(None)]);
+    let key = (
+        0..RIGHT.len(),
+        prop_oneof![9 => any::<usize>().prop_map(Some), 1 => Just(None)],
+    );
     let argument = prop_oneof![
         2 => Just(Argument::Positional),
         16 => key.prop_map(|(key, value)| Argument::Key(key, value)),
@@ -100,15 +161,20 @@ fn arguments() -> impl Strategy<Value = Vec<Argument>> {
 /// Tokens of any kind, nested, with a liking for what the parser knows.
 fn token_soup() -> impl Strategy<Value = TokenStream> {
     let words = [
-        "name", "dir", "path", "mode", "keep", "on_error", "crate", "fn", "async", "const", "unsafe", "extern",
-        "impl", "dyn", "self", "mut", "pub", "r#name", "'a", "_", "=", "==", "=>", "->", ",", ";", ":", "::",
-        ".", "!", "?", "#", "|", "||", "&", "<", ">", "-", "\"a\"", "\"{x}\"", "b\"a\"", "r\"a\"", "c\"a\"",
-        "7", "0o644", "1.5", "'c'", "true",
+        "name", "dir", "path", "mode", "keep", "on_error", "crate", "fn", "async", "const",
+        "unsafe", "extern", "impl", "dyn", "self", "mut", "pub", "r#name", "'a", "_", "=", "==",
+        "=>", "->", ",", ";", ":", "::", ".", "!", "?", "#", "|", "||", "&", "<", ">", "-",
+        "\"a\"", "\"{x}\"", "b\"a\"", "r\"a\"", "c\"a\"", "7", "0o644", "1.5", "'c'", "true",
     ];
     let word = select(words.to_vec()).prop_map(|word| tokens(word).expect("a token"));
     let leaf = prop::collection::vec(word, 0..8).prop_map(|words| words.into_iter().collect());
     leaf.prop_recursive(3, 40, 4, |inner: BoxedStrategy<TokenStream>| {
-        let delimiters = [Delimiter::Parenthesis, Delimiter::Brace, Delimiter::Bracket, Delimiter::None];
+        let delimiters = [
+            Delimiter::Parenthesis,
+            Delimiter::Brace,
+            Delimiter::Bracket,
+            Delimiter::None,
+        ];
         let part = (select(delimiters.to_vec()), inner.clone(), inner);
         prop::collection::vec(part, 1..4).prop_map(|parts| {
             let mut stream = TokenStream::new();
