@@ -2,40 +2,10 @@
 //! `pidlock-core/src/record.rs`, beside an oracle that was written without it.
 
 /// What `record.rs` is written with.
-mod error {
-    use std::fmt;
-
-    /// The real one writes control characters out, which is not what is looked at here.
-    pub(super) struct Printable<'a>(pub(super) &'a str);
-
-    impl fmt::Display for Printable<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{}", self.0.escape_default())
-        }
-    }
-}
-
-mod sys {
-    use std::fs::File;
-    use std::io;
-    use std::os::unix::fs::FileExt;
-
-    /// As the real one, which goes on after an interruption.
-    pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut done = 0;
-        while done < buffer.len() {
-            match file.read_at(&mut buffer[done..], offset + done as u64)? {
-                0 => break,
-                n => done += n,
-            }
-        }
-        Ok(done)
-    }
-
-    pub(super) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
-        file.write_all_at(text, 0)
-    }
-}
+#[path = "record_properties/error.rs"]
+mod error;
+#[path = "record_properties/sys.rs"]
+mod sys;
 
 #[path = "record_properties/oracle.rs"]
 mod oracle;

@@ -1,0 +1,46 @@
+//! The parser of records, the code itself, beside the oracle that the tests hold it against.
+
+#![no_main]
+
+#[path = "../../tests/record_properties/error.rs"]
+mod error;
+#[path = "../../tests/record_properties/oracle.rs"]
+mod oracle;
+#[path = "../../../pidlock-core/src/record.rs"]
+mod record;
+#[path = "../../tests/record_properties/sys.rs"]
+mod sys;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use libfuzzer_sys::fuzz_target;
+use oracle::Expected;
+use record::Record;
+
+thread_local! {
+    static FILE: File = tempfile::tempfile().expect("a file");
+}
+
+fuzz_target!(|text: &[u8]| {
+    let expected = oracle::read(text);
+    let check = |record: Record| match (&record, &expected) {
+        (Record::Blank, Expected::Blank) => {}
+        (Record::Pid(found), Expected::Pid(pid)) if found == pid => {}
+        (Record::NotAPid(_), Expected::Neither) => {}
+        _ => panic!("{record:?} instead of {expected:?}"),
+    };
+    check(Record::parse(text));
+    FILE.with(|file| {
+        file.set_len(0).expect("emptied");
+        file.write_all_at(text, 0).expect("a text");
+        check(record::read(file).expect("a look"));
+        // Nothing else is ever written over.
+        if expected != Expected::Neither {
+            let pid = 1 + text.len() as u32 * 7919;
+            record::write(file, pid, text.len() as u64).expect("written");
+            let found = record::read(file).expect("a look");
+            assert_eq!(found.pid(), Some(pid), "{found:?}");
+        }
+    });
+});

@@ -1,0 +1,20 @@
+//! What the parser of records asks of the core's `sys`, which goes on after an interruption besides.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64)? {
+            0 => break,
+            n => done += n,
+        }
+    }
+    Ok(done)
+}
+
+pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
+    file.write_all_at(text, 0)
+}
