@@ -15,6 +15,8 @@ mod keys;
 mod literal;
 #[path = "../../../pidlock-macros/src/params.rs"]
 mod params;
+#[path = "../../../pidlock-macros/src/spans.rs"]
+mod spans;
 
 use libfuzzer_sys::fuzz_target;
 use proc_macro2::{TokenStream, TokenTree};

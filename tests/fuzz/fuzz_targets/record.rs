@@ -34,12 +34,13 @@ fuzz_target!(|text: &[u8]| {
     FILE.with(|file| {
         file.set_len(0).expect("emptied");
         file.write_all_at(text, 0).expect("a text");
-        check(record::read(file).expect("a look"));
+        check(record::read(file, None).expect("a look"));
+        check(record::read(file, Some(text.len() as u64)).expect("a look"));
         // Nothing else is ever written over.
         if expected != Expected::Neither {
             let pid = 1 + text.len() as u32 * 7919;
             record::write(file, pid, text.len() as u64).expect("written");
-            let found = record::read(file).expect("a look");
+            let found = record::read(file, None).expect("a look");
             assert_eq!(found.pid(), Some(pid), "{found:?}");
         }
     });
