@@ -171,9 +171,10 @@ use proc_macro::TokenStream;
 ///   `unconditional_recursion`.
 /// - Lints that can fire because of it: clippy's `result_large_err`, in the `impl` of a trait, where
 ///   clippy leaves the function itself alone, on the closure of `on_error` or of an owned `self`.
-/// - Where `self` is taken by value, the body runs in a closure or an `async` block of its own:
-///   `Location::caller()` in a `#[track_caller]` function is then in that function, and a future
-///   with large parameters is larger.
+/// - Where `self` is taken by value, in a `Box` for instance, the body runs in a closure or an `async`
+///   block of its own: `Location::caller()` in a `#[track_caller]` function is then in that function,
+///   and the future holds the parameters three times, where that of any `async fn` holds them twice:
+///   192 KiB for a parameter of 64 KiB, instead of 128.
 #[proc_macro_attribute]
 pub fn pidfile(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(args.into(), item.into()).into()

@@ -56,7 +56,9 @@ impl Place {
     fn held(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path()).expect("a directory");
         let names = entries.map(|entry| entry.expect("an entry").file_name());
-        let mut names: Vec<_> = names.map(|name| name.display().to_string()).collect();
+        let mut names: Vec<_> = names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
