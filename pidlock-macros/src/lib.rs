@@ -169,8 +169,10 @@ use proc_macro::TokenStream;
 ///   `needless_return`, `not_unsafe_ptr_arg_deref`, `only_used_in_recursion`, `toplevel_ref_arg`,
 ///   `unnecessary_wraps`, `unused_async`, `unused_self`. The compiler's: `redundant_imports`,
 ///   `unconditional_recursion`.
-/// - Lints that can fire because of it: clippy's `result_large_err`, in the `impl` of a trait, where
-///   clippy leaves the function itself alone, on the closure of `on_error` or of an owned `self`.
+/// - Lints that can fire because of it. Clippy's `result_large_err` in the implementation of a trait,
+///   where it leaves the function itself alone, but not the closure of a handler or of an owned
+///   receiver. The compiler's `unused_assignments` on a field of an owned receiver that is only
+///   written.
 /// - Where `self` is taken by value, in a `Box` for instance, the body runs in a closure or an `async`
 ///   block of its own: `Location::caller()` in a `#[track_caller]` function is then in that function,
 ///   and the future holds the parameters three times, where that of any `async fn` holds them twice:

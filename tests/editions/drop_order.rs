@@ -2,6 +2,8 @@
 //! the attribute. The rules for temporaries differ by edition, so this file is a test of a crate
 //! of each.
 
+mod tails;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic;

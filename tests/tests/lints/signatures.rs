@@ -390,3 +390,23 @@ pub fn as_long_as_may_be() {
     println!();
     println!();
 }
+
+pub struct Ended(pub u8);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        println!("{}", self.0);
+    }
+}
+
+impl Ended {
+    #[cfg_attr(guarded, pidlock_core::pidfile)]
+    pub fn only_written(mut self) {
+        self.0 = 3;
+    }
+
+    #[cfg_attr(guarded, pidlock_core::pidfile)]
+    pub fn written_through(&mut self) {
+        self.0 = 3;
+    }
+}
