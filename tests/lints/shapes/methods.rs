@@ -162,6 +162,20 @@ where
         panic!("{}", held(&self.path))
     }
 
+    /// Returns what it is told by its type only.
+    #[must_use]
+    #[pidfile(path = &self.path, on_error = |_| Box::new(""))]
+    pub fn coerces(self, other: bool) -> Box<dyn Display>
+    where
+        T: 'static,
+    {
+        let call: fn(u8) -> u8 = |n| n + 1;
+        if other {
+            return Box::new(call(u8::from(held(&self.path))));
+        }
+        Box::new(self.value)
+    }
+
     /// Returns what has no name.
     #[must_use]
     #[pidfile(path = &self.path, on_error = |_| T::clone(&self.value))]
@@ -290,6 +304,8 @@ mod tests {
             new().unit((&mut seen, 3));
             assert!(seen);
             assert_eq!(new().opaque().to_string(), "7");
+            assert_eq!(new().coerces(true).to_string(), "2");
+            assert_eq!(new().coerces(false).to_string(), "7");
             assert_eq!(new().generic::<3, _>("x", |n| n + 1).unwrap(), "x 7 1 true");
             let number = 5;
             #[expect(unsafe_code)]
