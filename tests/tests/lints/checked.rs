@@ -32,16 +32,15 @@ pub(crate) struct Checks {
 impl Checks {
     /// None where they cannot be made.
     pub(crate) fn possible() -> Option<Self> {
+        let made = std::fs::create_dir_all(room()).and_then(|()| tempfile::tempfile_in(room()));
+        if let Err(error) = made {
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+            skip_for_this_user("only who has built the tests can build more");
+            return None;
+        }
         if !run(cargo().args(["clippy", "--version"])).status.success() {
             skip("clippy is not installed");
             return None;
-        }
-        match std::fs::create_dir_all(room()) {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                skip_for_this_user("only who has built the tests can build more");
-                return None;
-            }
-            made => made.expect("the place for what tests build is there"),
         }
         let help = run(Command::new("rustc").args(["-W", "help"]));
         let lints: Vec<String> = said(&help)
