@@ -121,7 +121,6 @@ macro_rules! functions {
                 [d, .., ref e]: [Probe; 4],
                 whole @ (_, _): (Probe, Probe),
                 (Ok(f) | Err(f)): Result<Probe, Probe>,
-                _: (Probe, Probe),
             ) -> Done {
                 a.0 = "a, changed";
                 c.0 = "c, changed";
@@ -283,7 +282,6 @@ fn parameters_that_are_taken_apart() {
         [Probe("d"), Probe("d, 1"), Probe("d, 2"), Probe("e")],
         pair("whole.0", "whole.1"),
         Err(Probe("f")),
-        pair("_.0", "_.1"),
     ));
 }
 
