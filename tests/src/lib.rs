@@ -3,6 +3,7 @@
 
 pub mod again;
 pub mod figures;
+pub mod python;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

@@ -140,62 +140,18 @@ fn status_in_a_tight_loop_makes_no_start_fail() {
 mod python {
     //! Python's `pid` 3.0.4, from its registry, in an environment of its own.
 
-    use std::path::PathBuf;
-    use std::sync::OnceLock;
+    use pidlock_tests::python::Environment;
 
     use super::*;
 
-    struct Environment {
-        dir: tempfile::TempDir,
+    /// Python programs that use `pid`.
+    trait Pid {
+        fn script(&self, arguments: &str, body: &str) -> Command;
+        fn holder(&self, arguments: &str) -> Program;
+        fn attempt(&self, arguments: &str) -> String;
     }
 
-    impl Environment {
-        /// Made once for all tests of this program; `None`, and said so, where it cannot be.
-        fn get() -> Option<&'static Self> {
-            static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
-            match ENVIRONMENT.get_or_init(Self::make) {
-                Ok(environment) => Some(environment),
-                Err(why) => {
-                    skip(&format!("no Python with pid 3.0.4: {why}"));
-                    None
-                }
-            }
-        }
-
-        fn make() -> Result<Self, String> {
-            let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-            let environment = Self { dir };
-            let ok = |command: &mut Command| {
-                let output = command
-                    .env("HOME", environment.dir.path())
-                    .output()
-                    .map_err(|e| e.to_string())?;
-                if output.status.success() {
-                    Ok(())
-                } else {
-                    Err(said(&output))
-                }
-            };
-            let venv = |python: &str| {
-                ok(Command::new(python)
-                    .args(["-m", "venv"])
-                    .arg(environment.dir.path().join("venv")))
-            };
-            venv("python3").or_else(|_| venv("/usr/bin/python3"))?;
-            ok(Command::new(environment.python()).args([
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "pid==3.0.4",
-            ]))?;
-            Ok(environment)
-        }
-
-        fn python(&self) -> PathBuf {
-            self.dir.path().join("venv/bin/python")
-        }
-
+    impl Pid for Environment {
         /// A program that does something with `pid`, and with what both sides go by when they look
         /// for a directory left out.
         fn script(&self, arguments: &str, body: &str) -> Command {

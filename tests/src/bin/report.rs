@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use pidlock_tests::figures::Figures;
 
 /// The targets that count.
-const TARGETS: &[&str] = &["attacks", "signal_storm", "storm"];
+const TARGETS: &[&str] = &["attacks", "faults", "signal_storm", "storm", "tools"];
 
 fn main() -> ExitCode {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");

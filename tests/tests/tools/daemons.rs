@@ -1,0 +1,125 @@
+//! Tools that start and stop daemons by their pidfile, or show who has locked it.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::{Program, has_tool, run, said, skip, stale_record, text};
+
+use crate::holder;
+
+const HOLDER: &str = env!("CARGO_BIN_EXE_holder");
+const TERM: i32 = 15;
+
+fn start_stop_daemon(what: &str, path: &Path) -> Command {
+    let mut command = Command::new("start-stop-daemon");
+    command.arg(what).arg("--pidfile").arg(path);
+    command
+}
+
+#[test]
+fn start_stop_daemon_sees_and_stops_us() {
+    if !has_tool("start-stop-daemon") {
+        return skip("there is no start-stop-daemon");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let status = || {
+        let mut command = start_stop_daemon("--status", &path);
+        let output = run(command.args(["--exec", HOLDER]));
+        output.status.code()
+    };
+    // The codes of its manual: runs; dead, and there is a pidfile; does not run.
+    const RUNS: Option<i32> = Some(0);
+    const DEAD: Option<i32> = Some(1);
+    const DOES_NOT_RUN: Option<i32> = Some(3);
+
+    assert_eq!(status(), DOES_NOT_RUN);
+    std::fs::write(&path, stale_record()).expect("a stale file");
+    assert_eq!(status(), DEAD);
+
+    // It becomes the program that it starts.
+    let mut start = start_stop_daemon("--start", &path);
+    start.args(["--exec", HOLDER, "--", "--at"]).arg(&path);
+    let mut ours = Program::start(&mut start);
+    ours.expect(&format!("held {}", path.display()));
+    assert_eq!(status(), RUNS);
+    let again = run(&mut start);
+    assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+    assert_eq!(text(&path), format!("{}\n", ours.pid()));
+
+    let mut stop = start_stop_daemon("--stop", &path);
+    stop.args(["--exec", HOLDER, "--retry", "TERM/30", "--quiet"]);
+    let mut stopping = stop.spawn().expect("it starts");
+    assert_eq!(ours.wait().signal(), Some(TERM));
+    assert!(stopping.wait().expect("it ends").success());
+    assert!(!path.exists(), "removed on its way out");
+    assert_eq!(status(), DOES_NOT_RUN);
+}
+
+#[test]
+fn what_start_stop_daemon_has_started_is_in_our_way() {
+    if !has_tool("start-stop-daemon") {
+        return skip("there is no start-stop-daemon");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut start = start_stop_daemon("--start", &path);
+    start.args(["--make-pidfile", "--startas", "/bin/cat"]);
+    let mut theirs = Program::start(&mut start);
+    while text(&path).is_empty() {
+        std::thread::yield_now(); // until it has written the PID
+    }
+    let error = PidFile::at(&path).acquire().expect_err("it runs");
+    let running = matches!(error, PidFileError::AlreadyRunning { .. });
+    assert!(running && error.pid() == Some(theirs.pid()), "{error}");
+    theirs.finish();
+    PidFile::at(&path)
+        .acquire()
+        .expect("its file is stale")
+        .close()
+        .expect("an end");
+}
+
+#[test]
+fn pkill_reaches_who_has_the_lock_and_nobody_else() {
+    if !has_tool("pkill") {
+        return skip("there is no pkill");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let pkill = || run(Command::new("pkill").arg("-F").arg(&path).arg("-L"));
+
+    // A left-over record whose number another program has got.
+    let mut innocent = Program::start(&mut Command::new("cat"));
+    std::fs::write(&path, format!("{}\n", innocent.pid())).expect("a file");
+    assert!(!pkill().status.success(), "nobody has locked it");
+    assert_eq!(innocent.finish().0.code(), Some(0), "it was not killed");
+
+    let mut ours = holder(&path);
+    assert!(pkill().status.success());
+    assert_eq!(ours.wait().signal(), Some(TERM));
+    assert!(!path.exists(), "removed on its way out");
+}
+
+#[test]
+fn lslocks_shows_who_has_the_lock() {
+    if !has_tool("lslocks") {
+        return skip("there is no lslocks");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let lslocks = || {
+        let mut command = Command::new("lslocks");
+        command.args(["--noheadings", "--raw", "--output", "PID,TYPE,MODE,PATH"]);
+        said(&run(command.stderr(Stdio::null())))
+    };
+    let mut ours = holder(&path);
+    let line = format!("{} FLOCK WRITE {}", ours.pid(), path.display());
+    let shown = lslocks();
+    assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    ours.finish();
+    let shown = lslocks();
+    assert!(!shown.contains(&*path.to_string_lossy()), "{shown}");
+}
