@@ -11,10 +11,17 @@ use crate::place::Place;
 use crate::python::{self, Module, Python};
 use crate::rounds;
 
-/// Operations in one batch, whose mean is a figure.
-const BATCH: u64 = 20;
 /// Operations before each batch: the first ones find the caches full of somebody else's.
 const WARM_UP: u64 = 2;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Turns of each.
+    pub rounds: usize,
+    /// Operations in a turn, whose mean is a figure.
+    pub batch: u32,
+}
 
 /// Who is compared.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +115,7 @@ pub fn compare(
     operation: Operation,
     place: &Place,
     interpreter: &Path,
-    rounds: usize,
+    effort: Effort,
 ) -> Vec<Option<Cost>> {
     let mut python = Python::start(interpreter);
     let able: Vec<(Who, PathBuf)> = Who::all()
@@ -120,15 +127,15 @@ pub fn compare(
         .iter()
         .map(|(who, path)| who.holder(operation, path, interpreter))
         .collect();
-    let samples = rounds::in_turns(able.len(), rounds, |turn| match &able[turn] {
+    let samples = rounds::in_turns(able.len(), effort.rounds, |turn| match &able[turn] {
         (Who::Here(contender), path) => {
             let run = contender.operation(operation).expect("it does that");
             operation.total(run, path, WARM_UP);
-            operation.total(run, path, BATCH) / BATCH as u32
+            operation.total(run, path, effort.batch.into()) / effort.batch
         }
         (Who::InPython(module), path) => {
             python.time(module, operation, path, WARM_UP);
-            python.time(module, operation, path, BATCH)
+            python.time(module, operation, path, effort.batch.into())
         }
     });
     let mut samples = samples.iter();

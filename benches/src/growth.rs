@@ -219,20 +219,13 @@ pub fn looks(place: &Place, numbers: &[usize]) -> Growth {
     fs::create_dir(&dir).expect("a directory of its own");
     let _holding = Holding::start("ours", most, &dir);
     let paths: Vec<_> = (0..most).map(|n| dir.join(format!("{n}.pid"))).collect();
-    let turns: Vec<(usize, fn(&Path))> = numbers
-        .iter()
-        .flat_map(|&number| {
-            WHO.map(|who| {
-                let run = Contender::by_key(who).look.expect("it can look");
-                (number, run)
-            })
-        })
-        .collect();
-    let samples = rounds::in_turns(turns.len(), 200, |turn| {
-        let (number, run) = turns[turn];
+    let samples = rounds::in_turns(numbers.len() * WHO.len(), 200, |turn| {
+        let number = numbers[turn / WHO.len()];
+        let contender = Contender::by_key(WHO[turn % WHO.len()]);
+        let look = contender.look.expect("it can look");
         let begin = Instant::now();
         for path in &paths[..number] {
-            run(path);
+            look(path);
         }
         begin.elapsed() / u32::try_from(number).expect("a small number")
     });

@@ -4,25 +4,31 @@
 use std::fmt::Write;
 use std::fs;
 
-use pidlock_benches::comparison::{compare, count_calls};
+use pidlock_benches::comparison::{Effort, compare, count_calls};
 use pidlock_benches::operation::Operation;
 use pidlock_benches::place::{self, Place};
 use pidlock_benches::{picture, python, readme, report, whole};
 
-/// Enough for medians that stay within some percent on a busy machine. What flushes takes a
-/// thousand times as long on a disk.
-const ROUNDS: [usize; 2] = [400, 120];
-const PROCESSES: usize = 300;
+/// Enough for medians that stay within some percent on a busy machine.
+const IN_MEMORY: Effort = Effort {
+    rounds: 400,
+    batch: 20,
+};
+/// Who flushes takes a thousand times as long there.
+const ON_DISK: Effort = Effort {
+    rounds: 150,
+    batch: 4,
+};
 
 fn main() {
     let interpreter = python::interpreter(&place::target());
     let places = [Place::memory(), Place::disk()];
     let mut text = readme::occasion();
     let mut drawn = Vec::new();
-    for (place, rounds) in places.iter().zip(ROUNDS) {
+    for (place, effort) in places.iter().zip([IN_MEMORY, ON_DISK]) {
         let costs = Operation::ALL.map(|operation| {
             eprintln!("{} on {}", operation.name(), place.name);
-            compare(operation, place, &interpreter, rounds)
+            compare(operation, place, &interpreter, effort)
         });
         let _ = write!(text, "\n{}", report::times(&place.name, &costs));
         drawn.push((place.name.clone(), costs));
@@ -31,7 +37,7 @@ fn main() {
     let counts = Operation::ALL.map(|operation| count_calls(operation, memory, &interpreter));
     let _ = write!(text, "\n{}", report::calls(&counts));
     eprintln!("whole processes");
-    let processes = whole::compare(memory, &interpreter, PROCESSES);
+    let processes = whole::compare(memory, &interpreter);
     let _ = write!(text, "\n{}", report::processes(&processes));
 
     print!("{text}");

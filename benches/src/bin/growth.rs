@@ -12,15 +12,15 @@ fn main() {
     let place = Place::memory();
     let all = [
         (
-            "one more hold, beside so many in the process",
+            "one more hold, beside N",
             holds(&place, &[1, 10, 100, 1000, 10_000]),
         ),
         (
-            "one of so many starts at once, processor time",
+            "one of N starts, processor time",
             starts(&place, &[1, 10, 100, 1000]),
         ),
         (
-            "a look at one of so many pidfiles",
+            "a look at each of N pidfiles",
             looks(&place, &[1, 10, 100, 1000]),
         ),
     ];
