@@ -17,7 +17,9 @@ use rustix::process::Pid;
 const LONGEST: usize = 16;
 
 /// A path as the system calls want it, made once for all of them, and without memory of its own.
+/// Aligned: else how it is searched for its end depends on where the stack happens to be.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct SystemPath([u8; 256]);
 
 impl SystemPath {
