@@ -65,7 +65,7 @@ fn is_pinned() -> bool {
     );
     let pinned = version.starts_with(PINNED);
     if !pinned {
-        skip(&format!("messages are those of {PINNED}, not of {version}"));
+        skip(&format!("messages are those of {PINNED}x, not of {version}"));
     }
     pinned
 }
