@@ -18,6 +18,8 @@ use pidlock_tests::{is_root, skip, skip_for_this_user};
 
 #[path = "../ui/pass/error_types.rs"]
 mod error_types;
+#[path = "../ui/pass/exit_code.rs"]
+mod exit_code;
 #[path = "../ui/pass/futures.rs"]
 mod futures;
 #[path = "../ui/pass/panics_that_can_leave.rs"]
@@ -65,7 +67,9 @@ fn is_pinned() -> bool {
     );
     let pinned = version.starts_with(PINNED);
     if !pinned {
-        skip(&format!("messages are those of {PINNED}x, not of {version}"));
+        skip(&format!(
+            "messages are those of {PINNED}x, not of {version}"
+        ));
     }
     pinned
 }

@@ -2,9 +2,10 @@
 
 #![allow(improper_ctypes_definitions)]
 
-use std::panic::catch_unwind;
+use std::panic::{self, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
 
 use pidlock_core::{PidFile, pidfile};
 
@@ -31,8 +32,16 @@ fn a_refusal_panics_or_is_returned() {
     assert_eq!(returns(&path), ExitCode::SUCCESS);
 
     let _held = PidFile::at(&path).acquire().unwrap();
+    let (tell, places) = mpsc::channel();
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let _ = tell.send(panic.location().unwrap().file().to_owned());
+    }));
     assert!(catch_unwind(|| unwinds(&path)).is_err());
     assert!(catch_unwind(|| ours(&path)).is_err());
+    panic::set_hook(before);
+    // The place of the function, not of what panics for it.
+    assert_eq!(places.into_iter().collect::<Vec<_>>(), [file!(), file!()]);
     assert_eq!(returns(&path), ExitCode::FAILURE);
     let mut refused = false;
     told(&path, &mut refused);
