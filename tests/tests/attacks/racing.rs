@@ -88,14 +88,20 @@ fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool
     let shared = tempfile::tempdir().expect("a directory");
     fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("a mode");
     let path = shared.path().join("app.pid");
-    let mut file = set(PidFile::at(&path)).mode(0o600);
+    // Bits that the umask takes away, so that the mode has to be set.
+    let mut file = set(PidFile::at(&path)).mode(0o666);
     if is_root() {
-        file = file.uid(12).gid(34);
+        // Where the attacker may do most, his own files are those of the user asked for, and are
+        // taken over where they are stale.
+        let uid = if mode == 0o777 { ORDINARY_UID } else { 12 };
+        file = file.uid(uid).gid(34);
     }
     let mut attacker = attacker(&[&path, victims.path()]);
-    let end = Instant::now() + time();
+    let begin = Instant::now();
     let (mut starts, mut inside) = (0_u64, 0_u64);
-    while Instant::now() < end {
+    // On a busy machine until the attacker has had its turns, too.
+    let few = |starts, inside| starts - inside < 5 && begin.elapsed() < 40 * time();
+    while begin.elapsed() < time() || few(starts, inside) {
         starts += 1;
         inside += u64::from(start(&file, reserve));
     }
