@@ -67,7 +67,7 @@ fn a_parent_that_is_a_dangling_link_is_not_made() {
 
 /// Who may write there is asked of the directory that the link leads to.
 #[test]
-fn a_private_link_to_a_shared_directory_makes_it_no_more_trusted() {
+fn a_link_to_a_directory_makes_it_no_more_trusted_and_no_less() {
     if !is_root() {
         return skip_for_this_user("only root can make another user's file");
     }
@@ -85,6 +85,10 @@ fn a_private_link_to_a_shared_directory_makes_it_no_more_trusted() {
         assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
     }
     assert_eq!(text(&theirs), stale_record());
+    // And no less: where only root may write, root has put it there.
+    fs::set_permissions(shared.path(), Permissions::from_mode(0o755)).expect("a mode");
+    let guard = PidFile::at(link.join("app.pid")).acquire();
+    guard.expect("a start").close().expect("an end");
 }
 
 #[test]
