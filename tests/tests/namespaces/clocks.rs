@@ -78,8 +78,8 @@ fn a_file_from_before_or_after_a_step_of_the_clock() {
     ));
 }
 
-/// Runs a program under a clock that is wrong by so much. Without the tool `faketime` itself: it
-/// leaves something in shared memory, under its number, when it is killed.
+/// A program under a clock that is wrong by so much. Not to be killed: its library leaves something
+/// in shared memory then, under a number that another gets.
 fn under_clock(offset: &str, program: &str) -> Command {
     let mut command = Command::new(program);
     command.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1");
@@ -92,6 +92,12 @@ fn under_clock(offset: &str, program: &str) -> Command {
 fn holder_at(offset: &str, path: &Path, arguments: &[&str]) -> Program {
     let mut holder = under_clock(offset, env!("CARGO_BIN_EXE_holder"));
     Program::start(holder.arg("--at").arg(path).args(arguments))
+}
+
+fn assert_refused_at(offset: &str, path: &Path, arguments: &[&str], words: &str) {
+    let mut holder = holder_at(offset, path, arguments);
+    assert_refused(&mut holder, words);
+    holder.finish();
 }
 
 #[test]
@@ -115,8 +121,7 @@ fn a_clock_that_is_stepped_an_hour_does_not_let_two_in() {
             // Set after the start of the holder.
             let mut first = Program::start(holder(&path).args(arguments));
             assert_held(&mut first);
-            let mut second = holder_at(offset, &path, arguments);
-            assert_refused(&mut second, &first.pid().to_string());
+            assert_refused_at(offset, &path, arguments, &first.pid().to_string());
             first.finish();
             // Set before, and back since.
             let mut first = holder_at(offset, &path, arguments);
@@ -131,8 +136,10 @@ fn a_clock_that_is_stepped_an_hour_does_not_let_two_in() {
     // forward only where nobody locks.
     let stranger = stranger(&path);
     let pid = format!("(pid {})", stranger.pid());
-    assert_refused(&mut holder_at("-1h", &path, &[]), &pid);
-    assert_refused(&mut holder_at("-1h", &path, &["--no-lock"]), &pid);
-    assert_refused(&mut holder_at("+1h", &path, &["--no-lock"]), &pid);
-    assert_held(&mut holder_at("+1h", &path, &[]));
+    assert_refused_at("-1h", &path, &[], &pid);
+    assert_refused_at("-1h", &path, &["--no-lock"], &pid);
+    assert_refused_at("+1h", &path, &["--no-lock"], &pid);
+    let mut fooled = holder_at("+1h", &path, &[]);
+    assert_held(&mut fooled);
+    fooled.finish();
 }
