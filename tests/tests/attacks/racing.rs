@@ -18,7 +18,7 @@ use super::victims::Victims;
 const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
 
 fn time() -> Duration {
-    let seconds = std::env::var(SECONDS).map_or(0.7, |text| text.parse().expect(SECONDS));
+    let seconds = std::env::var(SECONDS).map_or(0.5, |text| text.parse().expect(SECONDS));
     Duration::from_secs_f64(seconds)
 }
 

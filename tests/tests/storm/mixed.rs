@@ -95,8 +95,14 @@ impl<'a> Storm<'a> {
     }
 
     /// So many at any time, new ones for as long as `time`, and tools that look beside them.
+    /// On a busy machine they go on until two have met.
     pub(crate) fn churn(&self, slots: u32, time: Duration) -> Tally {
-        let end = Instant::now() + time;
+        let begin = Instant::now();
+        let met = AtomicBool::new(false);
+        let going_on = || {
+            let wait = if met.load(Ordering::Relaxed) { 1 } else { 40 };
+            begin.elapsed() < wait * time
+        };
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| self.look_with_status(&over));
@@ -105,13 +111,16 @@ impl<'a> Storm<'a> {
                 .map(|_| {
                     scope.spawn(|| {
                         let mut tally = Tally::default();
-                        while Instant::now() < end {
+                        while going_on() {
                             let n = self.number.fetch_add(1, Ordering::Relaxed);
                             let how = End::of(n);
                             let mut command = self.contender(Path::new("-"), n, how);
                             let mut child = command.spawn().expect("a contender starts");
                             self.kill(&child, n, how, 4e6);
                             tally.count(child.wait().expect("a contender ends"));
+                            if tally.refused > 0 && tally.inside > 0 {
+                                met.store(true, Ordering::Relaxed);
+                            }
                         }
                         tally
                     })

@@ -13,7 +13,7 @@ use super::mixed::Storm;
 const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
 
 pub(crate) fn time() -> Duration {
-    let seconds = std::env::var(SECONDS).map_or(0.7, |text| text.parse().expect(SECONDS));
+    let seconds = std::env::var(SECONDS).map_or(0.5, |text| text.parse().expect(SECONDS));
     Duration::from_secs_f64(seconds)
 }
 
