@@ -46,7 +46,16 @@ fn a_time_namespace_changes_nobodys_age() {
         let running = format!("already running (pid {})", stranger.pid());
         assert_refused(&mut holder_within(&flags, &path, &[]), &running);
         set_written(&path, SystemTime::now() - HOUR);
-        assert_held(&mut holder_within(&flags, &path, &[]));
+        let mut inside = holder_within(&flags, &path, &[]);
+        assert_held(&mut inside);
+        // Killed, it would be gone a moment after `unshare`.
+        inside.finish();
+
+        // One that is older than the file for sure, whatever it seems inside.
+        fs::write(&path, "1\n").expect("a record");
+        set_written(&path, SystemTime::now() - Duration::from_secs(5));
+        let running = "already running (pid 1)";
+        assert_refused(&mut holder_within(&flags, &path, &[]), running);
     }
 }
 

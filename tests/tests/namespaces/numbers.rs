@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use pidlock_core::{PidFile, PidFileError, Status};
 use pidlock_tests::{Program, again, text};
@@ -100,7 +100,9 @@ fn in_a_namespace_of_our_own(place: &Path) {
         // A process that is no more than an entry in the table.
         let number = crash(&path, arguments);
         let mut ended = zombie(number);
+        let begin = Instant::now();
         while matches!(file.status(), Ok(Status::Running { .. })) {
+            assert!(begin.elapsed() < Duration::from_secs(30), "taken for alive");
             std::thread::yield_now();
         }
         let guard = file.acquire().expect("a zombie holds nothing");

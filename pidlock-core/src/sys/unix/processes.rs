@@ -110,10 +110,11 @@ mod proc {
     }
 
     /// Both the ticks in `/proc` and `CLOCK_BOOTTIME` are shifted alike in a time namespace
-    /// (time_namespaces(7)), so their difference is the age everywhere.
+    /// (time_namespaces(7)), so their difference is the age everywhere. Of a process that started
+    /// before the namespace's zero the kernel shows a number far in the future: unknown.
     fn wall_clock(ticks: u64) -> Option<SystemTime> {
         let started = Duration::from_nanos(ticks.checked_mul(1_000_000_000 / ticks_per_second()?)?);
-        let age = since_boot()?.saturating_sub(started);
+        let age = since_boot()?.checked_sub(started)?;
         SystemTime::now().checked_sub(age)
     }
 
