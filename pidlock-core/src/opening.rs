@@ -31,7 +31,7 @@ pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>,
     match sys::open(&plan.path, Access::ReadWrite) {
         Ok(file) => return Ok(Some(Opened { file, made: false })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return cannot_open(plan, error),
+        Err(error) => cannot_open(plan, error)?,
     }
     claim.arm(plan);
     // O_EXCL tells us whether the file is ours to remove if anything goes wrong, and keeps
@@ -54,7 +54,8 @@ pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<File> {
     }
 }
 
-fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<Opened>, PidFileError> {
+/// `Ok` if what was in the way is gone: a symbolic link that somebody removed, for example.
+fn cannot_open(plan: &Plan, error: io::Error) -> Result<(), PidFileError> {
     let denied = matches!(
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
@@ -63,11 +64,10 @@ fn cannot_open(plan: &Plan, error: io::Error) -> Result<Option<Opened>, PidFileE
         Ok(stat) if stat.kind == Kind::Regular && denied => {
             Err(locked_by_somebody(plan).unwrap_or_else(|| not_writable(plan, error)))
         }
-        // What was in the way is gone: a symbolic link that somebody removed, for example.
         Err(gone)
             if gone.kind() == io::ErrorKind::NotFound && sys::is_about_what_was_there(&error) =>
         {
-            Ok(None)
+            Ok(())
         }
         Err(gone) if gone.kind() == io::ErrorKind::NotFound => {
             Err(PidFileError::io("open", &plan.path, error))
