@@ -112,12 +112,16 @@ impl Hold {
         let Some(file) = self.sound_file() else {
             return Err(self.descriptor_lost());
         };
-        if !trust::path_names(&self.path, self.id)? {
-            return Err(PidFileError::replaced(&self.path));
-        }
-        // Empty, unless somebody wrote into it meanwhile.
-        let len = sys::stat(file).map_or(0, |stat| stat.size);
-        match self.write_record(file, len) {
+        let written = match trust::path_names(&self.path, self.id) {
+            Ok(true) => {
+                // Empty, unless somebody wrote into it meanwhile.
+                let len = sys::stat(file).map_or(0, |stat| stat.size);
+                self.write_record(file, len)
+            }
+            Ok(false) => return Err(PidFileError::replaced(&self.path)),
+            Err(error) => Err(error),
+        };
+        match written {
             Ok(()) => Ok(self),
             Err(error) => {
                 self.withdraw(true, claim);
