@@ -269,10 +269,12 @@ impl Drop for Hold {
     }
 }
 
-/// Leaves an empty file, which is free for everybody. The lock is given back explicitly, because
-/// a child that was forked and has not called exec yet shares it, and the file stays.
+/// Leaves an empty file, or where a full file system refuses even that, a blank one; either is free
+/// for everybody. The lock is given back explicitly, because a child that was forked and has not
+/// called exec yet shares it, and the file stays.
 fn empty(file: &File) -> io::Result<()> {
-    file.set_len(0)?;
+    file.set_len(0)
+        .or_else(|error| record::blank(file).map_err(|_| error))?;
     // Where there are no locks there is none to give back, and closing does it otherwise.
     let _ = sys::unlock(file);
     Ok(())

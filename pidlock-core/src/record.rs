@@ -134,6 +134,12 @@ pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes over the record, so that it names nobody.
+pub(crate) fn blank(file: &File) -> io::Result<()> {
+    let len = usize::try_from(sys::stat(file)?.size).unwrap_or(MAX_LEN);
+    sys::write_all(file, &vec![b'\n'; len.min(MAX_LEN)])
+}
+
 /// The longest record that is not padded, `"4294967295\n"`, in bytes.
 const LONGEST: usize = 11;
 
