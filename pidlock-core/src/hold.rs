@@ -241,6 +241,13 @@ impl Hold {
         self.file.as_ref().filter(is_ours)
     }
 
+    /// Has a file that is nobody's pidfile any more name nobody, in case it cannot be removed.
+    pub(crate) fn disown(&self) {
+        if let Some(file) = self.sound_file() {
+            let _ = empty(file);
+        }
+    }
+
     /// Whether the file is still open, and so the lock still held.
     pub(crate) fn is_sound(&self) -> bool {
         self.sound_file().is_some()

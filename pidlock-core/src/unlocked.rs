@@ -82,6 +82,16 @@ enum Found {
 /// other.
 fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
     let mut privates = vec![Private::write(plan, me, 0)?];
+    let taken = climb(plan, me, &mut privates);
+    if taken.is_err() {
+        // A call that was told to have failed may have been made all the same, as on NFS, and one of
+        // them be there under a public name.
+        privates.iter().for_each(|private| private.hold.disown());
+    }
+    taken
+}
+
+fn climb(plan: &Plan, me: ThisProcess, privates: &mut Vec<Private>) -> Result<Hold, PidFileError> {
     for _ in 0..ROUNDS {
         let level = privates.len() - 1;
         let name = public_name(plan, level)?;
@@ -107,7 +117,7 @@ fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
                 continue;
             }
         }
-        if let Some(hold) = come_down(plan, me, &mut privates)? {
+        if let Some(hold) = come_down(plan, me, privates)? {
             return Ok(hold);
         }
     }
@@ -129,10 +139,15 @@ fn come_down(
         let name = public_name(plan, privates.len() - 1)?;
         let replaced = replace_if_still_stale(plan, me, &name, below);
         // Whatever became of that: nobody waits for this name, and if somebody removed it by hand,
-        // it is gone.
+        // it is gone. If it stays, it is to be in nobody's way.
         let top_name = public_name(plan, privates.len())?;
-        if trust::path_names(&top_name, top.hold.id()).unwrap_or(false) {
-            let _ = sys::remove(&top_name);
+        let removed = match trust::path_names(&top_name, top.hold.id()) {
+            Ok(true) => sys::remove(&top_name).is_ok(),
+            Ok(false) => true,
+            Err(_) => false,
+        };
+        if !removed {
+            top.hold.disown();
         }
         if !replaced? {
             break;
