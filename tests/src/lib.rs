@@ -4,6 +4,8 @@
 pub mod again;
 pub mod figures;
 pub mod python;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod stepper;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
