@@ -1,0 +1,104 @@
+//! Death before and after every call.
+
+use std::sync::Mutex;
+
+use pidlock_tests::figures::Figures;
+use pidlock_tests::stepper::Ending;
+
+use super::cases::{CASES, Case, There};
+use super::place::{Checked, Place};
+use super::runs::{Moment, Run, TAKEN, each};
+
+/// Kills it at the moment with this number; `None` if it does not come to that. Says where that was.
+fn die(case: Case, number: usize, figures: &mut Figures) -> Option<(String, Checked)> {
+    let mut place = Place::new(case);
+    let mut run = Run::start(case, &place.path);
+    let mut moments = 0;
+    let died_at = loop {
+        match run.advance() {
+            moment @ (Moment::Before(_) | Moment::After(_)) => {
+                if moments == number {
+                    break moment;
+                }
+                moments += 1;
+            }
+            Moment::Mark(TAKEN) => {
+                if run.stepper.line() == "in" {
+                    figures.holds += 1;
+                    // Between the deaths in taking and those in giving back it is the one.
+                    if let Err(wrong) = place.check_taken() {
+                        return Some((format!("{case:?}, inside"), Err(wrong)));
+                    }
+                }
+            }
+            Moment::Mark(_) => {}
+            Moment::Ended(ending) => {
+                assert_eq!(ending, Ending::Code(0), "{case:?}");
+                let rest = run.stepper.wait_for_all();
+                assert!(!rest.contains("unsound"), "{case:?}: {rest}");
+                return None;
+            }
+        }
+    };
+    run.stepper.kill();
+    let rest = run.stepper.wait_for_all();
+    let checked = check_after(&mut place, &rest);
+    figures.holds += u64::from(checked.is_ok());
+    Some((format!("{case:?}, {died_at:?}, number {number}"), checked))
+}
+
+fn check_after(place: &mut Place, rest: &str) -> Checked {
+    if rest.contains("unsound") {
+        return Err(rest.to_owned());
+    }
+    place.check_others(!place.is_held())?;
+    place.check_holder()?;
+    place.check_free()
+}
+
+#[test]
+fn death_at_any_call_lets_the_next_start_in_and_harms_nobody() {
+    let sum = Mutex::new((Figures::default(), Vec::new()));
+    each(CASES.iter().copied(), |case| {
+        let mut figures = Figures::default();
+        let mut wrong = Vec::new();
+        for number in 0.. {
+            let Some((what, checked)) = die(case, number, &mut figures) else {
+                assert!(number > 1, "{case:?} made hardly a call");
+                break;
+            };
+            figures.faults += 1;
+            match checked {
+                Ok(()) => figures.survived += 1,
+                Err(why) => wrong.push(format!("{what}: {why}")),
+            }
+        }
+        let mut sum = sum.lock().expect("no panic");
+        sum.0 += figures;
+        sum.1.extend(wrong);
+    });
+    let (figures, wrong) = sum.into_inner().expect("no panic");
+    figures.record("death before and after every system call");
+    println!("{figures}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Were it otherwise, half of the deaths above would be others than they seem.
+#[test]
+fn a_death_before_a_call_is_one_without_it() {
+    let case = Case {
+        there: There::Nothing,
+        arguments: "close",
+    };
+    let is_removal = |moment| matches!(moment, Moment::Before(call) | Moment::After(call) if call.is(libc::SYS_unlink));
+    for stays in [true, false] {
+        let place = Place::new(case);
+        let mut run = Run::start(case, &place.path);
+        while !is_removal(run.advance()) {}
+        if !stays {
+            assert!(matches!(run.advance(), Moment::After(_)));
+        }
+        run.stepper.kill();
+        assert_eq!(place.path.exists(), stays);
+    }
+}

@@ -1,0 +1,15 @@
+//! Faults at every system call that a pidfile takes: death, errors, and other processes in between.
+//! The calls are found by running, so what is tested follows the protocol. The program is `stepped`.
+//!
+//! Only where the stepper knows the registers.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod cases;
+mod deaths;
+mod directory;
+mod errors;
+mod limits;
+mod orders;
+mod place;
+mod real;
+mod runs;

@@ -1,0 +1,212 @@
+//! File systems that are full, or read-only, and files that cannot be changed.
+
+use std::process::Command;
+
+use pidlock_tests::{has_tool, is_root, run, said, skip, skip_for_this_user};
+
+/// What the script says, run where it can mount: `$1` is a directory to mount on, `$2` is `holder`.
+/// `None` if mounting is not possible here.
+fn with_mounts(script: &str) -> Option<String> {
+    if !has_tool("unshare") {
+        skip("there is no unshare");
+        return None;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.arg("--mount");
+        if !is_root() {
+            unshare.arg("--map-root-user");
+        }
+        unshare
+    };
+    let mount = format!("mount -t tmpfs none {}", dir.path().display());
+    if !run(unshare().args(["sh", "-c", &mount])).status.success() {
+        let why = "mounts are not allowed here";
+        if is_root() {
+            skip(why);
+        } else {
+            skip_for_this_user(why);
+        }
+        return None;
+    }
+    let script = format!(
+        "try() {{ \"$holder\" --at \"$@\" </dev/null; }}\ncd $1 || exit; holder=$2\n{script}"
+    );
+    let output = run(unshare()
+        .args(["sh", "-c", &script, "-"])
+        .arg(dir.path())
+        .arg(env!("CARGO_BIN_EXE_holder")));
+    let words = said(&output);
+    Some(words.replace(&*dir.path().to_string_lossy(), "DIR"))
+}
+
+fn check(script: &str, expected: &str) {
+    if let Some(words) = with_mounts(script) {
+        assert_eq!(words.trim(), expected.trim(), "{script}");
+    }
+}
+
+#[test]
+fn a_full_file_system_is_said_and_nothing_is_left() {
+    check(
+        "
+        mount -t tmpfs -o size=4k none . && cd \"$PWD\" && head -c 4096 /dev/zero >fill
+        try $PWD/app.pid
+        try $PWD/app.pid --keep
+        try $PWD/app.pid --no-lock
+        ls -A
+        rm fill
+        try $PWD/app.pid
+        ls -A
+        ",
+        "
+refused: cannot write pidfile 'DIR/app.pid': No space left on device (os error 28)
+refused: cannot write pidfile 'DIR/app.pid': No space left on device (os error 28)
+refused: cannot write pidfile 'DIR/app.pid': No space left on device (os error 28)
+fill
+held DIR/app.pid
+closed
+",
+    );
+}
+
+#[test]
+fn a_stale_file_on_a_full_file_system_is_taken_over() {
+    check(
+        "
+        mount -t tmpfs -o size=8k none . && cd \"$PWD\" && echo 2147483647 >app.pid
+        head -c 4096 /dev/zero >fill
+        try $PWD/app.pid --keep
+        ls -A
+        try $PWD/app.pid
+        ls -A
+        ",
+        "
+held DIR/app.pid
+closed
+app.pid
+fill
+held DIR/app.pid
+closed
+fill
+",
+    );
+}
+
+#[test]
+fn a_file_system_without_inodes_is_said_and_nothing_is_left() {
+    check(
+        "
+        mount -t tmpfs -o nr_inodes=2 none . && cd \"$PWD\" && : >fill
+        try $PWD/app.pid
+        try $PWD/app.pid --no-lock
+        ls -A
+        rm fill; echo 2147483647 >app.pid
+        try $PWD/app.pid --no-lock
+        cat app.pid
+        try $PWD/app.pid
+        ls -A
+        ",
+        "
+refused: cannot create pidfile 'DIR/app.pid': No space left on device (os error 28)
+refused: cannot create pidfile 'DIR/app.pid': No space left on device (os error 28)
+fill
+refused: cannot create pidfile 'DIR/app.pid': No space left on device (os error 28)
+2147483647
+held DIR/app.pid
+closed
+",
+    );
+}
+
+/// Through a mount that is read-only the holder is seen all the same.
+#[test]
+fn who_can_only_read_is_told_who_holds() {
+    let Some(words) = with_mounts(
+        "
+        mount -t tmpfs none . && cd \"$PWD\" && mkdir rw ro && mkfifo go
+        mount --bind rw ro && mount -o remount,bind,ro ro
+        $holder --at $PWD/rw/app.pid <go >said & exec 3>go
+        until grep -q held said; do sleep 0.01; done
+        try $PWD/ro/app.pid
+        echo \"$(cat rw/app.pid) holds\"
+        kill -9 $!; wait $! 2>/dev/null
+        try $PWD/ro/app.pid
+        test -s rw/app.pid && try $PWD/rw/app.pid
+        ls -A rw
+        try $PWD/ro/app.pid
+        ",
+    ) else {
+        return;
+    };
+    let holder = words
+        .lines()
+        .find_map(|line| line.strip_suffix(" holds"))
+        .expect("its PID");
+    let lines: Vec<_> = words
+        .lines()
+        .filter(|line| !line.contains("Killed"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            &format!("refused: pidfile 'DIR/ro/app.pid' already locked by PID {holder}"),
+            &format!("{holder} holds"),
+            "refused: cannot write, as uid 0, to pidfile 'DIR/ro/app.pid': Read-only file system (os error 30)",
+            "held DIR/rw/app.pid",
+            "closed",
+            "refused: pidfile directory 'DIR/ro' is on a read-only file system: choose another with dir = \"...\": Read-only file system (os error 30)",
+        ]
+    );
+}
+
+/// What chattr(1) sets binds root too.
+#[test]
+fn a_file_that_cannot_be_changed_is_said_and_left_alone() {
+    if !is_root() {
+        return skip_for_this_user("only root can make a file immutable");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = "
+        cd $1; holder=$2; try() { $holder --at $PWD/app.pid </dev/null; }
+        trap 'chattr -ia . app.pid 2>/dev/null' EXIT
+        for flag in i a; do
+            echo 2147483647 >app.pid; chattr +$flag app.pid || { echo impossible; exit; }
+            try; cat app.pid; chattr -$flag app.pid
+        done
+        rm app.pid; mkfifo go
+        for what in . app.pid; do
+            $holder --at $PWD/app.pid <go >said & exec 3>go
+            until grep -q held said; do sleep 0.01; done
+            chattr +i $what; exec 3>&-; wait $!; chattr -i $what
+            grep closed said; try
+        done
+        ";
+    let output = run(Command::new("sh")
+        .args(["-c", script, "-"])
+        .arg(dir.path())
+        .arg(env!("CARGO_BIN_EXE_holder")));
+    let words = said(&output).replace(&*dir.path().to_string_lossy(), "DIR");
+    if words.contains("impossible") {
+        return skip_for_this_user(
+            "this file system has no such attributes, or nobody may set them",
+        );
+    }
+    let denied = "Operation not permitted (os error 1)";
+    let expected = [
+        &format!("refused: cannot write, as uid 0, to pidfile 'DIR/app.pid': {denied}"),
+        "2147483647",
+        &format!("refused: cannot write, as uid 0, to pidfile 'DIR/app.pid': {denied}"),
+        "2147483647",
+        // The directory was: the file stays, empty.
+        "closed",
+        "held DIR/app.pid",
+        "closed",
+        // The file was.
+        &format!("closed, but cannot remove pidfile 'DIR/app.pid': {denied}"),
+        "held DIR/app.pid",
+        "closed",
+    ];
+    assert_eq!(words.lines().collect::<Vec<_>>(), expected);
+}

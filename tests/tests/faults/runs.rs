@@ -1,0 +1,93 @@
+//! One run of `stepped`, moment by moment.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+
+use pidlock_tests::stepper::{Call, Ending, Stepper, Stop};
+
+use super::cases::Case;
+
+/// Where it stands, as far as the protocol is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before or after a call of the protocol.
+    Before(Call),
+    After(Call),
+    /// At the mark with this number.
+    Mark(u32),
+    Ended(Ending),
+}
+
+pub(crate) struct Run {
+    pub(crate) stepper: Stepper,
+    leads_child: bool,
+    marks: u32,
+}
+
+/// It has said whether it is in.
+pub(crate) const TAKEN: u32 = 3;
+/// It has said how giving back went.
+pub(crate) const GIVEN_BACK: u32 = 5;
+
+impl Run {
+    pub(crate) fn start(case: Case, path: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepped"));
+        command.args(case.arguments.split_whitespace()).arg(path);
+        Self {
+            stepper: Stepper::start(&mut command),
+            leads_child: case.has("child"),
+            marks: 0,
+        }
+    }
+
+    /// Lets it go on to the next moment.
+    pub(crate) fn advance(&mut self) -> Moment {
+        loop {
+            let stop = self.stepper.step();
+            if let Some(moment) = self.moment(stop) {
+                return moment;
+            }
+        }
+    }
+
+    /// Whether this is one.
+    pub(crate) fn moment(&mut self, stop: Stop) -> Option<Moment> {
+        let in_protocol = matches!(self.marks, 1 | 3);
+        match stop {
+            Stop::Before(call) if call.is_mark() => {
+                self.marks += 1;
+                Some(Moment::Mark(self.marks))
+            }
+            Stop::After(call) if call.is_mark() => None,
+            Stop::Before(call) => in_protocol.then_some(Moment::Before(call)),
+            Stop::After(call) => in_protocol.then_some(Moment::After(call)),
+            Stop::Forked => {
+                if self.leads_child {
+                    self.stepper.lead_child();
+                } else {
+                    self.stepper.leave_child();
+                }
+                None
+            }
+            Stop::Ended(ending) => Some(Moment::Ended(ending)),
+        }
+    }
+}
+
+/// Does this with each of them, several at a time.
+pub(crate) fn each<T: Send>(all: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
+    let all: Vec<T> = all.into_iter().collect();
+    let left = Mutex::new(all.into_iter());
+    let next = || left.lock().expect("nobody panics here").next();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(4, usize::from) * 2 {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    work(one);
+                }
+            });
+        }
+    });
+}
