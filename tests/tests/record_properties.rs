@@ -106,5 +106,7 @@ proptest! {
         prop_assert_eq!(text, format!("{pid}\n").into_bytes());
         let record = record::read(&file, None).expect("a look");
         prop_assert_eq!(record.pid(), Some(pid), "{:?}", record);
+        record::blank(&file).expect("written");
+        prop_assert_eq!(record::read(&file, None).expect("a look"), Record::Blank);
     }
 }

@@ -42,6 +42,8 @@ fuzz_target!(|text: &[u8]| {
             record::write(file, pid, text.len() as u64).expect("written");
             let found = record::read(file, None).expect("a look");
             assert_eq!(found.pid(), Some(pid), "{found:?}");
+            record::blank(file).expect("written");
+            assert_eq!(record::read(file, None).expect("a look"), Record::Blank);
         }
     });
 });

@@ -19,6 +19,15 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     Ok(done)
 }
 
+pub(crate) struct Stat {
+    pub(crate) size: u64,
+}
+
+pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+    let size = file.metadata()?.len();
+    Ok(Stat { size })
+}
+
 pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
     file.write_all_at(text, 0)
 }
