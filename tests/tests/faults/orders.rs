@@ -31,7 +31,10 @@ fn is_shared(case: Case, call: Call) -> bool {
     const SHARED: &[libc::c_long] = &[
         libc::SYS_openat,
         libc::SYS_flock,
+        libc::SYS_fstat,
+        libc::SYS_newfstatat,
         libc::SYS_statx,
+        libc::SYS_fchmod,
         libc::SYS_pread64,
         libc::SYS_pwrite64,
         libc::SYS_ftruncate,
@@ -39,7 +42,7 @@ fn is_shared(case: Case, call: Call) -> bool {
         libc::SYS_linkat,
         libc::SYS_rename,
         libc::SYS_unlink,
-        libc::SYS_kill,
+        libc::SYS_getpgid,
     ];
     // It is closing that gives a lock back.
     let gives_back = case.locks() && call.is(libc::SYS_close);
@@ -221,20 +224,23 @@ const fn scene(
 }
 
 /// With and without a lock, over nothing and over what a dead process left.
-const fn starts(processes: usize) -> [Scene; 5] {
+const fn starts(processes: usize) -> [Scene; 7] {
     [
         scene(There::Nothing, "close", processes, false),
         scene(There::Stale, "close", processes, false),
         scene(There::Stale, "close --keep", processes, false),
+        scene(There::Nothing, "close --no-signals", processes, false),
+        scene(There::Stale, "close --no-signals", processes, false),
         scene(There::Nothing, "close --no-lock", processes, false),
         scene(There::Stale, "close --no-lock", processes, false),
     ]
 }
 
-const fn hand_overs(processes: usize) -> [Scene; 3] {
+const fn hand_overs(processes: usize) -> [Scene; 4] {
     [
         scene(There::Nothing, "close", processes, true),
         scene(There::Nothing, "close --keep", processes, true),
+        scene(There::Nothing, "close --no-signals", processes, true),
         scene(There::Nothing, "close --no-lock", processes, true),
     ]
 }
