@@ -29,10 +29,15 @@ enum Exact {
 
 impl Location {
     pub(crate) fn at(path: &Path) -> Self {
-        let names_a_file = path.file_name().is_some();
-        let resolved = FullPath::resolved(path).filter(|_| names_a_file);
+        // Not a directory's, whatever stands before.
+        let names_a_file = !path.as_os_str().as_encoded_bytes().ends_with(b"/")
+            && !path.as_os_str().as_encoded_bytes().ends_with(b".");
+        let exact = match FullPath::absolute(path).filter(|_| names_a_file) {
+            Some(path) => Exact::Resolved(path),
+            None => Exact::Given(path.to_owned()),
+        };
         Self {
-            exact: Some(resolved.map_or_else(|| Exact::Given(path.to_owned()), Exact::Resolved)),
+            exact: Some(exact),
             ..Self::default()
         }
     }

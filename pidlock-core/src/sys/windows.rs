@@ -42,13 +42,13 @@ const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 pub(crate) struct FullPath(Arc<Path>);
 
 impl FullPath {
-    /// Resolves a path against the working directory, and leaves out what means nothing in it.
+    /// Resolves a path against the working directory.
     pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
         path::absolute(path).map(|path| Self(path.into()))
     }
 
-    /// `None` if that is still to be found out.
-    pub(crate) fn resolved(_: &Path) -> Option<Self> {
+    /// `None`: here even an absolute path has to be asked for.
+    pub(crate) fn absolute(_: &Path) -> Option<Self> {
         None
     }
 }

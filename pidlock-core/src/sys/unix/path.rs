@@ -5,7 +5,6 @@
 use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::io;
-use std::iter;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
@@ -16,43 +15,44 @@ use std::sync::Arc;
 pub(crate) struct FullPath(Arc<[u8]>);
 
 impl FullPath {
-    /// Resolves a path against the working directory, and leaves out what means nothing in it.
+    /// Resolves a relative path against the working directory; an absolute one is what it is.
     pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
-        if let Some(resolved) = Self::resolved(path) {
-            return Ok(resolved);
-        }
-        let path = path::absolute(path)?;
-        Self::with_nul(path.as_os_str().as_bytes()).ok_or_else(|| {
+        let resolved = match path.is_absolute() {
+            true => Self::absolute(path),
+            false => Self::absolute(&path::absolute(path)?),
+        };
+        resolved.ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "it contains a NUL character")
         })
     }
 
-    /// `None` if resolving would give another path, or none.
-    pub(crate) fn resolved(path: &Path) -> Option<Self> {
-        let bytes = path.as_os_str().as_bytes();
-        let mut rest = bytes.strip_prefix(b"/")?;
-        while let Some(slash) = rest.iter().position(|&byte| byte == b'/') {
-            if matches!(rest[..slash], [] | [b'.']) {
-                return None;
+    /// `None` if the path is relative, or contains a NUL.
+    pub(crate) fn absolute(path: &Path) -> Option<Self> {
+        let path = path.as_os_str().as_bytes();
+        if !path.starts_with(b"/") || contains_nul(path) {
+            return None;
+        }
+        let mut short = [0; 256];
+        Some(Self(match short.get_mut(..=path.len()) {
+            Some(with_nul) => {
+                with_nul[..path.len()].copy_from_slice(path);
+                Arc::from(&*with_nul)
             }
-            rest = &rest[slash + 1..];
-        }
-        match rest {
-            [] | [b'.'] => None,
-            _ => Self::with_nul(bytes),
-        }
-    }
-
-    fn with_nul(bytes: &[u8]) -> Option<Self> {
-        let whole = !bytes.contains(&0);
-        whole.then(|| Self(bytes.iter().copied().chain(iter::once(0)).collect()))
+            None => [path, &[0]].concat().into(),
+        }))
     }
 
     pub(crate) fn as_c_str(&self) -> &CStr {
-        // SAFETY: `with_nul`, which makes all of them, puts one NUL at the end and lets none in
-        // before it; the bytes are never changed.
+        // SAFETY: `absolute`, which makes all of them, puts one NUL at the end and lets none in before
+        // it; the bytes are never changed.
         unsafe { CStr::from_bytes_with_nul_unchecked(&self.0) }
     }
+}
+
+fn contains_nul(text: &[u8]) -> bool {
+    // SAFETY: memchr reads as many bytes as the slice has.
+    let found = unsafe { libc::memchr(text.as_ptr().cast(), 0, text.len()) };
+    !found.is_null()
 }
 
 impl Deref for FullPath {
@@ -74,38 +74,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_resolved_is_what_std_makes_of_it() {
-        let clean = [
-            "/a",
-            "/run/my_app/a.pid",
-            "/a/../b",
-            "/..",
-            "/.../a",
-            "/a/.b",
-        ];
-        for path in clean.map(Path::new) {
-            let resolved = FullPath::resolved(path).expect("nothing is to be done");
-            assert_eq!(resolved.as_os_str(), path);
-            assert_eq!(path::absolute(path).expect("it is absolute"), *resolved);
+    fn an_absolute_path_is_what_it_is() {
+        let long = format!("/{}", "long/".repeat(100));
+        for path in ["/a", "/", "/a/../b", "//a/./b/", "/run/my_app/a.pid", &long] {
+            let full = FullPath::resolve(Path::new(path)).expect("it is absolute");
+            assert_eq!(full.as_os_str(), path);
+            assert_eq!(full.as_c_str().to_bytes(), path.as_bytes());
         }
     }
 
     #[test]
-    fn everything_else_is_left_to_std() {
-        let others = [
-            "", "a", "./a", "//a", "/a//b", "/a/./b", "/./a", "/a/", "/a/.", "/",
-        ];
-        for path in others.map(Path::new) {
-            assert!(FullPath::resolved(path).is_none(), "{path:?}");
-            let resolved = FullPath::resolve(path).ok().map(|path| path.to_path_buf());
-            assert_eq!(resolved, path::absolute(path).ok(), "{path:?}");
+    fn another_is_resolved() {
+        let here = std::env::current_dir().expect("there is one");
+        for path in ["a", "./a", "b/../a"].map(Path::new) {
+            assert!(FullPath::absolute(path).is_none());
+            let full = FullPath::resolve(path).expect("it can be resolved");
+            assert_eq!(*full, here.join(path.strip_prefix(".").unwrap_or(path)));
         }
+        assert!(FullPath::resolve(Path::new("")).is_err());
     }
 
     #[test]
-    fn there_is_one_nul_and_it_is_at_the_end() {
-        assert!(FullPath::resolve(Path::new("/a\0b")).is_err());
-        let path = FullPath::resolve(Path::new("/a")).expect("it is absolute");
-        assert_eq!(path.as_c_str(), c"/a");
+    fn no_path_has_a_nul() {
+        for path in ["/a\0b", "/\0", "a\0", "\0"].map(Path::new) {
+            assert!(FullPath::resolve(path).is_err(), "{path:?}");
+        }
     }
 }
