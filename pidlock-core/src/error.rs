@@ -304,18 +304,25 @@ impl fmt::Display for Printable<'_> {
 }
 
 fn write_printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    use fmt::Write as _;
-    for c in text.chars() {
-        // Besides the control characters (C0, DEL, C1) the two that would make a file name with a
-        // line or paragraph separator, or with reversed text, read as something else.
-        let deceives = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || deceives {
+    // Piece by piece, not character by character: each can be a system call on its own, and on stderr
+    // is.
+    let mut rest = text;
+    while let Some(start) = rest.find(deceives) {
+        let (harmless, behind) = rest.split_at(start);
+        f.write_str(harmless)?;
+        let mut behind = behind.chars();
+        if let Some(c) = behind.next() {
             write!(f, "{}", c.escape_default())?;
-        } else {
-            f.write_char(c)?;
         }
+        rest = behind.as_str();
     }
-    Ok(())
+    f.write_str(rest)
+}
+
+/// The control characters (C0, DEL, C1), and those that would make a file name with a line or paragraph
+/// separator, or with reversed text, read as something else.
+fn deceives(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What is odd about a live process that the file names, and the way out.

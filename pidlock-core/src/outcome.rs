@@ -58,9 +58,10 @@ pub fn exit(error: PidFileError) -> ! {
     process::exit(1)
 }
 
-/// A closed stderr must not turn a refusal into a panic, as `eprintln!` would.
+/// A closed stderr must not turn a refusal into a panic, as `eprintln!` would. In one write, so that
+/// what others say at the same moment does not get in between.
 fn print(error: &PidFileError) {
-    let _ = writeln!(io::stderr(), "{error}");
+    let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
 }
 
 /// What a function can return when its lock is refused.
