@@ -20,7 +20,7 @@ pub fn can_trace() -> bool {
 #[must_use]
 pub fn of_contender(key: &str, operation: Operation, path: &Path) -> Vec<String> {
     let mut command = strace();
-    command.arg(place::built().join("contender")).arg(key);
+    command.arg(place::built().join("rival")).arg(key);
     traced(&mut command, operation, path)
 }
 

@@ -15,7 +15,7 @@ impl Holder {
     #[must_use]
     pub fn contender(key: &str, path: &Path) -> Self {
         Self::start(
-            Command::new(place::built().join("contender")).arg(key),
+            Command::new(place::built().join("rival")).arg(key),
             path,
         )
     }

@@ -84,7 +84,7 @@ fn count_instructions(key: &str, operation: Operation) -> f64 {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .args(["--tool=callgrind", "--toggle-collect=contender::measured"])
             .arg(format!("--callgrind-out-file={}", log.display()))
-            .arg(place::built().join("contender"))
+            .arg(place::built().join("rival"))
             .args([key, "many", &TIMES.to_string(), operation.name()])
             .arg(path)
             .output()

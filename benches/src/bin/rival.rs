@@ -1,7 +1,7 @@
-//! `contender KEY hold PATH`: holds the file as KEY does, until its input ends.
-//! `contender KEY once OPERATION PATH`: does an operation, the second time between two marks that
+//! `rival KEY hold PATH`: holds the file as KEY does, until its input ends.
+//! `rival KEY once OPERATION PATH`: does an operation, the second time between two marks that
 //! strace sees.
-//! `contender KEY many COUNT OPERATION PATH`: does it so many times within `measured`, and once
+//! `rival KEY many COUNT OPERATION PATH`: does it so many times within `measured`, and once
 //! before, for callgrind.
 
 use std::io::Read;
