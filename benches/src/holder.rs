@@ -14,10 +14,7 @@ impl Holder {
     /// Who holds as the contender with this key does.
     #[must_use]
     pub fn contender(key: &str, path: &Path) -> Self {
-        Self::start(
-            Command::new(place::built().join("rival")).arg(key),
-            path,
-        )
+        Self::start(Command::new(place::built().join("rival")).arg(key), path)
     }
 
     /// Who holds as the Python module with this key does.
