@@ -82,7 +82,7 @@ fn count_instructions(key: &str, operation: Operation) -> f64 {
         let output = Command::new("valgrind")
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .args(["--tool=callgrind", "--toggle-collect=contender::measured"])
+            .args(["--tool=callgrind", "--toggle-collect=rival::measured"])
             .arg(format!("--callgrind-out-file={}", log.display()))
             .arg(place::built().join("rival"))
             .args([key, "many", &TIMES.to_string(), operation.name()])
