@@ -306,6 +306,27 @@ fn something_else_where_the_pidfile_should_be() {
     assert_untrusted_and_untouched(&at("second"), "it has 3 hard links");
 }
 
+/// The bit by which a file is known that a start made and did not finish means nothing on what no
+/// start makes.
+#[test]
+fn the_sticky_bit_makes_nothing_else_ours_to_remove() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from(0o600), 0).expect("a fifo");
+    let _socket = UnixListener::bind(at("socket")).expect("a socket");
+    fs::write(at("empty"), "").expect("a file");
+    fs::hard_link(at("empty"), at("second")).expect("a link");
+    fs::hard_link(at("empty"), at("third")).expect("a link");
+    for (name, words) in [
+        ("fifo", "it is a FIFO"),
+        ("socket", "it is a socket"),
+        ("second", "it has 3 hard links"),
+    ] {
+        fs::set_permissions(at(name), Permissions::from_mode(0o1644)).expect("a mode");
+        assert_untrusted_and_untouched(&at(name), words);
+    }
+}
+
 #[test]
 fn another_users_file_in_a_directory_that_others_may_write_to() {
     if !is_root() {

@@ -44,9 +44,10 @@ pub(crate) struct Stat {
 
 impl Stat {
     /// Whether a start made the file, and has not come to more yet: `open_or_create` did, here or in
-    /// a process that ended there.
+    /// a process that ended there. A FIFO or a second name is nothing that it makes.
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.size == 0 && self.mode & UNFINISHED != 0
+        let is_new = self.kind == Kind::Regular && self.links == 1 && self.size == 0;
+        is_new && self.mode & UNFINISHED != 0
     }
 }
 
