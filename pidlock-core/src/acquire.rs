@@ -158,8 +158,9 @@ fn judge(plan: &Plan, me: ThisProcess, opened: &Opened) -> Result<Verdict, PidFi
     if stat.links == 0 || !trust::path_names(&plan.path, stat.id)? {
         return Ok(Verdict::Gone);
     }
-    if !opened.made {
-        trust::check(plan, &plan.path, &stat, 1)?;
+    match opened.made {
+        true => opening::learn_owner(plan, &stat),
+        false => trust::check(plan, &plan.path, &stat, 1)?,
     }
     if stat.size == 0 {
         return Ok(Verdict::Free(stat));

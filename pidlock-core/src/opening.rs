@@ -1,15 +1,17 @@
 //! Opening the pidfile or making it, and what to say where the system does not let us.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cleanup::Claim;
 use crate::error::{PidFileError, Quoted};
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::sys::{self, Access, FullPath, Kind, ThisProcess};
+use crate::sys::{self, Access, FullPath, Kind, Stat, ThisProcess};
 use crate::trust;
 
 /// An open file that may be the pidfile.
@@ -23,7 +25,7 @@ pub(crate) struct Opened {
 pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
     // Half the time of the longer way, which is for the first file of a process, for what that must
     // not be done with, and for saying what is wrong.
-    if claim.is_armed(plan) {
+    if claim.is_armed(plan) && OWN.load(Ordering::Relaxed) == mark_of_directory(plan) {
         if let Ok(file) = sys::open_or_create(&plan.path, plan.mode) {
             return Ok(Some(Opened { file, made: false }));
         }
@@ -41,6 +43,25 @@ pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(cannot_make(plan, error)),
     }
+}
+
+/// In which directory the last file that was made belonged to its maker. Some file systems give what
+/// we make to another user: NFS to nobody what root makes, FAT all to one. There only `O_EXCL` can
+/// tell our own file from one that its owner put in our way.
+static OWN: AtomicU32 = AtomicU32::new(0);
+
+/// Remembers whose the file is that was just made.
+pub(crate) fn learn_owner(plan: &Plan, made: &Stat) {
+    if made.uid == sys::effective_uid() {
+        OWN.store(mark_of_directory(plan), Ordering::Relaxed);
+    }
+}
+
+fn mark_of_directory(plan: &Plan) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(plan.directory().as_os_str().as_encoded_bytes());
+    // 0 stands for none.
+    hasher.finish() as u32 | 1
 }
 
 /// Makes a file, and first its directory if that is missing.

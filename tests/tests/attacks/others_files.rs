@@ -1,7 +1,7 @@
 //! Files and locks of others, put in the way.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -103,6 +103,36 @@ fn a_lock_of_another_user_keeps_us_out_unless_he_may_not_read() {
                 ));
                 assert_eq!(text(&path), stale_record());
             }
+        }
+    }
+}
+
+/// As on NFS, where what root makes is nobody's, and on file systems that know no owners.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn what_we_make_is_ours_though_it_is_given_to_another_user() {
+    use nix::unistd::{Uid, setfsuid};
+    use pidlock_core::OnSignal;
+
+    if !is_root() {
+        return skip_for_this_user("only root can make another user's file");
+    }
+    for on_signal in [OnSignal::Auto, OnSignal::Ignore] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let shared = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(shared.path(), Permissions::from_mode(0o777)).expect("a mode");
+        // Whose files are whose is asked of each directory.
+        drop(PidFile::new("app").dir(dir.path()).acquire());
+        let path = shared.path().join("app.pid");
+        for _ in 0..3 {
+            setfsuid(Uid::from_raw(ORDINARY_UID));
+            let guard = PidFile::at(&path).on_signal(on_signal).acquire();
+            let owner = fs::metadata(&path).map(|file| file.uid());
+            let closed = guard.and_then(pidlock_core::PidGuard::close);
+            setfsuid(Uid::from_raw(0));
+            closed.expect("a start and an end");
+            assert_eq!(owner.expect("a pidfile"), ORDINARY_UID);
+            assert!(!path.exists());
         }
     }
 }
