@@ -277,12 +277,33 @@ impl Drop for Hold {
 }
 
 /// Leaves an empty file, or where a full file system refuses even that, a blank one; either is free
-/// for everybody. The lock is given back explicitly, because a child that was forked and has not
-/// called exec yet shares it, and the file stays.
+/// for everybody. The lock is given back explicitly, whatever becomes of that, because a child that
+/// was forked and has not called exec yet shares it, and the file stays.
 fn empty(file: &File) -> io::Result<()> {
-    file.set_len(0)
-        .or_else(|error| record::blank(file).map_err(|_| error))?;
+    let emptied = file
+        .set_len(0)
+        .or_else(|error| record::blank(file).map_err(|_| error));
     // Where there are no locks there is none to give back, and closing does it otherwise.
     let _ = sys::unlock(file);
-    Ok(())
+    emptied
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_emptied_is_unlocked_all_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("app.pid");
+        std::fs::write(&path, "12345\n").expect("a file");
+        let held = File::open(&path).expect("opened for reading only");
+        assert!(sys::try_lock_exclusive(&held).expect("a lock"));
+        let share_of_a_child = held.try_clone().expect("one more descriptor");
+        empty(&held).expect_err("it cannot be written to");
+        drop(held);
+        let other = File::open(&path).expect("there still");
+        assert!(sys::try_lock_exclusive(&other).expect("an answer"));
+        drop(share_of_a_child);
+    }
 }
