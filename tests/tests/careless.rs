@@ -51,6 +51,22 @@ fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() 
     assert_eq!(text(&path), "precious data\n");
 }
 
+/// A pidfile that has the number of a closed standard output would take what is printed, and no next
+/// start could read it.
+#[test]
+fn what_is_printed_to_closed_descriptors_does_not_land_in_pidfiles() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut program = careless("silent", &dir.path().join("app.pid"));
+    program.expect("held");
+    for n in ["0", "1", "2"] {
+        let path = dir.path().join("app").with_extension(n);
+        assert_eq!(text(&path), format!("{}\n", program.pid()));
+    }
+    let (status, rest) = program.finish();
+    assert!(status.success(), "{rest}");
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+}
+
 /// The file holds something at first, which makes the looks or refusals, and then nothing.
 fn assert_no_lock_is_left_with_children(what: &str, text: &str) {
     let dir = tempfile::tempdir().expect("a directory");

@@ -10,6 +10,7 @@
 //!   perhaps the inode too;
 //! - `look`: forks children while another thread looks at the file all the time;
 //! - `refused`: the same while another thread is refused all the time, for what the file says;
+//! - `silent`: closes its standard descriptors, holds three files, and prints;
 //! - `full`: starts without a descriptor left;
 //! - `pass`: is refused, and goes on: says which signals it handles then.
 //!
@@ -43,6 +44,7 @@ fn main() {
         "refused" => fork_beside(path, || {
             PidFile::at(path).acquire().expect_err("what is no PID");
         }),
+        "silent" => silent(path),
         "full" => {
             let maximum = getrlimit(Resource::Nofile).maximum;
             let limit = Rlimit {
@@ -154,6 +156,36 @@ fn other(path: &Path) {
         .read_to_string(&mut text)
         .expect("the descriptor is whole");
     say(text.trim_end());
+}
+
+fn silent(path: &Path) {
+    // SAFETY: makes a descriptor, which is closed below.
+    let saved = [0, 1].map(|fd| unsafe { libc::dup(fd) });
+    // From the last one down, so that each of them is the next number for one of the files.
+    let guards = [2, 1, 0].map(|fd| {
+        // SAFETY: whatever bears the number then must not suffer: that is what is tested.
+        unsafe { libc::close(fd) };
+        let file = PidFile::at(path.with_extension(fd.to_string()));
+        file.acquire().expect("a start")
+    });
+    for fd in [1, 2] {
+        // What print and eprint do. SAFETY: the text is valid for its length.
+        unsafe { libc::write(fd, c"noise".as_ptr().cast(), 5) };
+    }
+    for (fd, saved) in [0, 1].into_iter().zip(saved) {
+        // SAFETY: nothing of this program has these numbers.
+        unsafe { libc::dup2(saved, fd) };
+        // SAFETY: made above.
+        unsafe { libc::close(saved) };
+    }
+    for guard in &guards {
+        guard.verify().expect("held");
+    }
+    say("held");
+    wait();
+    for guard in guards {
+        guard.close().expect("an end");
+    }
 }
 
 fn fork_beside(path: &Path, act: impl Fn() + Sync) {

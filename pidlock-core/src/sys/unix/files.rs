@@ -5,7 +5,7 @@
 use std::ffi::{CString, c_int, c_uint};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, fchown};
 use std::path::Path;
@@ -69,13 +69,30 @@ fn open_with(path: &FullPath, flags: c_int, mode: u32) -> io::Result<File> {
         let fd = unsafe { raw_open(path.as_c_str().as_ptr(), flags | CAREFUL, mode as c_uint) };
         if fd >= 0 {
             // SAFETY: just opened, and nobody else knows of it.
-            return Ok(unsafe { File::from_raw_fd(fd) });
+            let file = unsafe { File::from_raw_fd(fd) };
+            return Ok(match fd {
+                0..=2 => above_standard(file),
+                _ => file,
+            });
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
     }
+}
+
+/// The same open file by a number that nobody prints to: a program that closed its standard output,
+/// as daemonizers do, would write into the pidfile. Where there is no such number it stays as it is.
+#[cold]
+fn above_standard(file: File) -> File {
+    // SAFETY: the descriptor is open, and the call makes another one.
+    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) };
+    if fd < 0 {
+        return file;
+    }
+    // SAFETY: just made, and nobody else knows of it.
+    unsafe { File::from_raw_fd(fd) }
 }
 
 /// Removes the name. Async-signal-safe.
