@@ -200,8 +200,9 @@ proptest! {
         if comma && !arguments.is_empty() {
             text.push(',');
         }
-        // An empty one in the last place is a comma at the end, which is right.
-        prop_assume!(!text.trim_end().ends_with(", ,") && !text.trim().is_empty());
+        // An empty one in the last place makes a comma at the end, which is right.
+        let ends_empty = !comma && arguments.last().is_some_and(|last| last.text().is_empty());
+        prop_assume!(!ends_empty && !text.is_empty());
         let Some(args) = tokens(&text) else { return Ok(()) };
         let written = attribute(args, tokens(FUNCTION).expect("a function"));
         prop_assert!(names(written.clone(), "body_of_mine"), "{}", text_of(&written));
