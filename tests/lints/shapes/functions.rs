@@ -30,6 +30,11 @@ pub fn unit(path: &Path) {
     println!("{}", path.display());
 }
 
+/// In one line, where braces around the body would be superfluous.
+#[pidfile(path = path)]
+#[rustfmt::skip]
+pub fn one_line(path: &Path) { super::check(path) }
+
 /// Has nothing to say when it is refused but to stop.
 ///
 /// # Panics
@@ -251,6 +256,7 @@ mod tests {
             assert!(plain(path).unwrap());
             assert!(keys(path.parent().unwrap(), 3).unwrap());
             unit(path);
+            one_line(path);
             assert_eq!(
                 format!("{:?}", code(path)),
                 format!("{:?}", ExitCode::from(1))

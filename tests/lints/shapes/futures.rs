@@ -228,6 +228,16 @@ impl<T: Display + Debug + Send + Sync> Owner<T> {
         panic!("{}", held(&self.path))
     }
 
+    /// Never returns, in one line.
+    #[pidfile(path = &self.path)]
+    #[rustfmt::skip]
+    pub async fn never_in_one_line(self) -> ! { std::process::exit(7) }
+
+    /// Returns, in one line.
+    #[pidfile(path = &self.path, on_error = |_| 3)]
+    #[rustfmt::skip]
+    pub async fn in_one_line(self) -> u8 { ready(7).await }
+
     /// Lends a parameter on.
     #[must_use]
     #[pidfile(path = &self.path, on_error = |_| "refused")]
@@ -352,6 +362,7 @@ mod tests {
             assert_eq!(format!("{pinned}."), "7 true.");
             let (mut seen, mut count) = (false, 0);
             send(new().unit(&mut seen));
+            assert_eq!(block_on(new().in_one_line()), 7);
             assert!(seen);
             assert_eq!(panics(new().never()), "true");
             assert_eq!(send(new().lends("lent", &mut count)), "lent");
