@@ -55,6 +55,25 @@ fn what_is_not_a_function_stays_too() {
 }
 
 #[test]
+fn attributes_of_a_parameter_stand_where_they_mean_what_they_meant() {
+    let item = "fn f(#[cfg(a)] #[allow(b)] #[expect(c)] \
+                #[cfg_attr(a, e)] #[cfg_attr(a, expect(c))] #[of_another_macro] d: u8) {}";
+    let written = attribute(tokens("\"name\""), tokens(item)).to_string();
+    let (signature, body) = written.split_once('{').unwrap();
+    for (attr, signed, bound) in [
+        ("# [cfg (a)]", true, true),
+        ("# [allow (b)]", true, true),
+        ("# [expect (c)]", false, true),
+        ("# [cfg_attr (a , e)]", true, true),
+        ("# [cfg_attr (a , expect (c))]", false, true),
+        ("# [of_another_macro]", true, false),
+    ] {
+        let found = (signature.contains(attr), body.contains(attr));
+        assert_eq!(found, (signed, bound), "{attr}: {written}");
+    }
+}
+
+#[test]
 fn impl_trait_cannot_be_named() {
     for (written, named) in [
         ("Result<(), E>", "Result < () , E >"),
