@@ -1,7 +1,7 @@
 //! The attribute, from the outside: what its keys do, what it does to a function, and what a
 //! refusal is for each return type.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
@@ -80,6 +80,11 @@ mod keys {
         Ok(list(dir))
     }
 
+    #[pidfile("{{}}", dir = dir)]
+    fn only_braces(dir: &Path) -> Result<Vec<PathBuf>, PidFileError> {
+        Ok(list(dir))
+    }
+
     #[pidfile(name = concat!("from-", "{id}"), dir = dir)]
     fn not_a_literal(dir: &Path) -> Result<Vec<PathBuf>, PidFileError> {
         Ok(list(dir))
@@ -151,6 +156,7 @@ mod keys {
         assert_eq!(formatted(dir, 7).unwrap(), [Path::new("worker-7")]);
         assert_eq!(formatted(dir, 8).unwrap(), [Path::new("worker-8.pid")]);
         assert_eq!(braces(dir, 5, "x").unwrap(), [Path::new("{05}-x.pid")]);
+        assert_eq!(only_braces(dir).unwrap(), [Path::new("{}.pid")]);
         assert_eq!(not_a_literal(dir).unwrap(), [Path::new("from-{id}.pid")]);
         assert_eq!(
             path(dir.to_str().unwrap(), "exact").unwrap(),
@@ -218,6 +224,60 @@ mod keys {
                 (call, dir.path().join(call.to_string()))
             );
         }
+    }
+
+    #[test]
+    fn values_are_evaluated_once_in_the_order_given() {
+        #[pidfile(
+            keep = noted(asked, "keep", false),
+            name = noted(asked, "name", "x"),
+            mode = noted(asked, "mode", 0o600),
+            dir = noted(asked, "dir", dir),
+            on_error = noted(asked, "on_error", |_| false)
+        )]
+        fn asks(dir: &Path, asked: &RefCell<Vec<&str>>) -> bool {
+            true
+        }
+
+        fn noted<T>(asked: &RefCell<Vec<&str>>, key: &'static str, value: T) -> T {
+            asked.borrow_mut().push(key);
+            value
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let asked = RefCell::default();
+        let mut expected = vec!["keep", "name", "mode", "dir"];
+        assert!(asks(dir.path(), &asked));
+        assert_eq!(asked.take(), expected);
+
+        let _held = PidFile::at(dir.path().join("x.pid")).acquire().unwrap();
+        assert!(!asks(dir.path(), &asked));
+        // Only on refusal.
+        expected.push("on_error");
+        assert_eq!(asked.take(), expected);
+    }
+
+    #[test]
+    fn parts_of_parameters_are_in_scope_beside_a_self() {
+        struct Owner<'a>(&'a Path);
+
+        impl Owner<'_> {
+            #[pidfile("{name}", dir = self.0)]
+            fn owned(self, (name, _): (&str, u8)) -> Result<Vec<PathBuf>, PidFileError> {
+                Ok(list(self.0))
+            }
+
+            #[pidfile("{name}", dir = self.0)]
+            async fn future(self, (name, _): (&str, u8)) -> Result<Vec<PathBuf>, PidFileError> {
+                Ok(list(self.0))
+            }
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let expected = [Path::new("x.pid")];
+        assert_eq!(Owner(dir).owned(("x", 1)).unwrap(), expected);
+        assert_eq!(block_on(Owner(dir).future(("x", 1))).unwrap(), expected);
     }
 
     #[test]
@@ -553,6 +613,10 @@ mod refusals {
         panic!("not refused")
     }
 
+    /// No program starts with one that takes parameters: it must not end the process.
+    #[pidfile(path = path)]
+    fn main(path: &Path) {}
+
     #[test]
     fn by_return_type() {
         let dir = tempfile::tempdir().unwrap();
@@ -578,6 +642,7 @@ mod refusals {
         assert_eq!(panic_of(|| alias_of_unit(path)), message);
         assert_eq!(panic_of(|| block_on(asynchronous_unit(path))), message);
         assert_eq!(panic_of(|| never(path)), message);
+        assert_eq!(panic_of(|| main(path)), message);
         assert!(is_held(path));
     }
 
@@ -646,6 +711,8 @@ mod refusals {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("x");
         let mut calls = 0;
+        // With the calling convention that it was written with.
+        let foreign: extern "C" fn(&PathBuf, &mut u32) = foreign;
         foreign(path, &mut calls);
         assert_eq!(calls, 0);
         assert_eq!(
