@@ -405,6 +405,33 @@ mod tests {
     }
 
     #[test]
+    fn every_variant_keeps_its_kind() {
+        let path = Path::new("/run/a.pid");
+        for (error, kind) in [
+            (PidFileError::locked(path, None), io::ErrorKind::WouldBlock),
+            (PidFileError::running(path, 7), io::ErrorKind::WouldBlock),
+            (
+                PidFileError::unreadable(path, "notes"),
+                io::ErrorKind::InvalidData,
+            ),
+            (
+                PidFileError::untrusted(path, "a link"),
+                io::ErrorKind::PermissionDenied,
+            ),
+            (PidFileError::replaced(path), io::ErrorKind::NotFound),
+            (
+                PidFileError::configuration("no"),
+                io::ErrorKind::InvalidInput,
+            ),
+            (PidFileError::gave_up(path, "no"), io::ErrorKind::TimedOut),
+        ] {
+            let words = error.to_string();
+            let converted = io::Error::from(error);
+            assert_eq!(converted.kind(), kind, "{words}");
+        }
+    }
+
+    #[test]
     fn contention_would_block() {
         let error = PidFileError::running(Path::new("/run/a.pid"), 7);
         assert!(error.is_contention());

@@ -1,7 +1,6 @@
 //! Opening the pidfile or making it, and what to say where the system does not let us.
 
 use std::fs::File;
-use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,11 +56,18 @@ pub(crate) fn learn_owner(plan: &Plan, made: &Stat) {
     }
 }
 
+/// A number for the directory (FNV-1a); should two have the same, a file that is not its maker's is
+/// refused in one of them.
 fn mark_of_directory(plan: &Plan) -> u32 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(plan.directory().as_os_str().as_encoded_bytes());
+    let path = plan.path.as_os_str().as_encoded_bytes();
+    let name = path.iter().rev().take_while(|&&byte| byte != b'/').count();
+    let mark = path[..path.len() - name]
+        .iter()
+        .fold(0x811c_9dc5, |mark: u32, &byte| {
+            (mark ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
     // 0 stands for none.
-    hasher.finish() as u32 | 1
+    mark | 1
 }
 
 /// Makes a file, and first its directory if that is missing.

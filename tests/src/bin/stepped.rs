@@ -2,15 +2,15 @@
 //! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
 //! says how that went; and marks once more (5) before it ends.
 //!
-//! `stepped WHAT [--no-lock] [--no-signals] [--keep] [--files N] [--no-writing [--ignored]] PATH`:
+//! `stepped WHAT [--no-lock] [--settled] [--keep] [--files N] [--no-writing [--ignored]] PATH`:
 //! WHAT is
 //! `close`, `drop`: acquires, and gives back in this way;
 //! `second`, `share`: the same where this process already holds the file, without and with
 //! `reentrant(true)`;
 //! `reserve`: reserves and commits; `parent`, `child`: reserves, forks, and the child commits; the
 //! one named is the one that marks;
-//! `status`: looks. `--no-signals`: with nothing to be done about signals, so that a file may be made
-//! in fewer calls. `--files` and `--no-writing` set limits first; `--ignored`: the signal is, that
+//! `status`: looks. `--settled`: has held another file in this directory before, so that the next may
+//! be made in fewer calls. `--files` and `--no-writing` set limits first; `--ignored`: the signal is, that
 //! comes with the latter.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -18,7 +18,7 @@ mod linux {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
-    use pidlock_core::{OnSignal, PidFile, PidFileError, PidGuard};
+    use pidlock_core::{PidFile, PidFileError, PidGuard};
     use pidlock_tests::stepper::{be_led, mark};
     use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -28,10 +28,11 @@ mod linux {
         let mut file = PidFile::default();
         let mut settings: Vec<fn(PidFile) -> PidFile> = Vec::new();
         let mut limits = Vec::new();
+        let mut settles = false;
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--no-lock" => settings.push(|file| file.lock(false)),
-                "--no-signals" => settings.push(|file| file.on_signal(OnSignal::Ignore)),
+                "--settled" => settles = true,
                 "--keep" => settings.push(|file| file.keep(true)),
                 "--files" => {
                     let number = arguments.next().expect("a number");
@@ -43,6 +44,11 @@ mod linux {
             }
         }
         let file = settings.iter().fold(file, |file, setting| setting(file));
+        // In this directory, so that the next file may be made in fewer calls.
+        if settles {
+            let before = file.path().expect("a path").with_extension("before");
+            drop(PidFile::at(before).acquire().expect("a start"));
+        }
         let first = match what.as_str() {
             "second" => Some(file.acquire().expect("a start")),
             "share" => Some(file.clone().reentrant(true).acquire().expect("a start")),

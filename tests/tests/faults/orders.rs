@@ -229,8 +229,8 @@ const fn starts(processes: usize) -> [Scene; 7] {
         scene(There::Nothing, "close", processes, false),
         scene(There::Stale, "close", processes, false),
         scene(There::Stale, "close --keep", processes, false),
-        scene(There::Nothing, "close --no-signals", processes, false),
-        scene(There::Stale, "close --no-signals", processes, false),
+        scene(There::Nothing, "close --settled", processes, false),
+        scene(There::Stale, "close --settled", processes, false),
         scene(There::Nothing, "close --no-lock", processes, false),
         scene(There::Stale, "close --no-lock", processes, false),
     ]
@@ -240,7 +240,7 @@ const fn hand_overs(processes: usize) -> [Scene; 4] {
     [
         scene(There::Nothing, "close", processes, true),
         scene(There::Nothing, "close --keep", processes, true),
-        scene(There::Nothing, "close --no-signals", processes, true),
+        scene(There::Nothing, "close --settled", processes, true),
         scene(There::Nothing, "close --no-lock", processes, true),
     ]
 }
