@@ -48,8 +48,7 @@ fn expand(args: &Args, mut function: Function) -> TokenStream {
     let writer = Writer::new(args, &function);
     let moves = params::rebind(&mut function.sig);
     let (inner_attributes, body) = split_inner_attributes(&function.body);
-    // A match arm drops the temporaries of a tail expression where the end of a function does, in
-    // every edition, and no lint takes its braces for superfluous.
+    // In a match arm no lint takes the user's braces for superfluous, however short his body is.
     let body = quote_spanned! {here=> match () { () => #body } };
     let block = match function
         .sig

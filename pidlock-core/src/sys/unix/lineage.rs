@@ -10,9 +10,11 @@ use super::memory::{map, unmap};
 
 /// This process as no other: its PID, and how many forks stand between it and the first process
 /// of its line that asked. The PID alone is not enough, for the first process of a new PID
-/// namespace may have its parent's number; the count alone is not, for a `vfork` child shares the
-/// memory that the count is in. (One case escapes both: a `vfork` child that is PID 1 of a new
-/// namespace, as its parent is of its own.)
+/// namespace may have its parent's number. Where both are kept in memory, a child that shares all
+/// memory, by `vfork` or `clone(CLONE_VM)`, cannot be told from its parent; such a child may do no
+/// more than call `exec` (vfork(2)), but signals come to it too, so a handler asks the kernel for the
+/// PID. (One case escapes even that: a `vfork` child that is PID 1 of a new namespace, as its parent
+/// is of its own.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThisProcess {
     pid: u32,
