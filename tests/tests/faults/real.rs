@@ -127,6 +127,7 @@ fn who_can_only_read_is_told_who_holds() {
         "
         mount -t tmpfs none . && cd \"$PWD\" && mkdir rw ro && mkfifo go
         mount --bind rw ro && mount -o remount,bind,ro ro
+        : >said
         $holder --at $PWD/rw/app.pid <go >said & exec 3>go
         until grep -q held said; do sleep 0.01; done
         try $PWD/ro/app.pid
