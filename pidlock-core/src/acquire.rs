@@ -154,9 +154,12 @@ fn round(
 fn judge(plan: &Plan, me: ThisProcess, opened: &Opened) -> Result<Verdict, PidFileError> {
     let file = &opened.file;
     let stat = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
-    // No links: NFS may show a name for a moment after it went.
-    if stat.links == 0 || !trust::path_names(&plan.path, stat.id)? {
-        return Ok(Verdict::Gone);
+    // No links: NFS may show a name for a moment after it went. And between the two looks nothing may
+    // have been done to it: a file that somebody links here, takes away and links again would show
+    // one name, that of the file that he means to have harmed.
+    match trust::at_path(&plan.path)? {
+        Some(there) if there.id == stat.id && stat.links > 0 && there.is_as(&stat) => {}
+        _ => return Ok(Verdict::Gone),
     }
     match opened.made {
         true => opening::learn_owner(plan, &stat),

@@ -17,6 +17,15 @@ pub(crate) fn path_names(path: &FullPath, id: Identity) -> Result<bool, PidFileE
     }
 }
 
+/// What is at the path, if there is anything.
+pub(crate) fn at_path(path: &FullPath) -> Result<Option<Stat>, PidFileError> {
+    match sys::stat_path(path) {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(PidFileError::io("look at", path, error)),
+    }
+}
+
 /// Refuses what a pidfile cannot be: anything but a regular file with at most `max_links` names,
 /// and in a directory where others may make files, a file that others own.
 pub(crate) fn check(

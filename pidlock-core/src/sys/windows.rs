@@ -224,6 +224,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
             uid: 0,
             gid: 0,
             modified: FileTime(None),
+            changed: FileTime(None),
         });
     }
     let information = information(file)?;
@@ -239,6 +240,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         uid: 0,
         gid: 0,
         modified: FileTime(system_time(information.ftLastWriteTime)),
+        changed: FileTime(None),
     })
 }
 
@@ -450,7 +452,7 @@ fn start_time(process: &OwnedHandle) -> Option<SystemTime> {
 }
 
 /// A time as the file system has it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileTime(Option<SystemTime>);
 
 impl FileTime {

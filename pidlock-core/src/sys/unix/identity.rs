@@ -95,11 +95,12 @@ fn digest(raw: &RawStat) -> Stat {
         uid: raw.st_uid,
         gid: raw.st_gid,
         modified: modified(raw),
+        changed: changed(raw),
     }
 }
 
 /// A time as the file system has it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileTime {
     seconds: i64,
     nanoseconds: u32,
@@ -121,6 +122,18 @@ fn modified(raw: &RawStat) -> FileTime {
     let nanoseconds = raw.st_mtimensec;
     FileTime {
         seconds: raw.st_mtime as i64,
+        nanoseconds: nanoseconds as u32,
+    }
+}
+
+#[allow(clippy::unnecessary_cast)]
+fn changed(raw: &RawStat) -> FileTime {
+    #[cfg(not(target_os = "netbsd"))]
+    let nanoseconds = raw.st_ctime_nsec;
+    #[cfg(target_os = "netbsd")]
+    let nanoseconds = raw.st_ctimensec;
+    FileTime {
+        seconds: raw.st_ctime as i64,
         nanoseconds: nanoseconds as u32,
     }
 }
