@@ -57,10 +57,12 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
 }
 
 fn our_own(plan: &Plan, me: ThisProcess) -> Result<Option<Arc<Hold>>, PidFileError> {
+    // Under the table's mutex no hold comes or goes, so the number of a file that is in it cannot have
+    // been another file's a moment before.
+    let mut registry = Registry::of(me);
     let Ok(found) = sys::stat_path(&plan.path) else {
         return Ok(None);
     };
-    let mut registry = Registry::of(me);
     if plan.reentrant {
         return Ok(registry.share(found.id));
     }

@@ -73,7 +73,6 @@ fn start(file: &PidFile, reserve: bool) -> bool {
                 || matches!(
                     kind,
                     io::ErrorKind::TimedOut
-                        | io::ErrorKind::WouldBlock
                         | io::ErrorKind::NotFound
                         | io::ErrorKind::PermissionDenied
                 )
