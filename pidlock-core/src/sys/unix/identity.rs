@@ -86,6 +86,10 @@ fn digest(raw: &RawStat) -> Stat {
         libc::S_IFSOCK => Kind::Socket,
         _ => Kind::Device,
     };
+    #[cfg(not(target_os = "netbsd"))]
+    let (modified_ns, changed_ns) = (raw.st_mtime_nsec, raw.st_ctime_nsec);
+    #[cfg(target_os = "netbsd")]
+    let (modified_ns, changed_ns) = (raw.st_mtimensec, raw.st_ctimensec);
     Stat {
         id: identity(raw),
         kind,
@@ -94,8 +98,14 @@ fn digest(raw: &RawStat) -> Stat {
         mode: raw.st_mode as u32 & 0o7777,
         uid: raw.st_uid,
         gid: raw.st_gid,
-        modified: modified(raw),
-        changed: changed(raw),
+        modified: FileTime {
+            seconds: raw.st_mtime as i64,
+            nanoseconds: modified_ns as u32,
+        },
+        changed: FileTime {
+            seconds: raw.st_ctime as i64,
+            nanoseconds: changed_ns as u32,
+        },
     }
 }
 
@@ -111,29 +121,5 @@ impl FileTime {
     pub(crate) fn to_system_time(self) -> Option<SystemTime> {
         let since = Duration::new(u64::try_from(self.seconds).ok()?, self.nanoseconds);
         SystemTime::UNIX_EPOCH.checked_add(since)
-    }
-}
-
-#[allow(clippy::unnecessary_cast)]
-fn modified(raw: &RawStat) -> FileTime {
-    #[cfg(not(target_os = "netbsd"))]
-    let nanoseconds = raw.st_mtime_nsec;
-    #[cfg(target_os = "netbsd")]
-    let nanoseconds = raw.st_mtimensec;
-    FileTime {
-        seconds: raw.st_mtime as i64,
-        nanoseconds: nanoseconds as u32,
-    }
-}
-
-#[allow(clippy::unnecessary_cast)]
-fn changed(raw: &RawStat) -> FileTime {
-    #[cfg(not(target_os = "netbsd"))]
-    let nanoseconds = raw.st_ctime_nsec;
-    #[cfg(target_os = "netbsd")]
-    let nanoseconds = raw.st_ctimensec;
-    FileTime {
-        seconds: raw.st_ctime as i64,
-        nanoseconds: nanoseconds as u32,
     }
 }
