@@ -5,11 +5,9 @@
 //! opened it before finds that it holds the lock of a file that nobody will open again, and
 //! starts over.
 
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
-use crate::cleanup::Claim;
+use crate::cleanup::{Claim, Registry, Share};
 use crate::contention::{self, Contention, Patience};
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
@@ -17,7 +15,6 @@ use crate::hold::Hold;
 use crate::opening::{self, Opened};
 use crate::plan::Plan;
 use crate::record::{self, Record};
-use crate::registry::Registry;
 use crate::sys::{self, Stat, ThisProcess};
 use crate::trust;
 
@@ -25,178 +22,170 @@ use crate::trust;
 /// this many in a row is no contention any more but somebody at work on the file.
 const ROUNDS: u32 = 1000;
 
-/// How a round went that was no error.
-enum Round {
-    Locked(Locked),
-    /// The path names another file by now, or none: start over.
-    Again,
-}
-
 /// How locking went that was no error.
 pub(crate) enum Locked {
-    Free(Free),
+    /// The file is locked, at its path, nobody else's, and has its new contents.
+    New(Claim),
     /// This process holds the file already, and the plan asks for a share.
-    OurOwn(Arc<Hold>),
-}
-
-/// A file that is locked, at its path, and nobody's.
-pub(crate) struct Free {
-    file: File,
-    /// As it was found.
-    stat: Stat,
-    made: bool,
-    claim: Claim,
+    OurOwn(Share),
 }
 
 /// What a locked file turns out to be.
 enum Verdict {
-    /// Nobody's: blank or stale. As it was found.
-    Free(Stat),
+    /// Nobody's: blank or stale.
+    Free,
     /// No longer at its path.
     Gone,
     /// This very process has it, by a hold that is not a lock.
-    OurOwn(Arc<Hold>),
+    OurOwn(Share),
 }
 
-pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
-    let me = ThisProcess::current();
-    match lock(plan, me)? {
-        Locked::OurOwn(hold) => Ok(PidGuard::new(hold)),
-        Locked::Free(free) => {
-            let (hold, claim) = free.fill(plan, me, Hold::write)?;
-            Ok(PidGuard::new(Registry::of(me).enter(hold, plan, &claim)))
-        }
+pub(crate) fn acquire(plan: &Plan<'_>) -> Result<PidGuard, PidFileError> {
+    let mut hold = None;
+    match lock(plan, ThisProcess::current(), Hold::write, &mut hold)? {
+        Locked::New(claim) => Ok(PidGuard::new(claim.enter(&mut hold, plan))),
+        Locked::OurOwn(share) => Ok(PidGuard::new(share)),
     }
 }
 
-/// Everything but writing: up to the verdict that the file is free.
-pub(crate) fn lock(plan: &Plan, me: ThisProcess) -> Result<Locked, PidFileError> {
+/// How a file gets its new contents; `found` is what it was before.
+type Fill = fn(&Hold, &Plan<'_>, found: &Stat) -> Result<(), PidFileError>;
+
+/// Locks the file, if it is free, and has it filled. A new hold is put into `new`: it is too large to
+/// be handed on from one to the next.
+pub(crate) fn lock(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    fill: Fill,
+    new: &mut Option<Hold>,
+) -> Result<Locked, PidFileError> {
     let mut patience = Patience::default();
     for _ in 0..ROUNDS {
         // A file that is just being made has nobody yet who would remove it.
-        let claim = Claim::begin(me);
+        let mut claim = Claim::begin(me);
         let Some(opened) = opening::open_or_make(plan, &claim)? else {
             continue;
         };
-        match round(plan, me, opened, claim, &mut patience)? {
-            Round::Locked(locked) => return Ok(locked),
-            Round::Again if patience.is_over() => break,
-            Round::Again => {}
+        let locked = sys::try_lock_exclusive(&opened.file)
+            .map_err(|error| cannot_lock(plan, &opened, error))?;
+        if !locked {
+            drop(claim);
+            match contention::wait(plan, me, &opened.file, &mut patience)? {
+                Contention::Over => {}
+                Contention::FileWent if patience.is_over() => break,
+                Contention::FileWent => continue,
+                Contention::OurOwn(share) => return Ok(Locked::OurOwn(share)),
+            }
+            claim = Claim::begin(me);
+        }
+        let stat = sys::stat(&opened.file).map_err(|error| {
+            let_go(plan, &opened, PidFileError::io("look at", plan.path, error))
+        })?;
+        match judge(plan, me, &opened, &stat).map_err(|error| let_go(plan, &opened, error))? {
+            Verdict::Free => {
+                claim.arm(plan);
+                let made = opened.made || stat.is_unfinished();
+                let hold = new.insert(Hold::new(plan, opened.file, stat.id, me));
+                if let Err(error) = fill(hold, plan, &stat) {
+                    hold.withdraw(made);
+                    return Err(error);
+                }
+                return Ok(Locked::New(claim));
+            }
+            Verdict::Gone => {
+                unlock(&opened);
+                if patience.is_over() {
+                    break;
+                }
+            }
+            Verdict::OurOwn(share) => {
+                unlock(&opened);
+                return Ok(Locked::OurOwn(share));
+            }
         }
     }
     Err(PidFileError::gave_up(
-        &plan.path,
+        plan.path,
         "other processes made and removed it again and again meanwhile",
     ))
 }
 
-impl Free {
-    /// Gives the file its new contents; if that fails, takes it back.
-    pub(crate) fn fill(
-        self,
-        plan: &Plan,
-        me: ThisProcess,
-        fill: fn(&Hold, &Plan, &Stat) -> Result<(), PidFileError>,
-    ) -> Result<(Hold, Claim), PidFileError> {
-        self.claim.arm(plan);
-        let hold = Hold::new(plan.path.clone(), self.file, self.stat.id, me, plan.keep);
-        match fill(&hold, plan, &self.stat) {
-            Ok(()) => Ok((hold, self.claim)),
-            Err(error) => {
-                hold.withdraw(self.made, &self.claim);
-                Err(error)
-            }
-        }
-    }
-}
-
-fn round(
-    plan: &Plan,
-    me: ThisProcess,
-    opened: Opened,
-    mut claim: Claim,
-    patience: &mut Patience,
-) -> Result<Round, PidFileError> {
-    let file = &opened.file;
-    let locked =
-        sys::try_lock_exclusive(file).map_err(|error| cannot_lock(plan, &opened, error))?;
-    if !locked {
-        drop(claim);
-        match contention::wait(plan, me, file, patience)? {
-            Contention::Over => {}
-            Contention::FileWent => return Ok(Round::Again),
-            Contention::OurOwn(hold) => return Ok(Round::Locked(Locked::OurOwn(hold))),
-        }
-        claim = Claim::begin(me);
-    }
-    let verdict = judge(plan, me, &opened);
-    if let Ok(Verdict::Free(stat)) = verdict {
-        return Ok(Round::Locked(Locked::Free(Free {
-            made: opened.made || stat.is_unfinished(),
-            file: opened.file,
-            stat,
-            claim,
-        })));
-    }
-    if verdict.is_err() {
-        take_back(plan, &opened);
-    }
-    // Closing would do, were it not for a child that another thread has just forked: it would have
-    // the lock for as long as it lives.
-    let _ = sys::unlock(file);
-    match verdict? {
-        Verdict::OurOwn(hold) => Ok(Round::Locked(Locked::OurOwn(hold))),
-        Verdict::Gone | Verdict::Free(_) => Ok(Round::Again),
-    }
-}
-
 /// Looks at a locked file: is it the pidfile, may it be written to, and whose is it?
-fn judge(plan: &Plan, me: ThisProcess, opened: &Opened) -> Result<Verdict, PidFileError> {
-    let file = &opened.file;
-    let stat = sys::stat(file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
+fn judge(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    opened: &Opened,
+    stat: &Stat,
+) -> Result<Verdict, PidFileError> {
     // No links: NFS may show a name for a moment after it went. And between the two looks nothing may
     // have been done to it: a file that somebody links here, takes away and links again would show
     // one name, that of the file that he means to have harmed.
-    match trust::at_path(&plan.path)? {
-        Some(there) if there.id == stat.id && stat.links > 0 && there.is_as(&stat) => {}
+    match sys::shows(plan.path, stat) {
+        Ok(true) if stat.links > 0 => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(PidFileError::io("look at", plan.path, error));
+        }
         _ => return Ok(Verdict::Gone),
     }
     match opened.made {
-        true => opening::learn_owner(plan, &stat),
-        false => trust::check(plan, &plan.path, &stat, 1)?,
+        true => opening::learn_owner(plan, stat),
+        false => trust::check(plan, plan.path, stat, 1)?,
     }
     if stat.size == 0 {
-        return Ok(Verdict::Free(stat));
+        return Ok(Verdict::Free);
     }
-    let record = record::read(file, Some(stat.size))
-        .map_err(|error| PidFileError::io("read", &plan.path, error))?;
+    judge_record(plan, me, opened, stat)
+}
+
+fn judge_record(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    opened: &Opened,
+    stat: &Stat,
+) -> Result<Verdict, PidFileError> {
+    let record = record::read(&opened.file, Some(stat.size))
+        .map_err(|error| PidFileError::io("read", plan.path, error))?;
     match record {
-        Record::Blank => Ok(Verdict::Free(stat)),
-        Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
+        Record::Blank => Ok(Verdict::Free),
+        Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
         Record::Pid(pid) if pid == me.pid() => judge_ourselves(plan, me, stat),
         Record::Pid(pid) if contention::runs_on(pid, stat.modified.to_system_time()) => {
-            Err(PidFileError::running(&plan.path, pid))
+            Err(PidFileError::running(plan.path, pid))
         }
-        Record::Pid(_) => Ok(Verdict::Free(stat)),
+        Record::Pid(_) => Ok(Verdict::Free),
     }
 }
 
 /// The file names our number. That is a predecessor's record where numbers repeat, as PID 1 does
 /// in a container that was restarted, unless we know that we wrote it.
-fn judge_ourselves(plan: &Plan, me: ThisProcess, stat: Stat) -> Result<Verdict, PidFileError> {
+fn judge_ourselves(plan: &Plan<'_>, me: ThisProcess, stat: &Stat) -> Result<Verdict, PidFileError> {
     let mut registry = Registry::of(me);
-    if !registry.holds(stat.id) {
-        return Ok(Verdict::Free(stat));
+    if plan.reentrant {
+        return Ok(registry
+            .share(stat.id)
+            .map_or(Verdict::Free, Verdict::OurOwn));
     }
-    if !plan.reentrant {
-        return Err(PidFileError::running(&plan.path, me.pid()));
+    match registry.holds(stat.id) {
+        true => Err(PidFileError::running(plan.path, me.pid())),
+        false => Ok(Verdict::Free),
     }
-    Ok(registry
-        .share(stat.id)
-        .map_or(Verdict::Free(stat), Verdict::OurOwn))
 }
 
-fn cannot_lock(plan: &Plan, opened: &Opened, error: io::Error) -> PidFileError {
+/// What the error is about is not ours to hold.
+#[cold]
+fn let_go(plan: &Plan<'_>, opened: &Opened, error: PidFileError) -> PidFileError {
+    take_back(plan, opened);
+    unlock(opened);
+    error
+}
+
+/// Closing would do, were it not for a child that another thread has just forked: it would have the
+/// lock for as long as it lives.
+fn unlock(opened: &Opened) {
+    let _ = sys::unlock(&opened.file);
+}
+
+fn cannot_lock(plan: &Plan<'_>, opened: &Opened, error: io::Error) -> PidFileError {
     // Where nobody can lock, nobody has locked what we just made. After any other error somebody
     // may have, and an empty file does no harm.
     if sys::is_lockless(&error) {
@@ -206,18 +195,18 @@ fn cannot_lock(plan: &Plan, opened: &Opened, error: io::Error) -> PidFileError {
         let advice = format!(
             "{error}; its file system has no locks: choose another directory, or lock = false"
         );
-        return PidFileError::io("lock", &plan.path, io::Error::new(error.kind(), advice));
+        return PidFileError::io("lock", plan.path, io::Error::new(error.kind(), advice));
     }
-    PidFileError::io("lock", &plan.path, error)
+    PidFileError::io("lock", plan.path, error)
 }
 
 /// Removes the empty file that we made, or another start of this user that has not come further.
-fn take_back(plan: &Plan, opened: &Opened) {
+fn take_back(plan: &Plan<'_>, opened: &Opened) {
     let is_ours_and_there = |stat: Stat| {
         let ours = opened.made || stat.is_unfinished() && stat.uid == sys::effective_uid();
-        ours && stat.size == 0 && trust::path_names(&plan.path, stat.id).unwrap_or(false)
+        ours && stat.size == 0 && trust::path_names(plan.path, stat.id).unwrap_or(false)
     };
     if sys::stat(&opened.file).is_ok_and(is_ours_and_there) {
-        let _ = sys::remove(&plan.path);
+        let _ = sys::remove(plan.path);
     }
 }

@@ -5,17 +5,15 @@
 //! starting or just leaving has no record that names it.
 
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::cleanup::{Registry, Share};
 use crate::error::PidFileError;
-use crate::hold::Hold;
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::registry::Registry;
 use crate::sys::{self, ThisProcess};
 use crate::trust;
 
@@ -33,17 +31,17 @@ pub(crate) enum Contention {
     /// The path names another file by now, or none.
     FileWent,
     /// The holder is this process, and the caller asked for a share.
-    OurOwn(Arc<Hold>),
+    OurOwn(Share),
 }
 
 /// Waits for the lock while there is doubt whether anybody holds it for good. Changes nothing.
 pub(crate) fn wait(
-    plan: &Plan,
+    plan: &Plan<'_>,
     me: ThisProcess,
     file: &File,
     patience: &mut Patience,
 ) -> Result<Contention, PidFileError> {
-    let cannot_lock = |error| PidFileError::io("lock", &plan.path, error);
+    let cannot_lock = |error| PidFileError::io("lock", plan.path, error);
     patience.new_file();
     loop {
         // What is no text, or cannot be read, names nobody.
@@ -59,7 +57,7 @@ pub(crate) fn wait(
                     }
                 }
                 Some(pid) if owner::can_be_holder(pid, me) => {
-                    return Err(PidFileError::locked(&plan.path, Some(pid)));
+                    return Err(PidFileError::locked(plan.path, Some(pid)));
                 }
                 _ => {}
             }
@@ -68,13 +66,13 @@ pub(crate) fn wait(
             sys::unlock(file).map_err(cannot_lock)?;
         }
         let id = sys::stat(file)
-            .map_err(|error| PidFileError::io("look at", &plan.path, error))?
+            .map_err(|error| PidFileError::io("look at", plan.path, error))?
             .id;
-        if !trust::path_names(&plan.path, id)? {
+        if !trust::path_names(plan.path, id)? {
             return Ok(Contention::FileWent);
         }
         if !patience.is_left(held) {
-            return Err(PidFileError::locked(&plan.path, None));
+            return Err(PidFileError::locked(plan.path, None));
         }
         patience.pause();
         if sys::try_lock_exclusive(file).map_err(cannot_lock)? {
@@ -98,16 +96,16 @@ pub(crate) fn runs_on(pid: u32, written: Option<SystemTime>) -> bool {
 
 /// The file names our number, and somebody holds it. `None` where that is not us as far as we
 /// know: a thread of ours that is about to enter its hold, or a process in another PID namespace.
-fn our_own(plan: &Plan, me: ThisProcess, file: &File) -> Result<Option<Arc<Hold>>, PidFileError> {
+fn our_own(plan: &Plan<'_>, me: ThisProcess, file: &File) -> Result<Option<Share>, PidFileError> {
     let id = sys::stat(file)
-        .map_err(|error| PidFileError::io("look at", &plan.path, error))?
+        .map_err(|error| PidFileError::io("look at", plan.path, error))?
         .id;
     let mut registry = Registry::of(me);
     if plan.reentrant {
         return Ok(registry.share(id));
     }
     if registry.holds(id) {
-        return Err(PidFileError::locked(&plan.path, Some(me.pid())));
+        return Err(PidFileError::locked(plan.path, Some(me.pid())));
     }
     Ok(None)
 }
@@ -145,7 +143,10 @@ impl Patience {
     fn pause(&mut self) {
         self.pauses += 1;
         let longest = 50 << self.pauses.min(5);
-        let random = RandomState::new().hash_one(self.pauses) % longest;
-        thread::sleep(Duration::from_micros(random + 1));
+        // Nobody has to be unable to guess it.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let scatter = now.map_or(0, |now| now.subsec_nanos()) ^ (process::id() << 8);
+        let random = scatter.wrapping_mul(0x9e37_79b9) >> 8;
+        thread::sleep(Duration::from_micros(u64::from(random % longest + 1)));
     }
 }

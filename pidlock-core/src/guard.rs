@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
+use crate::cleanup::Share;
 use crate::error::PidFileError;
-use crate::hold::Hold;
-use crate::registry;
 
 /// A pidfile that this process holds. Dropping the guard removes the file and releases the lock.
 ///
@@ -47,13 +45,12 @@ use crate::registry;
 /// ```
 #[must_use = "if unused, the pidfile is released at once: bind it, as in `let _guard = ...`"]
 pub struct PidGuard {
-    hold: Arc<Hold>,
-    left: bool,
+    hold: Share,
 }
 
 impl PidGuard {
-    pub(crate) fn new(hold: Arc<Hold>) -> Self {
-        Self { hold, left: false }
+    pub(crate) fn new(hold: Share) -> Self {
+        Self { hold }
     }
 
     /// The pidfile's absolute path.
@@ -136,17 +133,8 @@ impl PidGuard {
     /// assert_eq!(std::fs::read_to_string(path)?, "not ours");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn close(mut self) -> Result<(), PidFileError> {
-        self.left = true;
-        registry::leave(&self.hold)
-    }
-}
-
-impl Drop for PidGuard {
-    fn drop(&mut self) {
-        if !self.left {
-            let _ = registry::leave(&self.hold);
-        }
+    pub fn close(self) -> Result<(), PidFileError> {
+        self.hold.close()
     }
 }
 
@@ -156,5 +144,18 @@ impl fmt::Debug for PidGuard {
             .field("path", &self.path())
             .field("pid", &self.pid())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+
+    #[test]
+    fn a_guard_can_go_wherever_the_program_does() {
+        fn goes<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static>() {}
+        goes::<PidGuard>();
+        goes::<crate::PidFile>();
     }
 }

@@ -2,53 +2,43 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cleanup::{Claim, FreeSlots, Published};
 use crate::error::PidFileError;
 use crate::plan::Plan;
 use crate::record::{self, Record};
 use crate::sys::{self, FullPath, Identity, Stat, ThisProcess};
 use crate::trust;
 
-/// An acquired pidfile. Dropping it only closes; giving it back is [`Hold::release`].
+/// An acquired pidfile. Dropping it only closes; giving it back is [`Hold::give_back`].
 #[derive(Debug)]
 pub(crate) struct Hold {
-    path: FullPath,
-    id: Identity,
+    pub(crate) path: FullPath,
+    pub(crate) id: Identity,
     owner: ThisProcess,
-    keep: bool,
     /// What tells the open file from others that get its descriptor after it was closed behind our
     /// back; `None` where it could not be marked.
-    mark: Option<u32>,
-    /// `None` only at the end of a drop that must not close it.
+    pub(crate) mark: Option<u32>,
+    pub(crate) keep: bool,
+    given_back: bool,
+    /// `None` once it is lost: the number is another file's by now, or nobody's.
     file: Option<File>,
-    /// How it is removed should the guard not come to it.
-    published: Option<Published>,
-    /// Whether the descriptor's number was found to be another file's, or nobody's.
-    lost: AtomicBool,
-    released: AtomicBool,
 }
 
 impl Hold {
-    pub(crate) fn new(
-        path: FullPath,
-        file: File,
-        id: Identity,
-        owner: ThisProcess,
-        keep: bool,
-    ) -> Self {
+    #[inline]
+    pub(crate) fn new(plan: &Plan<'_>, file: File, id: Identity, owner: ThisProcess) -> Self {
+        let mark = sys::mark(&file, owner.pid()).ok();
         Self {
-            path,
+            path: plan.path.clone(),
             id,
             owner,
-            keep,
-            mark: sys::mark(&file, owner.pid()).ok(),
+            mark,
+            keep: plan.keep,
+            given_back: false,
             file: Some(file),
-            published: None,
-            lost: AtomicBool::new(false),
-            released: AtomicBool::new(false),
         }
     }
 
@@ -64,16 +54,22 @@ impl Hold {
         self.owner
     }
 
+    /// The open file's number, for who may do no more than call the system.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        self.file.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
     /// Makes the file what was asked for: mode and owner exactly, then the record of the owner.
     /// `found` is what the file was before.
-    pub(crate) fn write(&self, plan: &Plan, found: &Stat) -> Result<(), PidFileError> {
+    pub(crate) fn write(&self, plan: &Plan<'_>, found: &Stat) -> Result<(), PidFileError> {
         let file = self.shape(plan, found)?;
         self.write_record(file, found.size)
     }
 
     /// The same without a record.
     #[cfg(unix)]
-    pub(crate) fn clear(&self, plan: &Plan, found: &Stat) -> Result<(), PidFileError> {
+    pub(crate) fn clear(&self, plan: &Plan<'_>, found: &Stat) -> Result<(), PidFileError> {
         let file = self.shape(plan, found)?;
         match found.size {
             0 => Ok(()),
@@ -83,22 +79,33 @@ impl Hold {
         }
     }
 
-    fn shape(&self, plan: &Plan, found: &Stat) -> Result<&File, PidFileError> {
+    #[inline]
+    fn shape(&self, plan: &Plan<'_>, found: &Stat) -> Result<&File, PidFileError> {
         let Some(file) = &self.file else {
             return Err(self.descriptor_lost());
         };
-        let failed = |doing| move |error| PidFileError::io(doing, &self.path, error);
-        let uid = plan.uid.filter(|&uid| uid != found.uid);
-        let gid = plan.gid.filter(|&gid| gid != found.gid);
-        if uid.is_some() || gid.is_some() {
-            sys::set_owner(file, uid, gid).map_err(failed("change the owner of"))?;
+        if plan.uid.is_some() || plan.gid.is_some() {
+            self.give_away(file, plan, found)?;
         }
         if plan.mode != found.mode {
-            sys::set_mode(file, plan.mode).map_err(failed("change the mode of"))?;
+            sys::set_mode(file, plan.mode)
+                .map_err(|error| PidFileError::io("change the mode of", &self.path, error))?;
         }
         Ok(file)
     }
 
+    #[cold]
+    fn give_away(&self, file: &File, plan: &Plan<'_>, found: &Stat) -> Result<(), PidFileError> {
+        let uid = plan.uid.filter(|&uid| uid != found.uid);
+        let gid = plan.gid.filter(|&gid| gid != found.gid);
+        if uid.is_none() && gid.is_none() {
+            return Ok(());
+        }
+        sys::set_owner(file, uid, gid)
+            .map_err(|error| PidFileError::io("change the owner of", &self.path, error))
+    }
+
+    #[inline]
     fn write_record(&self, file: &File, old_len: u64) -> Result<(), PidFileError> {
         record::write(file, self.owner.pid(), old_len)
             .map_err(|error| PidFileError::io("write", &self.path, error))
@@ -107,7 +114,7 @@ impl Hold {
     /// Hands an empty, locked file over to process `me`, which inherited it, and writes its record.
     /// If that fails, the file is given back.
     #[cfg(unix)]
-    pub(crate) fn adopt(mut self, me: ThisProcess, claim: &Claim) -> Result<Self, PidFileError> {
+    pub(crate) fn adopt(&mut self, me: ThisProcess) -> Result<(), PidFileError> {
         self.owner = me;
         let Some(file) = self.sound_file() else {
             return Err(self.descriptor_lost());
@@ -121,13 +128,7 @@ impl Hold {
             Ok(false) => return Err(PidFileError::replaced(&self.path)),
             Err(error) => Err(error),
         };
-        match written {
-            Ok(()) => Ok(self),
-            Err(error) => {
-                self.withdraw(true, claim);
-                Err(error)
-            }
-        }
+        written.inspect_err(|_| self.withdraw(true))
     }
 
     /// Whether the path still names this file, and the file this process.
@@ -155,38 +156,13 @@ impl Hold {
         }
     }
 
-    /// Has the file removed on the occasions that the plan names, should the guard not come to it.
-    pub(crate) fn publish(&mut self, plan: &Plan, claim: &Claim, free: &mut FreeSlots) {
-        if let Some(file) = &self.file {
-            self.published = claim.publish(free, plan, file, self.id, self.mark);
-        }
-    }
-
     /// Removes the file while it is still locked; dropping `self` then closes it. For the owner
-    /// process only.
-    pub(crate) fn release(&self, claim: &Claim, free: &mut FreeSlots) -> Result<(), PidFileError> {
-        // Handles of a hold that lost its descriptor are not counted once another hold has taken
-        // its place, so each of them comes here; what was published is another file's by then.
-        if self.released.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let Some(published) = &self.published else {
-            return self.give_back();
-        };
-        if !claim.withdraw(published) {
-            // The program is exiting, and has given the file back. The descriptor stays open: what
-            // has become of its number is not known any more.
-            self.lost.store(true, Ordering::Relaxed);
-            return Ok(());
-        }
-        let result = self.give_back();
-        claim.forget(published, free);
-        result
-    }
-
-    fn give_back(&self) -> Result<(), PidFileError> {
+    /// process only, and once.
+    #[inline]
+    pub(crate) fn give_back(&mut self) -> Result<(), PidFileError> {
+        self.given_back = true;
         let Some(file) = self.sound_file() else {
-            self.lost.store(true, Ordering::Relaxed);
+            self.abandon();
             return Err(self.descriptor_lost());
         };
         match sys::identify_path(&self.path) {
@@ -205,17 +181,13 @@ impl Hold {
     }
 
     /// Takes back a hold whose file could not be written. What stood in the file before was stale.
-    pub(crate) fn withdraw(mut self, made: bool, claim: &Claim) {
+    pub(crate) fn withdraw(&mut self, made: bool) {
         // What we did not make and are to keep is only emptied.
         self.keep &= !made;
-        let _ = self.release_unpublished(claim);
+        let _ = self.give_back();
     }
 
-    /// The same for a hold that nobody but the caller knows of yet.
-    pub(crate) fn release_unpublished(&self, claim: &Claim) -> Result<(), PidFileError> {
-        self.release(claim, &mut FreeSlots::default())
-    }
-
+    #[inline]
     fn remove(&self, file: &File) -> Result<(), PidFileError> {
         if self.keep {
             return empty(file).map_err(|error| PidFileError::io("empty", &self.path, error));
@@ -233,6 +205,7 @@ impl Hold {
     /// The file, if its descriptor still is what it was when the lock was taken. A daemonizer may
     /// have closed every descriptor, and something else may have got the number since, the pidfile
     /// itself included: then the lock is gone, and nothing is ours to touch.
+    #[inline]
     fn sound_file(&self) -> Option<&File> {
         let is_ours = |file: &&File| match self.mark {
             Some(mark) => sys::bears(file, mark),
@@ -260,18 +233,19 @@ impl Hold {
             io::Error::other("it was closed by another part of the program, which ended the lock"),
         )
     }
+
+    fn abandon(&mut self) {
+        if let Some(file) = self.file.take() {
+            sys::abandon(file);
+        }
+    }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // Who has given it back has looked already.
-        let lost = match *self.released.get_mut() {
-            true => *self.lost.get_mut(),
-            false => self.sound_file().is_none(),
-        };
-        // Otherwise the field closes itself.
-        if let Some(file) = self.file.take_if(|_| lost) {
-            sys::abandon(file);
+        // Who has given it back has looked already. The field closes itself.
+        if !self.given_back && self.sound_file().is_none() {
+            self.abandon();
         }
     }
 }

@@ -64,7 +64,6 @@ mod owner;
 mod pidfile;
 mod plan;
 mod record;
-mod registry;
 #[cfg(unix)]
 mod reserve;
 mod status;

@@ -10,62 +10,90 @@ use crate::sys::{self, FullPath};
 const SUFFIX: &str = ".pid";
 
 /// Which file is meant.
+#[derive(Debug, Clone)]
+pub(crate) enum Location {
+    /// By an absolute path: there is nothing left to do each time it is used.
+    Exact(FullPath),
+    /// By what is to be put together, or looked for. Boxed, for the other is the one that is to be
+    /// quick.
+    Described(Box<Description>),
+}
+
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Location {
-    exact: Option<Exact>,
+pub(crate) struct Description {
+    exact: Option<PathBuf>,
     pub(crate) name: Option<OsString>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) without_suffix: bool,
     pub(crate) temp_dir: bool,
 }
 
-/// A path that somebody chose as it is.
-#[derive(Debug, Clone)]
-enum Exact {
-    /// As most are: there is nothing left to do each time it is used.
-    Resolved(FullPath),
-    Given(PathBuf),
+impl Default for Location {
+    fn default() -> Self {
+        Self::Described(Box::default())
+    }
 }
 
 impl Location {
+    #[inline]
     pub(crate) fn at(path: &Path) -> Self {
         // Not a directory's, whatever stands before.
-        let names_a_file = !path.as_os_str().as_encoded_bytes().ends_with(b"/")
-            && !path.as_os_str().as_encoded_bytes().ends_with(b".");
-        let exact = match FullPath::absolute(path).filter(|_| names_a_file) {
-            Some(path) => Exact::Resolved(path),
-            None => Exact::Given(path.to_owned()),
+        let names_a_file = !matches!(
+            path.as_os_str().as_encoded_bytes().last(),
+            Some(b'/' | b'.')
+        );
+        if names_a_file {
+            if let Some(path) = FullPath::absolute(path) {
+                return Self::Exact(path);
+            }
+        }
+        Self::Described(Box::new(Description {
+            exact: Some(path.to_owned()),
+            ..Description::default()
+        }))
+    }
+
+    /// For adding to it.
+    pub(crate) fn describe(&mut self) -> &mut Description {
+        if let Self::Exact(path) = self {
+            *self = Self::Described(Box::new(Description {
+                exact: Some(path.to_path_buf()),
+                ..Description::default()
+            }));
+        }
+        match self {
+            Self::Described(description) => description,
+            Self::Exact(_) => unreachable!("it has just become a description"),
+        }
+    }
+
+    /// The absolute path, put into `room` if it was not known yet. Looks at directories where none is
+    /// given; changes nothing.
+    #[inline]
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        room: &'a mut Option<FullPath>,
+    ) -> Result<&'a FullPath, PidFileError> {
+        match self {
+            Self::Exact(path) => Ok(path),
+            Self::Described(description) => Ok(room.insert(description.resolve()?)),
+        }
+    }
+}
+
+impl Description {
+    fn resolve(&self) -> Result<FullPath, PidFileError> {
+        let Some(path) = &self.exact else {
+            return absolute(&self.directory()?.join(self.file_name()?));
         };
-        Self {
-            exact: Some(exact),
-            ..Self::default()
-        }
-    }
-
-    /// The absolute path. Looks at directories where none is given; changes nothing.
-    pub(crate) fn resolve(&self) -> Result<FullPath, PidFileError> {
-        match &self.exact {
-            Some(Exact::Resolved(path)) => {
-                self.check_exact_alone(path)?;
-                Ok(path.clone())
-            }
-            Some(Exact::Given(path)) => {
-                self.check_exact_alone(path)?;
-                check_exact(path)?;
-                absolute(path)
-            }
-            None => absolute(&self.directory()?.join(self.file_name()?)),
-        }
-    }
-
-    fn check_exact_alone(&self, path: &Path) -> Result<(), PidFileError> {
         if self.name.is_some() || self.dir.is_some() || self.without_suffix || self.temp_dir {
             return Err(PidFileError::configuration(format!(
                 "pidfile {} is an exact path, which leaves no choice of name, dir, suffix or temp_dir",
                 Quoted(path)
             )));
         }
-        Ok(())
+        check_exact(path)?;
+        absolute(path)
     }
 
     fn file_name(&self) -> Result<OsString, PidFileError> {

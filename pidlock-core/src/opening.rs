@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cleanup::Claim;
 use crate::error::{PidFileError, Quoted};
@@ -21,15 +21,16 @@ pub(crate) struct Opened {
 }
 
 /// Opens the file, or makes it. `None` if it came or went in between.
-pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
+pub(crate) fn open_or_make(plan: &Plan<'_>, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
     // Half the time of the longer way, which is for the first file of a process, for what that must
     // not be done with, and for saying what is wrong.
-    if claim.is_armed(plan) && OWN.load(Ordering::Relaxed) == mark_of_directory(plan) {
-        if let Ok(file) = sys::open_or_create(&plan.path, plan.mode) {
+    let is_own = || OWN.load(Ordering::Relaxed) == plan.path.directory_mark().into();
+    if claim.is_armed(plan) && is_own() {
+        if let Ok(file) = sys::open_or_create(plan.path, plan.mode) {
             return Ok(Some(Opened { file, made: false }));
         }
     }
-    match sys::open(&plan.path, Access::ReadWrite) {
+    match sys::open(plan.path, Access::ReadWrite) {
         Ok(file) => return Ok(Some(Opened { file, made: false })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => cannot_open(plan, error)?,
@@ -37,7 +38,7 @@ pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>,
     claim.arm(plan);
     // O_EXCL tells us whether the file is ours to remove if anything goes wrong, and keeps
     // fs.protected_regular out, which forbids O_CREAT on others' files in sticky directories.
-    match make(&plan.path, plan.mode) {
+    match make(plan.path, plan.mode) {
         Ok(file) => Ok(Some(Opened { file, made: true })),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(cannot_make(plan, error)),
@@ -46,32 +47,18 @@ pub(crate) fn open_or_make(plan: &Plan, claim: &Claim) -> Result<Option<Opened>,
 
 /// In which directory the last file that was made belonged to its maker. Some file systems give what
 /// we make to another user: NFS to nobody what root makes, FAT all to one. There only `O_EXCL` can
-/// tell our own file from one that its owner put in our way.
-static OWN: AtomicU32 = AtomicU32::new(0);
+/// tell our own file from one that its owner put in our way. Should another directory have the same
+/// mark and be of the other sort, a file that was made there is refused.
+static OWN: AtomicU64 = AtomicU64::new(NONE);
+
+/// No directory's mark.
+const NONE: u64 = u64::MAX;
 
 /// Remembers whose the file is that was just made.
-pub(crate) fn learn_owner(plan: &Plan, made: &Stat) {
+pub(crate) fn learn_owner(plan: &Plan<'_>, made: &Stat) {
     if made.uid == sys::effective_uid() {
-        OWN.store(mark_of_directory(plan), Ordering::Relaxed);
+        OWN.store(plan.path.directory_mark().into(), Ordering::Relaxed);
     }
-}
-
-/// A number for the directory; should two have the same, a file that is not its maker's is refused in
-/// one of them.
-fn mark_of_directory(plan: &Plan) -> u32 {
-    let path = plan.path.as_os_str().as_encoded_bytes();
-    let name = path.iter().rev().take_while(|&&byte| byte != b'/').count();
-    let mut rest = &path[..path.len() - name];
-    let mut mark = 0;
-    // As FNV-1a does it with bytes, by eight: this is done for each start.
-    let mut mix = |part: u64| mark = (mark ^ part).wrapping_mul(0x0100_0000_01b3);
-    while let Some((eight, behind)) = rest.split_first_chunk() {
-        mix(u64::from_ne_bytes(*eight));
-        rest = behind;
-    }
-    rest.iter().for_each(|&byte| mix(byte.into()));
-    // 0 stands for none.
-    (mark >> 32) as u32 ^ mark as u32 | 1
 }
 
 /// Makes a file, and first its directory if that is missing.
@@ -86,12 +73,12 @@ pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<File> {
 }
 
 /// `Ok` if what was in the way is gone: a symbolic link that somebody removed, for example.
-fn cannot_open(plan: &Plan, error: io::Error) -> Result<(), PidFileError> {
+fn cannot_open(plan: &Plan<'_>, error: io::Error) -> Result<(), PidFileError> {
     let denied = matches!(
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
     );
-    match sys::stat_path(&plan.path) {
+    match sys::stat_path(plan.path) {
         Ok(stat) if stat.kind == Kind::Regular && denied => {
             Err(locked_by_somebody(plan).unwrap_or_else(|| not_writable(plan, error)))
         }
@@ -101,14 +88,14 @@ fn cannot_open(plan: &Plan, error: io::Error) -> Result<(), PidFileError> {
             Ok(())
         }
         Err(gone) if gone.kind() == io::ErrorKind::NotFound => {
-            Err(PidFileError::io("open", &plan.path, error))
+            Err(PidFileError::io("open", plan.path, error))
         }
-        _ => Err(explain(plan, &plan.path, error)),
+        _ => Err(explain(plan, plan.path, error)),
     }
 }
 
 /// Why this file could not be opened.
-pub(crate) fn explain(plan: &Plan, path: &FullPath, error: io::Error) -> PidFileError {
+pub(crate) fn explain(plan: &Plan<'_>, path: &FullPath, error: io::Error) -> PidFileError {
     if sys::is_name_too_long(&error) {
         return name_too_long(path);
     }
@@ -123,8 +110,8 @@ pub(crate) fn explain(plan: &Plan, path: &FullPath, error: io::Error) -> PidFile
 
 /// Tells "locked by PID n" from "permission denied" for who may read the file but not write it.
 /// By a shared lock, because NFS grants an exclusive one only to who may write.
-fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
-    let file = sys::open(&plan.path, Access::Read).ok()?;
+fn locked_by_somebody(plan: &Plan<'_>) -> Option<PidFileError> {
+    let file = sys::open(plan.path, Access::Read).ok()?;
     if sys::try_lock_shared(&file).ok()? {
         let _ = sys::unlock(&file);
         return None;
@@ -132,20 +119,20 @@ fn locked_by_somebody(plan: &Plan) -> Option<PidFileError> {
     let me = ThisProcess::current();
     let pid = record::read(&file, None).ok()?.pid();
     Some(PidFileError::locked(
-        &plan.path,
+        plan.path,
         pid.filter(|&pid| owner::can_be_holder(pid, me)),
     ))
 }
 
-fn not_writable(plan: &Plan, error: io::Error) -> PidFileError {
+fn not_writable(plan: &Plan<'_>, error: io::Error) -> PidFileError {
     let doing = format!("write, as {}, to", sys::current_user());
-    PidFileError::io(&doing, &plan.path, error)
+    PidFileError::io(&doing, plan.path, error)
 }
 
 /// Why the file could not be made.
-pub(crate) fn cannot_make(plan: &Plan, error: io::Error) -> PidFileError {
+pub(crate) fn cannot_make(plan: &Plan<'_>, error: io::Error) -> PidFileError {
     if sys::is_name_too_long(&error) {
-        return name_too_long(&plan.path);
+        return name_too_long(plan.path);
     }
     match error.kind() {
         io::ErrorKind::PermissionDenied
@@ -153,12 +140,12 @@ pub(crate) fn cannot_make(plan: &Plan, error: io::Error) -> PidFileError {
         | io::ErrorKind::NotADirectory
         | io::ErrorKind::NotFound
         | io::ErrorKind::AlreadyExists => blame_directory(plan, error),
-        _ => PidFileError::io("create", &plan.path, error),
+        _ => PidFileError::io("create", plan.path, error),
     }
 }
 
 /// The directory is in the way: how, and what to do about it.
-fn blame_directory(plan: &Plan, error: io::Error) -> PidFileError {
+fn blame_directory(plan: &Plan<'_>, error: io::Error) -> PidFileError {
     const CHOOSE: &str = "choose another with dir = \"...\"";
     let directory = plan.directory();
     let user = sys::current_user();

@@ -9,6 +9,7 @@ use crate::guard::PidGuard;
 use crate::location::Location;
 use crate::plan::{OnSignal, Plan, Settings};
 use crate::status::{self, Status};
+use crate::sys::FullPath;
 use crate::unlocked;
 
 /// Which pidfile to acquire, and how. Building one touches nothing; [`acquire`](Self::acquire)
@@ -79,7 +80,7 @@ impl PidFile {
     pub fn at(path: impl AsRef<Path>) -> Self {
         Self {
             location: Location::at(path.as_ref()),
-            ..Self::default()
+            settings: Settings::default(),
         }
     }
 
@@ -92,7 +93,7 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn name(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.location.name = Some(name.as_ref().to_owned());
+        self.location.describe().name = Some(name.as_ref().to_owned());
         self
     }
 
@@ -116,7 +117,7 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
-        self.location.dir = Some(dir.as_ref().to_owned());
+        self.location.describe().dir = Some(dir.as_ref().to_owned());
         self
     }
 
@@ -129,7 +130,7 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn suffix(mut self, suffix: bool) -> Self {
-        self.location.without_suffix = !suffix;
+        self.location.describe().without_suffix = !suffix;
         self
     }
 
@@ -152,7 +153,7 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn temp_dir(mut self, temp_dir: bool) -> Self {
-        self.location.temp_dir = temp_dir;
+        self.location.describe().temp_dir = temp_dir;
         self
     }
 
@@ -340,7 +341,9 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn path(&self) -> Result<PathBuf, PidFileError> {
-        Ok(self.location.resolve()?.to_path_buf())
+        let mut room = None;
+        let path = self.location.resolve(&mut room)?;
+        Ok(path.to_path_buf())
     }
 
     /// Looks at the file and changes nothing; makes no concurrent start fail, which waits for it.
@@ -371,7 +374,8 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn status(&self) -> Result<Status, PidFileError> {
-        status::look(&self.plan()?)
+        let mut room = None;
+        status::look(&self.plan(&mut room)?)
     }
 
     /// Acquires the file: creates or takes it over, locks it and writes this process's PID.
@@ -415,7 +419,8 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn acquire(&self) -> Result<PidGuard, PidFileError> {
-        let plan = self.plan()?;
+        let mut room = None;
+        let plan = self.plan(&mut room)?;
         match plan.lock {
             true => acquire::acquire(&plan),
             false => unlocked::acquire(&plan),
@@ -447,21 +452,26 @@ impl PidFile {
     /// ```
     #[cfg(unix)]
     pub fn reserve(&self) -> Result<crate::Reservation, PidFileError> {
-        let mut plan = self.plan()?;
-        if !plan.lock {
+        self.settings.check()?;
+        if !self.settings.lock {
             return Err(PidFileError::configuration(
                 "a pidfile without a lock cannot be reserved: its PID is all there is",
             ));
         }
-        plan.settings.reentrant = false;
-        crate::reserve::reserve(plan)
+        let settings = Settings {
+            reentrant: false,
+            ..self.settings
+        };
+        let mut room = None;
+        let path = self.location.resolve(&mut room)?.clone();
+        crate::reserve::reserve(path, settings)
     }
 
-    fn plan(&self) -> Result<Plan, PidFileError> {
+    fn plan<'a>(&'a self, room: &'a mut Option<FullPath>) -> Result<Plan<'a>, PidFileError> {
         self.settings.check()?;
         Ok(Plan {
-            path: self.location.resolve()?,
-            settings: self.settings,
+            path: self.location.resolve(room)?,
+            settings: &self.settings,
         })
     }
 }

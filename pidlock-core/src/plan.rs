@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::error::PidFileError;
 use crate::sys::FullPath;
 
-#[derive(Debug)]
-pub(crate) struct Plan {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
     /// Absolute: a later change of the working directory does not move it.
-    pub(crate) path: FullPath,
-    pub(crate) settings: Settings,
+    pub(crate) path: &'a FullPath,
+    pub(crate) settings: &'a Settings,
 }
 
 /// How to acquire it.
@@ -79,17 +79,17 @@ impl Settings {
     }
 }
 
-impl Deref for Plan {
+impl Deref for Plan<'_> {
     type Target = Settings;
 
     fn deref(&self) -> &Settings {
-        &self.settings
+        self.settings
     }
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// The directory that the file is in.
-    pub(crate) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &'a Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 }

@@ -111,6 +111,7 @@ pub(crate) fn read(file: &File, size: Option<u64>) -> io::Result<Record> {
 ///
 /// One write covers the old text whole, then the file is shortened: no reader ever sees nothing,
 /// or a mixture, and a death in between leaves a valid record.
+#[inline]
 pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
     let mut old_len = usize::try_from(old_len).unwrap_or(usize::MAX);
     if old_len > MAX_LEN {
@@ -148,6 +149,7 @@ const SHORT: usize = 16;
 
 /// Puts a process's number into a text of line feeds, so that its record ends at `LONGEST`; returns
 /// where it begins.
+#[inline]
 fn put_before_line_feeds(pid: u32, text: &mut [u8; LONGEST + SHORT]) -> usize {
     let mut first = LONGEST - 1;
     let mut rest = pid;

@@ -9,9 +9,8 @@ use crate::cleanup::Claim;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::hold::Hold;
-use crate::plan::Plan;
-use crate::registry::Registry;
-use crate::sys::{self, SharedWord, ThisProcess};
+use crate::plan::{Plan, Settings};
+use crate::sys::{self, FullPath, SharedWord, ThisProcess};
 
 /// A pidfile that is locked and empty. Made by [`PidFile::reserve`](crate::PidFile::reserve).
 ///
@@ -35,7 +34,8 @@ use crate::sys::{self, SharedWord, ThisProcess};
 /// made by it can find its commit refused because the parent has given the file back.
 #[must_use = "if unused, the pidfile is given back at once"]
 pub struct Reservation {
-    plan: Plan,
+    path: FullPath,
+    settings: Settings,
     /// `None` only once it has been committed.
     hold: Option<Hold>,
     /// The PID of the process that has committed.
@@ -43,24 +43,27 @@ pub struct Reservation {
     forks: u32,
 }
 
-pub(crate) fn reserve(plan: Plan) -> Result<Reservation, PidFileError> {
+pub(crate) fn reserve(path: FullPath, settings: Settings) -> Result<Reservation, PidFileError> {
     let me = ThisProcess::current();
     let forks = sys::forks();
-    let committed = SharedWord::new()
-        .map_err(|error| PidFileError::io("share memory for", &plan.path, error))?;
-    match acquire::lock(&plan, me)? {
-        // Not to be had: a share of a hold is no reservation.
-        Locked::OurOwn(_) => Err(PidFileError::locked(&plan.path, Some(me.pid()))),
-        Locked::Free(free) => {
-            let (hold, _claim) = free.fill(&plan, me, Hold::clear)?;
-            Ok(Reservation {
-                plan,
-                hold: Some(hold),
-                committed,
-                forks,
-            })
-        }
+    let committed =
+        SharedWord::new().map_err(|error| PidFileError::io("share memory for", &path, error))?;
+    let plan = Plan {
+        path: &path,
+        settings: &settings,
+    };
+    let mut hold = None;
+    // Not to be had: a share of a hold is no reservation.
+    if let Locked::OurOwn(_) = acquire::lock(&plan, me, Hold::clear, &mut hold)? {
+        return Err(PidFileError::locked(&path, Some(me.pid())));
     }
+    Ok(Reservation {
+        path,
+        settings,
+        hold,
+        committed,
+        forks,
+    })
 }
 
 impl Reservation {
@@ -75,7 +78,7 @@ impl Reservation {
     /// ```
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.plan.path
+        &self.path
     }
 
     /// Writes the PID of the process that calls it, and makes it the owner.
@@ -97,29 +100,38 @@ impl Reservation {
     pub fn commit(mut self) -> Result<PidGuard, PidFileError> {
         let me = ThisProcess::current();
         let claim = Claim::begin(me);
-        claim.arm_anew(&self.plan);
-        if let Err(owner) = self.committed.set_once(me.pid()) {
-            return Err(PidFileError::locked(&self.plan.path, Some(owner)));
-        }
-        let Some(hold) = self.hold.take() else {
-            return Err(PidFileError::replaced(&self.plan.path));
+        let plan = Plan {
+            path: &self.path,
+            settings: &self.settings,
         };
-        let hold = hold.adopt(me, &claim)?;
-        let hold = Registry::of(me).enter(hold, &self.plan, &claim);
-        Ok(PidGuard::new(hold))
+        claim.arm_anew(&plan);
+        if let Err(owner) = self.committed.set_once(me.pid()) {
+            return Err(PidFileError::locked(&self.path, Some(owner)));
+        }
+        let adopted = match &mut self.hold {
+            Some(hold) => hold.adopt(me),
+            None => Err(PidFileError::replaced(&self.path)),
+        };
+        if let Err(error) = adopted {
+            // Given back, as far as it could be.
+            self.hold = None;
+            return Err(error);
+        }
+        Ok(PidGuard::new(claim.enter(&mut self.hold, &plan)))
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let Some(hold) = &self.hold else { return };
+        let Some(hold) = &mut self.hold else { return };
         // Who has set the word cannot lose the file to a commit that comes at this very moment, of
         // a child that was not counted.
         let alone = hold.owner().is_current()
             && self.forks == sys::forks()
             && self.committed.set_once(hold.owner().pid()).is_ok();
         if alone {
-            let _ = hold.release_unpublished(&Claim::begin(hold.owner()));
+            let _claim = Claim::begin(hold.owner());
+            let _ = hold.give_back();
         }
     }
 }

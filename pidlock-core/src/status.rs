@@ -2,11 +2,11 @@
 
 use std::io;
 
+use crate::cleanup::Registry;
 use crate::error::PidFileError;
 use crate::owner;
 use crate::plan::Plan;
 use crate::record::{self, Record};
-use crate::registry::Registry;
 use crate::sys::{self, Access, ThisProcess};
 use crate::trust;
 
@@ -44,25 +44,25 @@ pub enum Status {
     },
 }
 
-pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
-    let file = match sys::open(&plan.path, Access::Read) {
+pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
+    let file = match sys::open(plan.path, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Status::NoFile),
         Err(error) => {
             return Err(
-                match sys::stat_path(&plan.path)
+                match sys::stat_path(plan.path)
                     .ok()
                     .and_then(|stat| trust::unfit(stat.kind))
                 {
-                    Some(reason) => PidFileError::untrusted(&plan.path, reason),
-                    None => PidFileError::io("open", &plan.path, error),
+                    Some(reason) => PidFileError::untrusted(plan.path, reason),
+                    None => PidFileError::io("open", plan.path, error),
                 },
             );
         }
     };
-    let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", &plan.path, error))?;
+    let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", plan.path, error))?;
     if let Some(reason) = trust::unfit(stat.kind) {
-        return Err(PidFileError::untrusted(&plan.path, reason));
+        return Err(PidFileError::untrusted(plan.path, reason));
     }
     let me = ThisProcess::current();
     if Registry::of(me).holds(stat.id) {
@@ -71,13 +71,13 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
     // Shared, so that two looks do not take each other for a holder, and given back at once: a
     // start that meets it waits for it. Not by closing, which would leave it with a child that
     // another thread has just forked.
-    let lockable = |error| PidFileError::io("lock", &plan.path, error);
+    let lockable = |error| PidFileError::io("lock", plan.path, error);
     let locked = plan.lock && !sys::try_lock_shared(&file).map_err(lockable)?;
     let record = record::read(&file, Some(stat.size));
     if plan.lock && !locked {
         sys::unlock(&file).map_err(lockable)?;
     }
-    let record = record.map_err(|error| PidFileError::io("read", &plan.path, error))?;
+    let record = record.map_err(|error| PidFileError::io("read", plan.path, error))?;
     if locked {
         return Ok(Status::Locked {
             pid: record.pid().filter(|&pid| owner::can_be_holder(pid, me)),
@@ -89,7 +89,7 @@ pub(crate) fn look(plan: &Plan) -> Result<Status, PidFileError> {
     };
     match record {
         Record::Blank => Ok(Status::Empty),
-        Record::NotAPid(reason) => Err(PidFileError::unreadable(&plan.path, reason)),
+        Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
         // Our number, but not our hold: a predecessor's.
         Record::Pid(pid) if pid == me.pid() || !alive(pid) => Ok(Status::NotRunning { pid }),
         Record::Pid(pid) => Ok(Status::Running { pid }),

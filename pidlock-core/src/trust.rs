@@ -2,7 +2,6 @@
 //! put anything there.
 
 use std::io;
-use std::path::Path;
 
 use crate::error::{PidFileError, Quoted};
 use crate::plan::Plan;
@@ -24,9 +23,29 @@ pub(crate) fn at_path(path: &FullPath) -> Result<Option<Stat>, PidFileError> {
 
 /// Refuses what a pidfile cannot be: anything but a regular file with at most `max_links` names,
 /// and in a directory where others may make files, a file that others own.
+#[inline]
 pub(crate) fn check(
-    plan: &Plan,
-    path: &Path,
+    plan: &Plan<'_>,
+    path: &FullPath,
+    stat: &Stat,
+    max_links: u64,
+) -> Result<(), PidFileError> {
+    let is_plain = stat.kind == Kind::Regular && stat.links <= max_links;
+    if is_plain && is_ours(plan, stat.uid) {
+        return Ok(());
+    }
+    check_closely(plan, path, stat, max_links)
+}
+
+/// Root, the user that the plan names, and this one.
+fn is_ours(plan: &Plan<'_>, uid: u32) -> bool {
+    uid == 0 || Some(uid) == plan.uid || uid == sys::effective_uid()
+}
+
+#[cold]
+fn check_closely(
+    plan: &Plan<'_>,
+    path: &FullPath,
     stat: &Stat,
     max_links: u64,
 ) -> Result<(), PidFileError> {
@@ -40,15 +59,11 @@ pub(crate) fn check(
             stat.links
         ));
     }
-    let ours = |uid| uid == 0 || Some(uid) == plan.uid || uid == sys::effective_uid();
-    if ours(stat.uid) {
-        return Ok(());
-    }
     let directory = plan.directory();
     let place = sys::stat_directory(directory)
         .map_err(|error| PidFileError::directory(directory, "cannot be looked at", error))?;
     const SHARED: u32 = 0o1022; // sticky, or writable for group or others
-    if place.mode & SHARED == 0 && ours(place.uid) {
+    if place.mode & SHARED == 0 && is_ours(plan, place.uid) {
         return Ok(());
     }
     refuse(format!(

@@ -13,9 +13,9 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use crate::cleanup::Claim;
+use crate::cleanup::{Claim, Registry, Share};
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::hold::Hold;
@@ -23,7 +23,6 @@ use crate::opening;
 use crate::owner;
 use crate::plan::Plan;
 use crate::record::{self, Record};
-use crate::registry::Registry;
 use crate::sys::{self, Access, FullPath, Identity, PerProcess, ThisProcess};
 use crate::trust;
 
@@ -39,7 +38,7 @@ const ROUNDS: u32 = 10_000;
 /// through this; nothing in it waits.
 static TURN: PerProcess<Mutex<()>> = PerProcess::new();
 
-pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
+pub(crate) fn acquire(plan: &Plan<'_>) -> Result<PidGuard, PidFileError> {
     let me = ThisProcess::current();
     let claim = Claim::begin(me);
     let _turn = TURN.get(me).lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,27 +46,27 @@ pub(crate) fn acquire(plan: &Plan) -> Result<PidGuard, PidFileError> {
         return Ok(PidGuard::new(hold));
     }
     // Who is refused here has written nothing, and needs no right to.
-    if let Found::Alive(pid) = look(plan, me, &plan.path)? {
-        return Err(PidFileError::running(&plan.path, pid));
+    if let Found::Alive(pid) = look(plan, me, plan.path)? {
+        return Err(PidFileError::running(plan.path, pid));
     }
     claim.arm(plan);
-    let hold = take(plan, me)?;
+    let mut hold = Some(take(plan, me)?);
     sweep(plan, me);
-    Ok(PidGuard::new(Registry::of(me).enter(hold, plan, &claim)))
+    Ok(PidGuard::new(claim.enter(&mut hold, plan)))
 }
 
-fn our_own(plan: &Plan, me: ThisProcess) -> Result<Option<Arc<Hold>>, PidFileError> {
+fn our_own(plan: &Plan<'_>, me: ThisProcess) -> Result<Option<Share>, PidFileError> {
     // Under the table's mutex no hold comes or goes, so the number of a file that is in it cannot have
     // been another file's a moment before.
     let mut registry = Registry::of(me);
-    let Ok(found) = sys::stat_path(&plan.path) else {
+    let Ok(found) = sys::stat_path(plan.path) else {
         return Ok(None);
     };
     if plan.reentrant {
         return Ok(registry.share(found.id));
     }
     match registry.holds(found.id) {
-        true => Err(PidFileError::running(&plan.path, me.pid())),
+        true => Err(PidFileError::running(plan.path, me.pid())),
         false => Ok(None),
     }
 }
@@ -82,7 +81,7 @@ enum Found {
 
 /// Climbs over stale names until one can be taken, then comes down again, replacing one after the
 /// other.
-fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
+fn take(plan: &Plan<'_>, me: ThisProcess) -> Result<Hold, PidFileError> {
     let mut privates = vec![Private::write(plan, me, 0)?];
     let taken = climb(plan, me, &mut privates);
     if taken.is_err() {
@@ -93,7 +92,11 @@ fn take(plan: &Plan, me: ThisProcess) -> Result<Hold, PidFileError> {
     taken
 }
 
-fn climb(plan: &Plan, me: ThisProcess, privates: &mut Vec<Private>) -> Result<Hold, PidFileError> {
+fn climb(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    privates: &mut Vec<Private>,
+) -> Result<Hold, PidFileError> {
     for _ in 0..ROUNDS {
         let level = privates.len() - 1;
         let name = public_name(plan, level)?;
@@ -108,11 +111,11 @@ fn climb(plan: &Plan, me: ThisProcess, privates: &mut Vec<Private>) -> Result<Ho
             Linked::Taken => {
                 match look(plan, me, &name)? {
                     Found::Nothing => {}
-                    Found::Alive(pid) => return Err(PidFileError::running(&plan.path, pid)),
+                    Found::Alive(pid) => return Err(PidFileError::running(plan.path, pid)),
                     Found::Stale(..) if privates.len() == LEVELS => {
                         let why = "more processes than can be dealt with died while they took it \
                                    over; remove the files beside it whose names end with .t and a number";
-                        return Err(PidFileError::gave_up(&plan.path, why));
+                        return Err(PidFileError::gave_up(plan.path, why));
                     }
                     Found::Stale(..) => privates.push(Private::write(plan, me, level + 1)?),
                 }
@@ -124,13 +127,13 @@ fn climb(plan: &Plan, me: ThisProcess, privates: &mut Vec<Private>) -> Result<Ho
         }
     }
     let why = "other processes took and left it again and again meanwhile";
-    Err(PidFileError::gave_up(&plan.path, why))
+    Err(PidFileError::gave_up(plan.path, why))
 }
 
 /// With the topmost name taken: replaces those below it. `None` if one of them is not stale any
 /// more.
 fn come_down(
-    plan: &Plan,
+    plan: &Plan<'_>,
     me: ThisProcess,
     privates: &mut Vec<Private>,
 ) -> Result<Option<Hold>, PidFileError> {
@@ -160,7 +163,7 @@ fn come_down(
 
 /// For the process that has the name one level up: only it may replace this one.
 fn replace_if_still_stale(
-    plan: &Plan,
+    plan: &Plan<'_>,
     me: ThisProcess,
     name: &FullPath,
     private: &Private,
@@ -174,11 +177,11 @@ fn replace_if_still_stale(
     match fs::rename(&*private.name.0, &**name) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(PidFileError::io("replace the stale", &plan.path, error)),
+        Err(error) => Err(PidFileError::io("replace the stale", plan.path, error)),
     }
 }
 
-fn look(plan: &Plan, me: ThisProcess, name: &FullPath) -> Result<Found, PidFileError> {
+fn look(plan: &Plan<'_>, me: ThisProcess, name: &FullPath) -> Result<Found, PidFileError> {
     let file = match sys::open(name, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -210,7 +213,7 @@ enum Linked {
 }
 
 impl Private {
-    fn write(plan: &Plan, me: ThisProcess, level: usize) -> Result<Self, PidFileError> {
+    fn write(plan: &Plan<'_>, me: ThisProcess, level: usize) -> Result<Self, PidFileError> {
         let name = private_name(plan, me.pid(), level)?;
         let file = match opening::make(&name, plan.mode) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -222,14 +225,14 @@ impl Private {
         };
         let file = file.map_err(|error| opening::cannot_make(plan, error))?;
         let name = Removed(name);
-        let look_at = |error| PidFileError::io("look at", &plan.path, error);
+        let look_at = |error| PidFileError::io("look at", plan.path, error);
         let stat = sys::stat(&file).map_err(look_at)?;
-        let hold = Hold::new(plan.path.clone(), file, stat.id, me, plan.keep);
+        let hold = Hold::new(plan, file, stat.id, me);
         hold.write(plan, &stat)?;
         Ok(Self { hold, name })
     }
 
-    fn link(&self, plan: &Plan, public: &FullPath) -> Result<Linked, PidFileError> {
+    fn link(&self, plan: &Plan<'_>, public: &FullPath) -> Result<Linked, PidFileError> {
         match fs::hard_link(&*self.name.0, &**public) {
             Ok(()) => Ok(Linked::Ours),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -241,7 +244,7 @@ impl Private {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Linked::PrivateGone),
-            Err(error) => Err(PidFileError::io("link", &plan.path, error)),
+            Err(error) => Err(PidFileError::io("link", plan.path, error)),
         }
     }
 }
@@ -255,7 +258,7 @@ impl Drop for Removed {
     }
 }
 
-fn public_name(plan: &Plan, level: usize) -> Result<FullPath, PidFileError> {
+fn public_name(plan: &Plan<'_>, level: usize) -> Result<FullPath, PidFileError> {
     if level == 0 {
         return Ok(plan.path.clone());
     }
@@ -269,7 +272,7 @@ fn full(name: &Path) -> Result<FullPath, PidFileError> {
 }
 
 /// `.app.pid.12345-0.pidlock`: hidden, and beside the pidfile, for links do not cross file systems.
-fn private_name(plan: &Plan, pid: u32, level: usize) -> Result<FullPath, PidFileError> {
+fn private_name(plan: &Plan<'_>, pid: u32, level: usize) -> Result<FullPath, PidFileError> {
     let mut name = private_prefix(plan);
     name.push(format!("{pid}-{level}{PRIVATE_SUFFIX}"));
     full(&plan.directory().join(name))
@@ -277,7 +280,7 @@ fn private_name(plan: &Plan, pid: u32, level: usize) -> Result<FullPath, PidFile
 
 const PRIVATE_SUFFIX: &str = ".pidlock";
 
-fn private_prefix(plan: &Plan) -> OsString {
+fn private_prefix(plan: &Plan<'_>) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(plan.path.file_name().unwrap_or_default());
     prefix.push(".");
@@ -286,7 +289,7 @@ fn private_prefix(plan: &Plan) -> OsString {
 
 /// Removes the private files of processes that died before they had taken the name. Should one
 /// belong to a process that has just got that number, it finds it gone and writes another.
-fn sweep(plan: &Plan, me: ThisProcess) {
+fn sweep(plan: &Plan<'_>, me: ThisProcess) {
     let prefix = private_prefix(plan);
     let Ok(entries) = fs::read_dir(plan.directory()) else {
         return;
@@ -312,7 +315,7 @@ fn sweep(plan: &Plan, me: ThisProcess) {
 
 /// Removes a file that a process with this number left, if it is one: blank, where the process
 /// died before it could write, or with that number in it.
-fn remove_private(plan: &Plan, name: &FullPath, pid: u32) {
+fn remove_private(plan: &Plan<'_>, name: &FullPath, pid: u32) {
     let is_left_over = || -> Option<bool> {
         let file = sys::open(name, Access::Read).ok()?;
         let stat = sys::stat(&file).ok()?;

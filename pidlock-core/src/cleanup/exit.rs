@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::claims::Occasions;
-use super::slots::Slots;
+use super::process::Process;
 
 /// Has the pidfiles removed when the process exits. Once is enough.
 pub(super) fn register() {
@@ -24,13 +24,13 @@ pub(super) fn register() {
 /// Uses only what a signal handler may: some programs call `exit` from one.
 extern "C" fn at_exit() {
     // A forked child that exits has nothing to remove.
-    let Some(slots) = Slots::of_this_process() else {
+    let Some(process) = Process::peek() else {
         return;
     };
     // Not kept waiting by a signal that waits: the thread that it waits for may be the very one
     // that has called exit, from another handler.
-    if slots.claims.begin_anyway() {
-        slots.sweep(Occasions::EXIT);
-        slots.end_claim();
+    if process.claims.begin_anyway() {
+        process.slots.sweep(Occasions::EXIT);
+        process.end_claim();
     }
 }

@@ -1,30 +1,34 @@
-//! The guard's last will: what happens to the pidfile when the program ends without dropping its
-//! guard.
+//! What this process holds, and the last will of each hold: what happens to the pidfile when the
+//! program ends without dropping its guard.
 //!
-//! `claims.rs` decides who removes a file, so that exactly one does; `slots.rs` keeps what is to
-//! be removed where a signal handler can read it; `removal.rs` removes; `signal.rs` and `exit.rs`
-//! are the two occasions.
+//! `claims.rs` decides who removes a file, so that exactly one does; `slots.rs` keeps the holds where
+//! a signal handler can read them, and `registry.rs` finds them; `claim.rs` is how others take part,
+//! `share.rs` what they get; `removal.rs` removes; `signal.rs` and `exit.rs` are the two occasions.
 
-#[cfg(unix)]
+mod claim;
+#[cfg_attr(not(unix), expect(dead_code, reason = "there are no handlers"))]
 mod claims;
+mod process;
+mod registry;
+mod share;
+mod slots;
+pub(crate) use claim::Claim;
+pub(crate) use registry::Registry;
+pub(crate) use share::Share;
+
 #[cfg(unix)]
 mod exit;
 #[cfg(unix)]
 mod removal;
 #[cfg(unix)]
 mod signal;
-#[cfg(unix)]
-mod slots;
-#[cfg(unix)]
-pub(crate) use slots::{Claim, FreeSlots, Published};
 
 #[cfg(not(unix))]
 mod none;
 #[cfg(not(unix))]
-pub(crate) use none::{Claim, FreeSlots, Published};
+use none::{exit, removal, signal};
 
 /// The atomics that `claims.rs` is written with; its exhaustive test supplies others.
-#[cfg(unix)]
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicU32, Ordering};
 }

@@ -1,46 +1,23 @@
 //! For platforms where no signal ends a program: only the guard removes its file.
 
-use std::fs::File;
+pub(super) mod exit {
+    pub(in crate::cleanup) fn register() {}
+}
 
-use crate::plan::Plan;
-use crate::sys::{Identity, ThisProcess};
+pub(super) mod removal {
+    use crate::cleanup::claims::Occasions;
+    use crate::hold::Hold;
 
-pub(crate) struct Claim;
+    pub(in crate::cleanup) fn remove(_: &Hold, _: Occasions) {}
+}
 
-#[derive(Debug, Default)]
-pub(crate) struct FreeSlots;
+pub(super) mod signal {
+    use crate::plan::OnSignal;
 
-#[derive(Debug)]
-pub(crate) struct Published;
+    pub(in crate::cleanup) fn install(_: OnSignal) {}
 
-impl Claim {
-    pub(crate) fn begin(_: ThisProcess) -> Self {
-        Self
+    /// Never called, for nobody notes a signal.
+    pub(in crate::cleanup) fn die(_: i32) -> ! {
+        std::process::abort()
     }
-
-    pub(crate) fn arm(&self, plan: &Plan) {
-        // There is nothing that could be done about either.
-        let _ = (plan.on_signal, plan.at_exit);
-    }
-
-    pub(crate) fn is_armed(&self, _: &Plan) -> bool {
-        true
-    }
-
-    pub(crate) fn publish(
-        &self,
-        _: &mut FreeSlots,
-        _: &Plan,
-        _: &File,
-        _: Identity,
-        _: Option<u32>,
-    ) -> Option<Published> {
-        None
-    }
-
-    pub(crate) fn withdraw(&self, _: &Published) -> bool {
-        true
-    }
-
-    pub(crate) fn forget(&self, _: &Published, _: &mut FreeSlots) {}
 }

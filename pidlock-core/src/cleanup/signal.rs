@@ -8,7 +8,7 @@ use std::ptr;
 use libc::{SIGHUP, SIGINT, SIGTERM, c_int};
 
 use super::claims::{Begun, Occasions};
-use super::slots::Slots;
+use super::process::Process;
 use crate::plan::OnSignal;
 
 const SIGNALS: [c_int; 3] = [SIGTERM, SIGINT, SIGHUP];
@@ -78,15 +78,15 @@ extern "C" fn on_signal(signal: c_int) {
         return;
     }
     // A forked child inherits the handler, but nothing to remove.
-    let Some(slots) = Slots::of_this_process() else {
+    let Some(process) = Process::peek() else {
         die(signal)
     };
     let saved = errno();
-    match slots.claims.begin_by(signal) {
+    match process.claims.begin_by(signal) {
         // Removes nothing unless it is this one that dies: until then the files tell the truth.
-        Begun::First => slots.end_claim(),
+        Begun::First => process.end_claim(),
         Begun::Again => {
-            slots.sweep(Occasions::SIGNAL);
+            process.slots.sweep(Occasions::SIGNAL);
             die(signal);
         }
         Begun::TooLate => {}

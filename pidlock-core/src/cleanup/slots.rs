@@ -1,83 +1,95 @@
-//! What is to be removed, where a signal handler can read it: nothing here is ever freed or moved,
-//! and reading takes no lock.
+//! Where holds are kept, so that a signal handler can read them: nothing here is ever freed or
+//! moved, and reading takes no lock.
 
 #![allow(unsafe_code)]
 
-use std::array;
-use std::cell::UnsafeCell;
-use std::fmt;
-use std::fs::File;
-use std::os::fd::{AsRawFd, RawFd};
+use std::cell::{Cell, UnsafeCell};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use super::claims::{Claims, Occasions, Turn};
-use super::{exit, removal, signal};
-use crate::plan::{OnSignal, Plan};
-use crate::sys::{FullPath, Identity, PerProcess, ThisProcess};
+use super::claims::{Occasions, Turn};
+use super::removal;
+use crate::hold::Hold;
 
-/// A forked child has its own, empty: what its parent left is not its to remove.
-static SLOTS: PerProcess<Slots> = PerProcess::new();
-
-pub(super) struct Slots {
-    pub(super) claims: Claims,
-    /// A daemonizer may set all signals back to their defaults between its parent's hold and its
-    /// own, so each process installs once for itself.
-    installed: AtomicBool,
-    newest: AtomicPtr<Chunk>,
+/// A place for one hold.
+pub(super) struct Slot {
+    pub(super) turn: Turn,
+    /// How many shares of the hold are out.
+    pub(super) shares: AtomicU32,
+    /// The next one in the chain that it is in. For who has the registry only.
+    pub(super) next: Link,
+    hold: UnsafeCell<Option<Hold>>,
 }
 
-/// The slots of this process that nothing is published in. For those who publish and withdraw only,
-/// one at a time; no handler looks at it.
-#[derive(Default)]
-pub(crate) struct FreeSlots(Vec<&'static Slot>);
+pub(super) type Link = Cell<Option<&'static Slot>>;
 
-/// Slots come in chunks, so that 10,000 of them are 313 steps for the one who looks for those in
-/// use, and finding a free one is always one step.
-const CHUNK: usize = 32;
+// SAFETY: `turn` and `shares` are atomics. `next` is only touched by who has locked the registry that
+// the slot belongs to. `hold` is only touched as the methods below demand of their callers.
+unsafe impl Sync for Slot {}
 
+impl Slot {
+    fn new() -> Self {
+        Self {
+            turn: Turn::new(),
+            shares: AtomicU32::new(0),
+            next: Cell::new(None),
+            hold: UnsafeCell::new(None),
+        }
+    }
+
+    /// Puts a hold into it, which is taken from where it is.
+    ///
+    /// # Safety
+    ///
+    /// It is free, and the caller took it off the list of those.
+    pub(super) unsafe fn fill(&self, hold: &mut Option<Hold>) {
+        // SAFETY: nobody else looks at a slot that is on no list and not published, and there is nothing
+        // in it that would have to be dropped.
+        unsafe { ptr::copy_nonoverlapping(hold, self.hold.get(), 1) };
+        // SAFETY: what was there is in the slot now, and not to be dropped here.
+        unsafe { ptr::write(hold, None) };
+    }
+
+    /// The hold in it, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// Nobody takes or changes it meanwhile: the caller has a share of it, or the registry, or has
+    /// claimed its turn.
+    pub(super) unsafe fn hold(&self) -> Option<&Hold> {
+        // SAFETY: as the caller promises.
+        unsafe { (*self.hold.get()).as_ref() }
+    }
+
+    /// The same, to be changed or taken out.
+    ///
+    /// # Safety
+    ///
+    /// Nobody looks at it meanwhile: no share of it is out, it is off the registry's chains, and the
+    /// caller has claimed its turn or this is no process that looks at turns.
+    #[expect(clippy::mut_from_ref, reason = "the caller is alone with it")]
+    pub(super) unsafe fn hold_mut(&self) -> &mut Option<Hold> {
+        // SAFETY: as the caller promises.
+        unsafe { &mut *self.hold.get() }
+    }
+}
+
+/// Slots come in chunks, each as large as all before it: few programs need more than the first.
 struct Chunk {
-    slots: [Slot; CHUNK],
+    slots: Box<[Slot]>,
     older: *const Chunk,
 }
 
-struct Slot {
-    turn: Turn,
-    will: UnsafeCell<Option<Will>>,
-}
+/// How many slots there are at first.
+const FIRST: usize = 4;
 
-// SAFETY: `will` is only touched by who took the slot off the free list and has not published it
-// yet, or by who has claimed it since (`Turn::claim` lets one do so); both hand it on by the
-// release-acquire pairs of `Turn`.
-unsafe impl Sync for Slot {}
-
-/// How to remove one pidfile.
-#[derive(Debug)]
-pub(super) struct Will {
-    pub(super) path: FullPath,
-    pub(super) fd: RawFd,
-    pub(super) id: Identity,
-    pub(super) mark: Option<u32>,
-    pub(super) keep: bool,
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self {
-            claims: Claims::new(),
-            installed: AtomicBool::new(false),
-            newest: AtomicPtr::new(ptr::null_mut()),
-        }
-    }
+/// All slots of a process.
+#[derive(Default)]
+pub(super) struct Slots {
+    newest: AtomicPtr<Chunk>,
 }
 
 impl Slots {
-    /// This process's, if it has any. Takes no lock, allocates nothing and stores nothing.
-    pub(super) fn of_this_process() -> Option<&'static Self> {
-        SLOTS.peek()
-    }
-
     /// Removes what is to be removed on this occasion. Async-signal-safe.
     pub(super) fn sweep(&self, occasion: Occasions) {
         let mut chunk: *const Chunk = self.newest.load(Ordering::Acquire);
@@ -87,9 +99,9 @@ impl Slots {
                 if !slot.turn.claim(occasion) {
                     continue;
                 }
-                // SAFETY: claimed, so it is ours alone; whoever published it is done with it.
-                if let Some(will) = unsafe { &*slot.will.get() } {
-                    removal::remove(will, occasion);
+                // SAFETY: its turn is claimed.
+                if let Some(hold) = unsafe { slot.hold() } {
+                    removal::remove(hold, occasion);
                 }
                 // Stays claimed: its guard finds that it was beaten, and keeps the descriptor
                 // open, which others may be using by number.
@@ -98,148 +110,18 @@ impl Slots {
         }
     }
 
-    /// Ends a claim; dies of a signal that waited for this. Async-signal-safe.
-    pub(super) fn end_claim(&self) {
-        if let Some(noted) = self.claims.end() {
-            // Nobody is in the middle of anything: whatever there is to be removed is published.
-            self.sweep(Occasions::SIGNAL);
-            signal::die(noted);
-        }
-    }
-
+    /// More of them. For who has the registry only.
     #[cold]
-    fn new_slots(&self, free: &mut FreeSlots) -> &'static Slot {
+    pub(super) fn grow(&self) -> &'static [Slot] {
+        let newest = self.newest.load(Ordering::Relaxed);
+        // SAFETY: as in `sweep`.
+        let len = unsafe { newest.as_ref() }.map_or(FIRST, |newest| newest.slots.len() * 2);
         let chunk: &'static Chunk = Box::leak(Box::new(Chunk {
-            slots: array::from_fn(|_| Slot {
-                turn: Turn::new(),
-                will: UnsafeCell::new(None),
-            }),
-            older: self.newest.load(Ordering::Relaxed),
+            slots: (0..len).map(|_| Slot::new()).collect(),
+            older: newest,
         }));
-        // There is one list of free slots, and who has it is alone here.
         self.newest
             .store(ptr::from_ref(chunk).cast_mut(), Ordering::Release);
-        let [first, rest @ ..] = &chunk.slots;
-        free.0.extend(rest);
-        first
-    }
-}
-
-/// A stretch in which files are made or removed, and a signal waits for its end.
-pub(crate) struct Claim {
-    slots: &'static Slots,
-}
-
-impl Claim {
-    /// Begins one; they do not nest. If a signal is about to end the process, never returns.
-    pub(crate) fn begin(me: ThisProcess) -> Self {
-        let slots = SLOTS.get(me);
-        while !slots.claims.begin() {
-            // Microseconds before the end: there is nothing that may still be done.
-            thread::park();
-        }
-        Self { slots }
-    }
-
-    /// From now on a signal that comes finds a handler that waits for the end of this: to be called
-    /// before a file is made or written to.
-    pub(crate) fn arm(&self, plan: &Plan) {
-        match plan.on_signal {
-            OnSignal::Ignore => {}
-            OnSignal::Force => signal::install(OnSignal::Force),
-            OnSignal::Auto if self.slots.installed.load(Ordering::Acquire) => {}
-            OnSignal::Auto => {
-                signal::install(OnSignal::Auto);
-                // Not before: another thread would go on without. Twice does no harm.
-                self.slots.installed.store(true, Ordering::Release);
-            }
-        }
-    }
-
-    /// Whether there is nothing left to do for that.
-    pub(crate) fn is_armed(&self, plan: &Plan) -> bool {
-        match plan.on_signal {
-            OnSignal::Ignore => true,
-            OnSignal::Force => false,
-            OnSignal::Auto => self.slots.installed.load(Ordering::Acquire),
-        }
-    }
-
-    /// The same once more, for a process that may have set all signals back to their defaults since,
-    /// as daemonizers do.
-    pub(crate) fn arm_anew(&self, plan: &Plan) {
-        if plan.on_signal != OnSignal::Ignore {
-            signal::install(plan.on_signal);
-        }
-    }
-
-    /// From now on the file is removed on the occasions that the plan names; `None` if it names
-    /// none.
-    pub(crate) fn publish(
-        &self,
-        free: &mut FreeSlots,
-        plan: &Plan,
-        file: &File,
-        id: Identity,
-        mark: Option<u32>,
-    ) -> Option<Published> {
-        let on_signal = plan.on_signal != OnSignal::Ignore;
-        if !on_signal && !plan.at_exit {
-            return None;
-        }
-        let slot = free.0.pop().unwrap_or_else(|| self.slots.new_slots(free));
-        // SAFETY: off the free list and not yet published: nobody else looks at it.
-        unsafe {
-            *slot.will.get() = Some(Will {
-                path: plan.path.clone(),
-                fd: file.as_raw_fd(),
-                id,
-                mark,
-                keep: plan.keep,
-            })
-        };
-        slot.turn.publish(Occasions::new(on_signal, plan.at_exit));
-        if plan.at_exit {
-            exit::register();
-        }
-        Some(Published { slot })
-    }
-
-    /// Whether it is the caller who removes the file. If not, somebody else has, and neither the
-    /// descriptor nor the path are to be touched any more.
-    pub(crate) fn withdraw(&self, published: &Published) -> bool {
-        published.slot.turn.claim(Occasions::ANY)
-    }
-
-    /// The file is removed; what was published is forgotten.
-    pub(crate) fn forget(&self, published: &Published, free: &mut FreeSlots) {
-        let slot = published.slot;
-        // SAFETY: the caller has claimed it (`withdraw`), so it is the caller's alone.
-        unsafe { *slot.will.get() = None };
-        slot.turn.done();
-        free.0.push(slot);
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.slots.end_claim();
-    }
-}
-
-/// A file that is removed should the guard not come to it.
-pub(crate) struct Published {
-    slot: &'static Slot,
-}
-
-impl fmt::Debug for FreeSlots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FreeSlots").field(&self.0.len()).finish()
-    }
-}
-
-impl fmt::Debug for Published {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Published").finish_non_exhaustive()
+        &chunk.slots
     }
 }

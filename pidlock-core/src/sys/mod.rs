@@ -45,11 +45,6 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// Whether nothing has been done to the file between two looks at it, as far as they show.
-    pub(crate) fn is_as(&self, other: &Self) -> bool {
-        self.links == other.links && self.changed == other.changed
-    }
-
     /// Whether a start made the file, and has not come to more yet: `open_or_create` did, here or in
     /// a process that ended there. A FIFO or a second name is nothing that it makes.
     pub(crate) fn is_unfinished(&self) -> bool {

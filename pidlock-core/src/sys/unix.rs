@@ -15,7 +15,7 @@ pub(crate) use files::{
     try_lock_exclusive, try_lock_shared, unlock, write_all,
 };
 pub(crate) use identity::{
-    FileTime, identify_descriptor, identify_path, stat, stat_directory, stat_path,
+    FileTime, identify_descriptor, identify_path, shows, stat, stat_directory, stat_path,
 };
 pub(crate) use lineage::{PerProcess, ThisProcess, forks};
 pub(crate) use path::FullPath;

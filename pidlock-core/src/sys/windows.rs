@@ -51,6 +51,11 @@ impl FullPath {
     pub(crate) fn absolute(_: &Path) -> Option<Self> {
         None
     }
+
+    /// For `open_or_create`, which there is not here.
+    pub(crate) fn directory_mark(&self) -> u32 {
+        0
+    }
 }
 
 impl Deref for FullPath {
@@ -247,6 +252,13 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
 /// What is at the path, a symbolic link itself and not where it leads.
 pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
     stat(&open_to_ask(path, FILE_FLAG_OPEN_REPARSE_POINT)?)
+}
+
+/// Whether the path still names the file that was seen so, and nothing has been done to it since, as
+/// far as a look shows.
+pub(crate) fn shows(path: &Path, seen: &Stat) -> io::Result<bool> {
+    let there = stat_path(path)?;
+    Ok(there.id == seen.id && there.links == seen.links && there.changed == seen.changed)
 }
 
 /// Which file is at the path.

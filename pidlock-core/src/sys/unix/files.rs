@@ -3,11 +3,11 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_int, c_uint};
-use std::fs::{DirBuilder, File, Permissions};
-use std::io::{self, Seek, SeekFrom};
+use std::fs::{DirBuilder, File};
+use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, FileExt, fchown};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
     all(target_os = "linux", not(target_env = "musl")),
     target_os = "android"
 )))]
-use libc::open as raw_open;
+use libc::{lseek as raw_seek, open as raw_open};
 #[cfg(any(
     all(target_os = "linux", not(target_env = "musl")),
     target_os = "android"
 ))]
-use libc::open64 as raw_open;
+use libc::{lseek64 as raw_seek, open64 as raw_open};
 
 use super::path::FullPath;
 use crate::sys::Access;
@@ -48,6 +48,7 @@ pub(crate) fn open_new(path: &FullPath, mode: u32) -> io::Result<File> {
 /// Opens what is there, or creates it in the same call; then its mode has `UNFINISHED` in it. An
 /// error where that bit would be lost, and whenever the longer way may know better.
 #[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
 pub(crate) fn open_or_create(path: &FullPath, mode: u32) -> io::Result<File> {
     open_with(path, libc::O_RDWR | libc::O_CREAT, mode | UNFINISHED)
 }
@@ -66,7 +67,7 @@ fn open_with(path: &FullPath, flags: c_int, mode: u32) -> io::Result<File> {
     loop {
         // SAFETY: the path ends with a NUL and outlives the call, which reads it only. The mode is of
         // the type that C's promotion of arguments makes of any mode_t.
-        let fd = unsafe { raw_open(path.as_c_str().as_ptr(), flags | CAREFUL, mode as c_uint) };
+        let fd = unsafe { raw_open(path.as_ptr(), flags | CAREFUL, mode as c_uint) };
         if fd >= 0 {
             // SAFETY: just opened, and nobody else knows of it.
             let file = unsafe { File::from_raw_fd(fd) };
@@ -96,9 +97,10 @@ fn above_standard(file: File) -> File {
 }
 
 /// Removes the name. Async-signal-safe.
+#[inline]
 pub(crate) fn remove(path: &FullPath) -> io::Result<()> {
     // SAFETY: the path ends with a NUL and outlives the call, which reads it only.
-    let answer = unsafe { libc::unlink(path.as_c_str().as_ptr()) };
+    let answer = unsafe { libc::unlink(path.as_ptr()) };
     if answer != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -202,7 +204,8 @@ pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
 /// Marks an open file so that it can be told from every other, even from one that was opened at
 /// the same path later and got the same descriptor: by its offset, which all descriptors of one
 /// open file share, in children too (open(2)), and which nothing here uses for reading or writing.
-pub(crate) fn mark(mut file: &File, pid: u32) -> io::Result<u32> {
+#[inline]
+pub(crate) fn mark(file: &File, pid: u32) -> io::Result<u32> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Below 2 GiB, which every file system allows, and where hardly any program is by chance. The
     // PID keeps a child, who counts on from where its parent was, from using the same; the address
@@ -210,18 +213,38 @@ pub(crate) fn mark(mut file: &File, pid: u32) -> io::Result<u32> {
     let seed = (pid << 14) ^ (ptr::from_ref(&COUNT).addr() >> 2) as u32;
     let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(seed);
     let mark = 1 << 30 | count & ((1 << 30) - 1);
-    file.seek(SeekFrom::Start(mark.into())).map(|_| mark)
+    match seek(file, mark.into(), libc::SEEK_SET) {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(mark),
+    }
 }
 
 /// Whether the descriptor still is one of the file that was marked so.
-pub(crate) fn bears(mut file: &File, mark: u32) -> bool {
-    file.stream_position()
-        .is_ok_and(|offset| offset == u64::from(mark))
+#[inline]
+pub(crate) fn bears(file: &File, mark: u32) -> bool {
+    seek(file, 0, libc::SEEK_CUR) == i64::from(mark)
+}
+
+#[inline]
+fn seek(file: &File, offset: i64, whence: c_int) -> i64 {
+    // SAFETY: the descriptor is open, and the call takes nothing else but numbers.
+    unsafe { raw_seek(file.as_raw_fd(), offset, whence) }
 }
 
 /// Sets the permission bits exactly, whatever the umask.
+#[inline]
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(mode))
+    loop {
+        // SAFETY: the descriptor is open, and the call takes nothing else but numbers.
+        let answer = unsafe { libc::fchmod(file.as_raw_fd(), mode as libc::mode_t) };
+        if answer == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }
 
 /// Gives the file away; `None` keeps what is.

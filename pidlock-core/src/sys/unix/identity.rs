@@ -25,6 +25,7 @@ use super::path::FullPath;
 use crate::sys::{Identity, Kind, Stat};
 
 /// What the open file is.
+#[inline]
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     // SAFETY: the descriptor is open, and fstat writes to the buffer only.
     ask(|buffer| unsafe { fstat(file.as_raw_fd(), buffer) }).map(|raw| digest(&raw))
@@ -35,14 +36,23 @@ pub(crate) fn stat_path(path: &FullPath) -> io::Result<Stat> {
     lstat_raw(path).map(|raw| digest(&raw))
 }
 
+/// Whether the path still names the file that was seen so, and nothing has been done to it since, as
+/// far as a look shows.
+#[inline]
+pub(crate) fn shows(path: &FullPath, seen: &Stat) -> io::Result<bool> {
+    let there = digest(&lstat_raw(path)?);
+    Ok(there.id == seen.id && there.links == seen.links && there.changed == seen.changed)
+}
+
 /// What a directory is, wherever the path leads.
 pub(crate) fn stat_directory(path: &Path) -> io::Result<Stat> {
     let path = FullPath::resolve(path)?;
     // SAFETY: the path ends with a NUL and outlives the call; stat writes to the buffer only.
-    ask(|buffer| unsafe { follow(path.as_c_str().as_ptr(), buffer) }).map(|raw| digest(&raw))
+    ask(|buffer| unsafe { follow(path.as_ptr(), buffer) }).map(|raw| digest(&raw))
 }
 
 /// Which file is at the path. Async-signal-safe.
+#[inline]
 pub(crate) fn identify_path(path: &FullPath) -> io::Result<Identity> {
     lstat_raw(path).map(|raw| identity(&raw))
 }
@@ -53,11 +63,13 @@ pub(crate) fn identify_descriptor(fd: RawFd) -> io::Result<Identity> {
     ask(|buffer| unsafe { fstat(fd, buffer) }).map(|raw| identity(&raw))
 }
 
+#[inline]
 fn lstat_raw(path: &FullPath) -> io::Result<RawStat> {
     // SAFETY: the path ends with a NUL and outlives the call; lstat writes to the buffer only.
-    ask(|buffer| unsafe { lstat(path.as_c_str().as_ptr(), buffer) })
+    ask(|buffer| unsafe { lstat(path.as_ptr(), buffer) })
 }
 
+#[inline]
 fn ask(call: impl FnOnce(*mut RawStat) -> libc::c_int) -> io::Result<RawStat> {
     let mut buffer = MaybeUninit::uninit();
     if call(buffer.as_mut_ptr()) != 0 {
@@ -76,6 +88,7 @@ fn identity(raw: &RawStat) -> Identity {
     }
 }
 
+#[inline]
 #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
 fn digest(raw: &RawStat) -> Stat {
     let kind = match raw.st_mode & libc::S_IFMT {

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -10,9 +10,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
 use std::sync::Arc;
 
-/// An absolute path, shared by all who need it. Bytes without a NUL but the one at the end.
+/// An absolute path. Bytes without a NUL but the one at the end.
 #[derive(Clone)]
-pub(crate) struct FullPath(Arc<[u8]>);
+pub(crate) struct FullPath {
+    /// Nearly all are short: no memory has to be asked for, which costs more than copying these.
+    short: [u8; SHORT],
+    /// Where it is not; then the other is empty.
+    long: Option<Arc<[u8]>>,
+    directory_mark: u32,
+}
+
+/// The longest of the short, with its NUL, in bytes.
+const SHORT: usize = 64;
 
 impl FullPath {
     /// Resolves a relative path against the working directory; an absolute one is what it is.
@@ -27,25 +36,48 @@ impl FullPath {
     }
 
     /// `None` if the path is relative, or contains a NUL.
+    #[inline]
     pub(crate) fn absolute(path: &Path) -> Option<Self> {
         let path = path.as_os_str().as_bytes();
-        if !path.starts_with(b"/") || contains_nul(path) {
+        if path.first() != Some(&b'/') || contains_nul(path) {
             return None;
         }
-        let mut short = [0; 256];
-        Some(Self(match short.get_mut(..=path.len()) {
-            Some(with_nul) => {
-                with_nul[..path.len()].copy_from_slice(path);
-                Arc::from(&*with_nul)
+        let mut short = [0; SHORT];
+        // One less, for the NUL.
+        let long = match short[1..].get(..path.len()) {
+            Some(_) => {
+                short[..path.len()].copy_from_slice(path);
+                None
             }
-            None => [path, &[0]].concat().into(),
-        }))
+            None => Some([path, &[0]].concat().into()),
+        };
+        let name = path.len() - after_last_slash(path);
+        Some(Self {
+            short,
+            long,
+            directory_mark: mark(&path[..path.len() - name]),
+        })
     }
 
-    pub(crate) fn as_c_str(&self) -> &CStr {
+    /// A number for the directory. Two may have the same.
+    pub(crate) fn directory_mark(&self) -> u32 {
+        self.directory_mark
+    }
+
+    /// With a NUL at the end, for the system.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *const c_char {
+        let bytes = match &self.long {
+            None => self.short.as_ptr(),
+            Some(bytes) => bytes.as_ptr(),
+        };
+        bytes.cast()
+    }
+
+    fn as_c_str(&self) -> &CStr {
         // SAFETY: `absolute`, which makes all of them, puts one NUL at the end and lets none in before
         // it; the bytes are never changed.
-        unsafe { CStr::from_bytes_with_nul_unchecked(&self.0) }
+        unsafe { CStr::from_ptr(self.as_ptr()) }
     }
 }
 
@@ -55,11 +87,49 @@ fn contains_nul(text: &[u8]) -> bool {
     !found.is_null()
 }
 
+/// Where the last component of an absolute path begins.
+fn after_last_slash(path: &[u8]) -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: memrchr reads as many bytes as the slice has.
+        let slash = unsafe { libc::memrchr(path.as_ptr().cast(), c_int::from(b'/'), path.len()) };
+        slash.addr() + 1 - path.as_ptr().addr()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        path.iter()
+            .rposition(|&byte| byte == b'/')
+            .map_or(0, |slash| slash + 1)
+    }
+}
+
+/// As FNV-1a does it with bytes, by eight: this is done for each start.
+fn mark(directory: &[u8]) -> u32 {
+    let mix = |mark: u64, part: u64| (mark ^ part).wrapping_mul(0x0100_0000_01b3);
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    // What the last eight bytes share with those before does no harm.
+    let last = directory.last_chunk().map_or_else(
+        || {
+            directory
+                .iter()
+                .fold(0, |word, &byte| word << 8 | u64::from(byte))
+        },
+        word,
+    );
+    let mut mark = mix(directory.len() as u64, last);
+    let mut rest = directory;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        mark = mix(mark, word(eight));
+        rest = behind;
+    }
+    (mark >> 32) as u32 ^ mark as u32
+}
+
 impl Deref for FullPath {
     type Target = Path;
 
     fn deref(&self) -> &Path {
-        Path::new(OsStr::from_bytes(&self.0[..self.0.len() - 1]))
+        Path::new(OsStr::from_bytes(self.as_c_str().to_bytes()))
     }
 }
 
@@ -75,11 +145,12 @@ mod tests {
 
     #[test]
     fn an_absolute_path_is_what_it_is() {
-        let long = format!("/{}", "long/".repeat(100));
-        for path in ["/a", "/", "/a/../b", "//a/./b/", "/run/my_app/a.pid", &long] {
-            let full = FullPath::resolve(Path::new(path)).expect("it is absolute");
-            assert_eq!(full.as_os_str(), path);
-            assert_eq!(full.as_c_str().to_bytes(), path.as_bytes());
+        let of_every_length = (0..300).map(|len| format!("/{}", "l".repeat(len)));
+        let others = ["/a/../b", "//a/./b/", "/run/my_app/a.pid"].map(String::from);
+        for path in of_every_length.chain(others) {
+            let full = FullPath::resolve(Path::new(&path)).expect("it is absolute");
+            assert_eq!(full.as_os_str(), &*path);
+            assert_eq!(full.clone().as_c_str().to_bytes(), path.as_bytes());
         }
     }
 

@@ -1,0 +1,62 @@
+//! A stretch in which files are made or removed, and a signal waits for its end.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use super::process::Process;
+use super::signal;
+use crate::plan::{OnSignal, Plan};
+use crate::sys::ThisProcess;
+
+pub(crate) struct Claim {
+    pub(super) process: &'static Process,
+}
+
+impl Claim {
+    /// Begins one; they do not nest. If a signal is about to end the process, never returns.
+    pub(crate) fn begin(me: ThisProcess) -> Self {
+        let process = Process::get(me);
+        while !process.claims.begin() {
+            // Microseconds before the end: there is nothing that may still be done.
+            thread::park();
+        }
+        Self { process }
+    }
+
+    /// From now on a signal that comes finds a handler that waits for the end of this: to be called
+    /// before a file is made or written to.
+    pub(crate) fn arm(&self, plan: &Plan<'_>) {
+        if self.is_armed(plan) {
+            return;
+        }
+        signal::install(plan.on_signal);
+        if plan.on_signal == OnSignal::Auto {
+            // Not before: another thread would go on without. Twice does no harm.
+            self.process.installed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether there is nothing left to do for that.
+    pub(crate) fn is_armed(&self, plan: &Plan<'_>) -> bool {
+        match plan.on_signal {
+            OnSignal::Ignore => true,
+            OnSignal::Force => false,
+            OnSignal::Auto => self.process.installed.load(Ordering::Acquire),
+        }
+    }
+
+    /// The same once more, for a process that may have set all signals back to their defaults since,
+    /// as daemonizers do.
+    #[cfg(unix)]
+    pub(crate) fn arm_anew(&self, plan: &Plan<'_>) {
+        if plan.on_signal != OnSignal::Ignore {
+            signal::install(plan.on_signal);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.process.end_claim();
+    }
+}

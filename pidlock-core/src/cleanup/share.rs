@@ -1,0 +1,129 @@
+//! Shares of a hold: a guard has one, and the last one that is given back releases the file.
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::atomic::Ordering;
+
+use super::claim::Claim;
+use super::claims::Occasions;
+use super::exit;
+use super::registry::Registry;
+use super::slots::Slot;
+use crate::error::PidFileError;
+use crate::hold::Hold;
+use crate::plan::{OnSignal, Plan};
+use crate::sys::Identity;
+
+/// A share of a hold that this process has, or that its parent had when it forked.
+pub(crate) struct Share(&'static Slot);
+
+impl Claim {
+    /// The first share of a new hold, which is taken from where it is, and removed on the occasions
+    /// that the plan names from now on.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub(crate) fn enter(&self, hold: &mut Option<Hold>, plan: &Plan<'_>) -> Share {
+        let id = hold.as_ref().expect("a hold to enter").id();
+        let mut registry = self.process.registry();
+        let slot = registry.take_free(&self.process.slots);
+        // SAFETY: free a moment ago, and nobody else has taken it.
+        unsafe { slot.fill(hold) };
+        slot.shares.store(1, Ordering::Relaxed);
+        registry.add(slot, id);
+        drop(registry);
+        slot.turn.publish(Occasions::new(
+            plan.on_signal != OnSignal::Ignore,
+            plan.at_exit,
+        ));
+        if plan.at_exit {
+            exit::register();
+        }
+        Share(slot)
+    }
+}
+
+impl Registry {
+    /// A share of this process's hold of this file, if it has one.
+    pub(crate) fn share(&mut self, id: Identity) -> Option<Share> {
+        let slot = self.find(id)?;
+        slot.shares.fetch_add(1, Ordering::Relaxed);
+        Some(Share(slot))
+    }
+}
+
+impl Share {
+    /// Gives it back, and says how that went.
+    pub(crate) fn close(self) -> Result<(), PidFileError> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: it is not used any more.
+        unsafe { this.leave() }
+    }
+
+    /// # Safety
+    ///
+    /// The share is not used after that.
+    unsafe fn leave(&self) -> Result<(), PidFileError> {
+        let (slot, id, owner) = (self.0, self.id(), self.owner());
+        let is_last = || slot.shares.fetch_sub(1, Ordering::AcqRel) == 1;
+        if !owner.is_current() {
+            // A forked child of the owner: closing is all that is its to do, and dropping does it.
+            if is_last() {
+                // SAFETY: no share is left in this process, whose registry knows nothing of the
+                // slot, and which never looks at its turn.
+                drop(unsafe { slot.hold_mut() }.take());
+            }
+            return Ok(());
+        }
+        let claim = Claim::begin(owner);
+        let mut registry = claim.process.registry();
+        if !is_last() {
+            return Ok(());
+        }
+        registry.remove(slot, id);
+        if !slot.turn.claim(Occasions::ANY) {
+            // The program is exiting, and has given the file back. The descriptor stays open: what
+            // has become of its number is not known any more.
+            return Ok(());
+        }
+        // SAFETY: no share is left, it is off the chains, and the turn is claimed.
+        let hold = unsafe { slot.hold_mut() };
+        let result = hold.as_mut().map_or(Ok(()), Hold::give_back);
+        *hold = None;
+        slot.turn.done();
+        registry.add_free(slot);
+        result
+    }
+}
+
+impl Deref for Share {
+    type Target = Hold;
+
+    fn deref(&self) -> &Hold {
+        // SAFETY: a share is out.
+        let hold = unsafe { self.0.hold() };
+        hold.expect("a hold that has shares is there")
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // SAFETY: that was its last use.
+        let _ = unsafe { self.leave() };
+    }
+}
+
+// No code of a user's runs while something is half done in a slot.
+impl UnwindSafe for Share {}
+impl RefUnwindSafe for Share {}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Share").field(&**self).finish()
+    }
+}
