@@ -94,7 +94,10 @@ impl Registry {
     #[cold]
     fn grow(&mut self) {
         let len = (self.chains.len() * 2).max(FIRST);
-        let old = mem::replace(&mut self.chains, vec![const { Cell::new(None) }; len]);
+        let old = mem::replace(
+            &mut self.chains,
+            (0..len).map(|_| Cell::new(None)).collect(),
+        );
         for chain in old {
             let mut next = chain.get();
             while let Some(slot) = next {

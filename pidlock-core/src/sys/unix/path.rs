@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -92,7 +92,7 @@ fn after_last_slash(path: &[u8]) -> usize {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         // SAFETY: memrchr reads as many bytes as the slice has.
-        let slash = unsafe { libc::memrchr(path.as_ptr().cast(), c_int::from(b'/'), path.len()) };
+        let slash = unsafe { libc::memrchr(path.as_ptr().cast(), b'/'.into(), path.len()) };
         slash.addr() + 1 - path.as_ptr().addr()
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
