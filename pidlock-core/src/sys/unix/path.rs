@@ -13,10 +13,10 @@ use std::sync::Arc;
 /// An absolute path. Bytes without a NUL but the one at the end.
 #[derive(Clone)]
 pub(crate) struct FullPath {
+    /// Where it is too long for the other, which is empty then.
+    long: Option<Arc<[u8]>>,
     /// Nearly all are short: no memory has to be asked for, which costs more than copying these.
     short: [u8; SHORT],
-    /// Where it is not; then the other is empty.
-    long: Option<Arc<[u8]>>,
     directory_mark: u32,
 }
 
