@@ -6,6 +6,7 @@ pub mod figures;
 pub mod python;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod stepper;
+pub mod victims;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

@@ -80,6 +80,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_mkdir, "mkdir"),
     (libc::SYS_mmap, "mmap"),
     (libc::SYS_munmap, "munmap"),
+    (libc::SYS_newfstatat, "newfstatat"),
     (libc::SYS_openat, "openat"),
     (libc::SYS_pread64, "pread64"),
     (libc::SYS_pwrite64, "pwrite64"),
@@ -217,6 +218,33 @@ impl Stepper {
             Stop::After(_) => {
                 self.answer(error);
                 Stop::After(call)
+            }
+            other => other,
+        }
+    }
+
+    /// What the call that it is before, or after, was given.
+    #[must_use]
+    pub fn arguments(&self) -> [u64; 6] {
+        let r = self.registers();
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
+    }
+
+    /// The call that it is before is not made, but this one, and what it answers is the answer.
+    pub fn make_instead(&mut self, number: libc::c_long, first: u64, second: u64) -> Stop {
+        assert!(self.inside_call, "it is before a call");
+        let before = self.registers();
+        let mut registers = before;
+        registers.orig_rax = u64::try_from(number).expect("a call");
+        (registers.rdi, registers.rsi) = (first, second);
+        ptrace::setregs(self.led, registers).expect("it stands still");
+        match self.step() {
+            Stop::After(_) => {
+                // A call leaves what it was given where it was.
+                let mut registers = self.registers();
+                (registers.rdi, registers.rsi) = (before.rdi, before.rsi);
+                ptrace::setregs(self.led, registers).expect("it stands still");
+                Stop::After(Call(before.orig_rax))
             }
             other => other,
         }

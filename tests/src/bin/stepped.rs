@@ -2,16 +2,16 @@
 //! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
 //! says how that went; and marks once more (5) before it ends.
 //!
-//! `stepped WHAT [--no-lock] [--settled] [--keep] [--files N] [--no-writing [--ignored]] PATH`:
-//! WHAT is
+//! `stepped WHAT [--no-lock] [--settled] [--keep] [--owner] [--files N] [--no-writing [--ignored]]
+//! PATH`: WHAT is
 //! `close`, `drop`: acquires, and gives back in this way;
 //! `second`, `share`: the same where this process already holds the file, without and with
 //! `reentrant(true)`;
 //! `reserve`: reserves and commits; `parent`, `child`: reserves, forks, and the child commits; the
 //! one named is the one that marks;
 //! `status`: looks. `--settled`: has held another file in this directory before, so that the next may
-//! be made in fewer calls. `--files` and `--no-writing` set limits first; `--ignored`: the signal is, that
-//! comes with the latter.
+//! be made in fewer calls. `--owner`: asks for another owner, as only root can. `--files` and
+//! `--no-writing` set limits first; `--ignored`: the signal is, that comes with the latter.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux {
@@ -34,6 +34,7 @@ mod linux {
                 "--no-lock" => settings.push(|file| file.lock(false)),
                 "--settled" => settles = true,
                 "--keep" => settings.push(|file| file.keep(true)),
+                "--owner" => settings.push(|file| file.uid(12).gid(34)),
                 "--files" => {
                     let number = arguments.next().expect("a number");
                     limits.push((Resource::Nofile, number.parse().expect("a number")));

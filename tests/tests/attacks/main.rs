@@ -6,4 +6,3 @@ mod others_files;
 mod paths;
 mod racing;
 mod terminal;
-mod victims;

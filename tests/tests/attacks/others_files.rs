@@ -8,11 +8,10 @@ use std::process::Command;
 
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::figures::Figures;
+use pidlock_tests::victims::Victims;
 use pidlock_tests::{
     ORDINARY_UID, Program, has_tool, is_root, skip, skip_for_this_user, stale_record, text,
 };
-
-use super::victims::Victims;
 
 /// All ways to start; each is refused, or gets in without touching what was in the way.
 fn start_in_every_way(path: &Path) {

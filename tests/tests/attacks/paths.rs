@@ -5,9 +5,8 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::victims::Victims;
 use pidlock_tests::{ORDINARY_UID, is_root, skip_for_this_user, stale_record, text};
-
-use super::victims::Victims;
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).expect("a directory");

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::figures::Figures;
+use pidlock_tests::victims::Victims;
 use pidlock_tests::{ORDINARY_UID, Program, is_root};
-
-use super::victims::Victims;
 
 /// How long each attack goes on in seconds.
 const SECONDS: &str = "PIDLOCK_STORM_SECONDS";

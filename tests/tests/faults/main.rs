@@ -13,3 +13,4 @@ mod orders;
 mod place;
 mod real;
 mod runs;
+mod swaps;

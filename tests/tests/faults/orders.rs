@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::{Call, Ending};
+use pidlock_tests::stepper::Ending;
 
 use super::cases::{Case, There};
 use super::place::{Checked, Place, check};
-use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each};
+use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_shared};
 
 /// How far a process goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,30 +24,6 @@ use To::{Calls, End, Taken};
 
 /// Which process, and how far.
 type Move = (usize, To);
-
-/// Calls that have to do with what processes share. Standing before any other is as good as
-/// standing before the next of these.
-fn is_shared(case: Case, call: Call) -> bool {
-    const SHARED: &[libc::c_long] = &[
-        libc::SYS_openat,
-        libc::SYS_flock,
-        libc::SYS_fstat,
-        libc::SYS_newfstatat,
-        libc::SYS_statx,
-        libc::SYS_fchmod,
-        libc::SYS_pread64,
-        libc::SYS_pwrite64,
-        libc::SYS_ftruncate,
-        libc::SYS_link,
-        libc::SYS_linkat,
-        libc::SYS_rename,
-        libc::SYS_unlink,
-        libc::SYS_getpgid,
-    ];
-    // It is closing that gives a lock back.
-    let gives_back = case.locks() && call.is(libc::SYS_close);
-    gives_back || SHARED.iter().any(|&number| call.is(number))
-}
 
 struct Process {
     case: Case,

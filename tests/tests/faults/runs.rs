@@ -76,6 +76,30 @@ impl Run {
     }
 }
 
+/// Calls that have to do with what processes share. Standing before any other is as good as
+/// standing before the next of these.
+pub(crate) fn is_shared(case: Case, call: Call) -> bool {
+    const SHARED: &[libc::c_long] = &[
+        libc::SYS_openat,
+        libc::SYS_flock,
+        libc::SYS_fstat,
+        libc::SYS_newfstatat,
+        libc::SYS_statx,
+        libc::SYS_fchmod,
+        libc::SYS_pread64,
+        libc::SYS_pwrite64,
+        libc::SYS_ftruncate,
+        libc::SYS_link,
+        libc::SYS_linkat,
+        libc::SYS_rename,
+        libc::SYS_unlink,
+        libc::SYS_getpgid,
+    ];
+    // It is closing that gives a lock back.
+    let gives_back = case.locks() && call.is(libc::SYS_close);
+    gives_back || SHARED.iter().any(|&number| call.is(number))
+}
+
 /// Does this with each of them, several at a time.
 pub(crate) fn each<T: Send>(all: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
     let all: Vec<T> = all.into_iter().collect();

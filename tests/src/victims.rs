@@ -5,11 +5,15 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use pidlock_tests::stale_record;
+use crate::stale_record;
+
+/// Those that can be linked to.
+pub const VICTIMS: [&str; 2] = ["stale", "blank"];
 
 /// A directory that only its owner may write to, with files that a careless program would take for
 /// a pidfile that is free: stale, or blank. Others may link to them, for they may write to them.
-pub(crate) struct Victims {
+#[derive(Debug)]
+pub struct Victims {
     dir: tempfile::TempDir,
     before: BTreeMap<PathBuf, Picture>,
 }
@@ -17,14 +21,21 @@ pub(crate) struct Victims {
 type Picture = (Vec<u8>, u64, u32, u32, u32, i64, i64);
 
 impl Victims {
-    pub(crate) fn new() -> Self {
+    /// As they are before the attack.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be made.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it makes files")]
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let at = |name: &str| dir.path().join(name);
         fs::write(at("stale"), stale_record()).expect("a file");
         fs::write(at("blank"), "").expect("a file");
         fs::create_dir(at("directory")).expect("a directory");
         fs::write(at("directory/document"), "precious").expect("a file");
-        for name in ["stale", "blank"] {
+        for name in VICTIMS {
             fs::set_permissions(at(name), Permissions::from_mode(0o646)).expect("a mode");
         }
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("a mode");
@@ -32,12 +43,19 @@ impl Victims {
         Self { dir, before }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Their directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// How many files were created, changed or removed.
-    pub(crate) fn harmed(&self) -> u64 {
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be seen.
+    #[must_use]
+    pub fn harmed(&self) -> u64 {
         let now = pictures(self.dir.path());
         let names = self.before.keys().chain(now.keys());
         let mut harmed: Vec<_> = names
