@@ -102,7 +102,11 @@ fn our_own(plan: &Plan<'_>, me: ThisProcess, file: &File) -> Result<Option<Share
         .id;
     let mut registry = Registry::of(me);
     if plan.reentrant {
-        return Ok(registry.share(id));
+        // Somebody may have moved it, and another thread of ours have taken it where it is now.
+        return match trust::path_names(&plan.path, id)? {
+            true => Ok(registry.share(id)),
+            false => Ok(None),
+        };
     }
     if registry.holds(id) {
         return Err(PidFileError::locked(plan.path, Some(me.pid())));

@@ -2,21 +2,25 @@
 //! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
 //! says how that went; and marks once more (5) before it ends.
 //!
-//! `stepped WHAT [--no-lock] [--settled] [--keep] [--owner] [--files N] [--no-writing [--ignored]]
-//! PATH`: WHAT is
+//! `stepped WHAT [--no-lock] [--settled] [--keep] [--owner] [--reentrant] [--beside] [--leaving]
+//! [--files N] [--no-writing [--ignored]] PATH`: WHAT is
 //! `close`, `drop`: acquires, and gives back in this way;
 //! `second`, `share`: the same where this process already holds the file, without and with
 //! `reentrant(true)`;
 //! `reserve`: reserves and commits; `parent`, `child`: reserves, forks, and the child commits; the
 //! one named is the one that marks;
 //! `status`: looks. `--settled`: has held another file in this directory before, so that the next may
-//! be made in fewer calls. `--owner`: asks for another owner, as only root can. `--files` and
+//! be made in fewer calls. `--owner`: asks for another owner, as only root can. Once there is
+//! PATH with the extension `other`, a second thread takes that file (`--beside`) or gives PATH back,
+//! which it held without a lock (`--leaving`), and it is said at the end how that went. `--files` and
 //! `--no-writing` set limits first; `--ignored`: the signal is, that comes with the latter.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
 
     use pidlock_core::{PidFile, PidFileError, PidGuard};
     use pidlock_tests::stepper::{be_led, mark};
@@ -29,12 +33,16 @@ mod linux {
         let mut settings: Vec<fn(PidFile) -> PidFile> = Vec::new();
         let mut limits = Vec::new();
         let mut settles = false;
+        let (mut beside, mut leaving) = (false, false);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--no-lock" => settings.push(|file| file.lock(false)),
                 "--settled" => settles = true,
                 "--keep" => settings.push(|file| file.keep(true)),
                 "--owner" => settings.push(|file| file.uid(12).gid(34)),
+                "--reentrant" => settings.push(|file| file.reentrant(true)),
+                "--beside" => beside = true,
+                "--leaving" => leaving = true,
                 "--files" => {
                     let number = arguments.next().expect("a number");
                     limits.push((Resource::Nofile, number.parse().expect("a number")));
@@ -55,6 +63,19 @@ mod linux {
             "share" => Some(file.clone().reentrant(true).acquire().expect("a start")),
             _ => None,
         };
+        let second = (beside || leaving).then(|| {
+            let held = leaving.then(|| file.clone().lock(false).acquire().expect("a start"));
+            let other = file.path().expect("a path").with_extension("other");
+            thread::spawn(move || {
+                while !other.exists() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                match held {
+                    Some(held) => held.close().map(|()| None),
+                    None => PidFile::at(other).acquire().map(Some),
+                }
+            })
+        });
         be_led();
         for (resource, limit) in limits {
             let limit = Rlimit {
@@ -88,6 +109,13 @@ mod linux {
                 let guard = inside(taken);
                 mark();
                 give_back(guard, what == "drop");
+            }
+        }
+        if let Some(second) = second {
+            let hold = second.join().expect("it ends");
+            match hold.and_then(|hold| hold.map_or(Ok(()), PidGuard::close)) {
+                Ok(()) => say("second sound"),
+                Err(error) => say(&format!("second unsound: {error}")),
             }
         }
         if let Some(first) = &first {

@@ -14,3 +14,4 @@ mod place;
 mod real;
 mod runs;
 mod swaps;
+mod threads;

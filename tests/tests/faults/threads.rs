@@ -1,0 +1,107 @@
+//! Two threads of one process: at any call of the one the other gets a hold of the
+//! very file that the first may have looked at just now.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use pidlock_tests::figures::Figures;
+use pidlock_tests::stepper::Ending;
+use pidlock_tests::{stale_record, text};
+
+use super::cases::{Case, There};
+use super::runs::{GIVEN_BACK, Moment, Run, TAKEN};
+
+/// Waits until the other thread has what it wants and is gone, or waits itself for what this one has.
+fn wait_for_other_thread(process: u32) {
+    let tasks = format!("/proc/{process}/task");
+    let waits = |thread: &Path| {
+        let call = text(&thread.join("syscall"));
+        call.split(' ').next() == Some(&libc::SYS_futex.to_string())
+    };
+    loop {
+        let others = fs::read_dir(&tasks)
+            .expect("it is there")
+            .map(|thread| thread.expect("a thread").path())
+            .filter(|thread| !thread.ends_with(process.to_string()));
+        if others.into_iter().all(|thread| waits(&thread)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Moves the stale file away after the call with this number, to where the other thread takes it
+/// over. Whether it came to that.
+fn move_away(case: Case, number: usize) -> bool {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let (path, other) = (at("app.pid"), at("app.other"));
+    fs::write(&path, stale_record()).expect("a stale file");
+    let inode = |path: &Path| fs::metadata(path).map(|file| file.ino()).ok();
+    let stale = inode(&path);
+    let mut run = Run::start(case, &path);
+    let mut calls = 0;
+    let (mut there, mut said) = (false, Vec::new());
+    let ending = loop {
+        match run.advance() {
+            Moment::After(_) => {
+                if calls == number {
+                    if inode(&path) != stale {
+                        return false;
+                    }
+                    fs::rename(&path, &other).expect("it is moved");
+                    wait_for_other_thread(run.stepper.pid());
+                }
+                calls += 1;
+            }
+            Moment::Mark(TAKEN) if calls <= number => return false,
+            Moment::Mark(TAKEN) => {
+                said.push(run.stepper.line());
+                there = path.exists();
+            }
+            Moment::Mark(GIVEN_BACK) => said.push(run.stepper.line()),
+            Moment::Mark(_) | Moment::Before(_) => {}
+            Moment::Ended(ending) => break ending,
+        }
+    };
+    said.push(run.stepper.line());
+    let what = format!("{case:?}, after call {number}: {said:?}, there: {there}");
+    assert_eq!(ending, Ending::Code(0), "{what}");
+    // In on a file of its own, or told that what it had locked before has gone.
+    assert_eq!(said[0], "in", "{what}");
+    assert_eq!(said[1] == "closed", there, "{what}");
+    let refused = said[2].starts_with("second unsound: ") && said[2].contains("already locked");
+    assert!(said[2] == "second sound" || refused, "{what}");
+    if !case.locks() {
+        assert!(there && !refused, "{what}");
+    }
+    true
+}
+
+#[test]
+fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
+    let mut moves = 0;
+    for arguments in [
+        "close --no-lock --beside",
+        "close --no-lock --reentrant --beside",
+        "close --reentrant --beside",
+    ] {
+        let case = Case {
+            there: There::Stale,
+            arguments,
+        };
+        let calls = (0..).take_while(|&number| move_away(case, number)).count();
+        assert!(calls > 3, "{case:?}: hardly a call");
+        moves += calls as u64;
+    }
+    Figures {
+        holds: moves,
+        faults: moves,
+        survived: moves,
+        ..Figures::default()
+    }
+    .record("files that go to another thread");
+}
