@@ -110,13 +110,25 @@ pub(crate) fn lock(
     ))
 }
 
-/// Looks at a locked file: is it the pidfile, may it be written to, and whose is it?
+/// Whom the record of a locked file names.
+enum Named {
+    /// Nobody, or nobody any more.
+    Nobody,
+    Running(u32),
+    /// This process, which has it by a hold that is not a lock.
+    Ourselves,
+}
+
+/// Looks at a locked file: whose is it, may it be written to, and is it the pidfile?
 fn judge(
     plan: &Plan<'_>,
     me: ThisProcess,
     opened: &Opened,
     stat: &Stat,
 ) -> Result<Verdict, PidFileError> {
+    // Before the path is looked at: who holds the file without a lock can remove it for as long as he
+    // lives, or is in the table.
+    let named = whom_it_names(plan, me, opened, stat);
     // No links: NFS may show a name for a moment after it went. And between the two looks nothing may
     // have been done to it: a file that somebody links here, takes away and links again would show
     // one name, that of the file that he means to have harmed.
@@ -127,47 +139,55 @@ fn judge(
         }
         _ => return Ok(Verdict::Gone),
     }
-    match opened.made {
-        true => opening::learn_owner(plan, stat),
-        false => trust::check(plan, plan.path, stat, 1)?,
+    match named? {
+        Named::Nobody => Ok(Verdict::Free),
+        Named::Running(pid) => Err(PidFileError::running(plan.path, pid)),
+        Named::Ourselves if !plan.reentrant => Err(PidFileError::running(plan.path, me.pid())),
+        Named::Ourselves => Ok(Registry::of(me)
+            .share(stat.id)
+            .map_or(Verdict::Gone, Verdict::OurOwn)),
     }
-    if stat.size == 0 {
-        return Ok(Verdict::Free);
-    }
-    judge_record(plan, me, opened, stat)
 }
 
-fn judge_record(
+/// An error if the file is not to be trusted, whomever it names.
+#[inline]
+fn whom_it_names(
     plan: &Plan<'_>,
     me: ThisProcess,
     opened: &Opened,
     stat: &Stat,
-) -> Result<Verdict, PidFileError> {
-    let record = record::read(&opened.file, Some(stat.size))
-        .map_err(|error| PidFileError::io("read", plan.path, error))?;
-    match record {
-        Record::Blank => Ok(Verdict::Free),
-        Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
-        Record::Pid(pid) if pid == me.pid() => judge_ourselves(plan, me, stat),
-        Record::Pid(pid) if contention::runs_on(pid, stat.modified.to_system_time()) => {
-            Err(PidFileError::running(plan.path, pid))
-        }
-        Record::Pid(_) => Ok(Verdict::Free),
+) -> Result<Named, PidFileError> {
+    match opened.made {
+        true => opening::learn_owner(plan, stat),
+        false => trust::check(plan, plan.path, stat, 1)?,
+    }
+    match stat.size {
+        0 => Ok(Named::Nobody),
+        _ => read_whom_it_names(plan, me, opened, stat),
     }
 }
 
-/// The file names our number. That is a predecessor's record where numbers repeat, as PID 1 does
-/// in a container that was restarted, unless we know that we wrote it.
-fn judge_ourselves(plan: &Plan<'_>, me: ThisProcess, stat: &Stat) -> Result<Verdict, PidFileError> {
-    let mut registry = Registry::of(me);
-    if plan.reentrant {
-        return Ok(registry
-            .share(stat.id)
-            .map_or(Verdict::Free, Verdict::OurOwn));
-    }
-    match registry.holds(stat.id) {
-        true => Err(PidFileError::running(plan.path, me.pid())),
-        false => Ok(Verdict::Free),
+fn read_whom_it_names(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    opened: &Opened,
+    stat: &Stat,
+) -> Result<Named, PidFileError> {
+    let record = record::read(&opened.file, Some(stat.size))
+        .map_err(|error| PidFileError::io("read", plan.path, error))?;
+    match record {
+        Record::Blank => Ok(Named::Nobody),
+        Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
+        // Our number is a predecessor's record where numbers repeat, as PID 1 does in a container that
+        // was restarted, unless we know that we wrote it.
+        Record::Pid(pid) if pid == me.pid() => match Registry::of(me).holds(stat.id) {
+            true => Ok(Named::Ourselves),
+            false => Ok(Named::Nobody),
+        },
+        Record::Pid(pid) => match contention::runs_on(pid, stat.modified.to_system_time()) {
+            true => Ok(Named::Running(pid)),
+            false => Ok(Named::Nobody),
+        },
     }
 }
 

@@ -103,7 +103,7 @@ fn our_own(plan: &Plan<'_>, me: ThisProcess, file: &File) -> Result<Option<Share
     let mut registry = Registry::of(me);
     if plan.reentrant {
         // Somebody may have moved it, and another thread of ours have taken it where it is now.
-        return match trust::path_names(&plan.path, id)? {
+        return match trust::path_names(plan.path, id)? {
             true => Ok(registry.share(id)),
             false => Ok(None),
         };

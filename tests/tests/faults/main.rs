@@ -6,6 +6,7 @@
 
 mod cases;
 mod deaths;
+mod departures;
 mod directory;
 mod errors;
 mod limits;

@@ -1,4 +1,4 @@
-//! Two threads of one process: at any call of the one the other gets a hold of the
+//! Two threads of one process: at any call of the one the other gets a hold, or gives one back, of the
 //! very file that the first may have looked at just now.
 
 use std::fs;
@@ -104,4 +104,67 @@ fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
         ..Figures::default()
     }
     .record("files that go to another thread");
+}
+
+/// The other thread gives back what it has without a lock, after the call with this number. Whether
+/// the first is in then; `None` if it does not come to that.
+fn give_back(case: Case, number: usize) -> Option<bool> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut run = Run::start(case, &path);
+    let mut calls = 0;
+    let (mut record, mut said) = (String::new(), Vec::new());
+    let ending = loop {
+        match run.advance() {
+            Moment::After(_) => {
+                if calls == number {
+                    fs::write(path.with_extension("other"), "").expect("a sign");
+                    wait_for_other_thread(run.stepper.pid());
+                }
+                calls += 1;
+            }
+            Moment::Mark(TAKEN) if calls <= number => return None,
+            Moment::Mark(TAKEN) => {
+                said.push(run.stepper.line());
+                record = text(&path);
+            }
+            Moment::Mark(GIVEN_BACK) => said.push(run.stepper.line()),
+            Moment::Mark(_) | Moment::Before(_) => {}
+            Moment::Ended(ending) => break ending,
+        }
+    };
+    said.push(run.stepper.line());
+    let what = format!("{case:?}, after call {number}: {said:?}, {record:?}");
+    assert_eq!(ending, Ending::Code(0), "{what}");
+    assert_eq!(said[2], "second sound", "{what}");
+    let inside = said[0] == "in";
+    if inside {
+        assert_eq!(record, format!("{}\n", run.stepper.pid()), "{what}");
+        assert_eq!(said[1], "closed", "{what}");
+    } else {
+        assert!(said[0].starts_with("refused: "), "{what}");
+    }
+    Some(inside)
+}
+
+#[test]
+fn who_follows_another_thread_that_has_no_lock_has_a_file() {
+    let mut figures = Figures::default();
+    for arguments in ["close --leaving", "close --reentrant --leaving"] {
+        let case = Case {
+            there: There::Held,
+            arguments,
+        };
+        let ends: Vec<bool> = (0..).map_while(|number| give_back(case, number)).collect();
+        let inside = ends.iter().filter(|&&inside| inside).count();
+        assert!(inside > 2, "{case:?}: {ends:?}");
+        figures += Figures {
+            holds: inside as u64,
+            faults: ends.len() as u64,
+            survived: ends.len() as u64,
+            ..Figures::default()
+        };
+    }
+    figures.record("holds without a lock that another thread gives back");
+    println!("{figures}");
 }

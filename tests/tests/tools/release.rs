@@ -183,14 +183,34 @@ fn stopping(environment: &Environment, path: &Path, body: &str) -> Program {
     Program::start(&mut command)
 }
 
-/// Between opening the file and locking it, one of us leaves and another comes.
+/// As long as one of us lives it takes its PID in a removed file for a holder's, besides.
+#[test]
+fn python_pid_excludes_in_every_hold() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let body = "import pid\ndir, name = os.path.split(path)\nwhile inside < 100:\n    \
+        file = pid.PidFile(name, piddir=dir, register_atexit=False)\n    \
+        try:\n        file.create()\n    except pid.PidFileError:\n        continue\n    \
+        enter(file.fh.fileno())\n    file.close()";
+    for keep in [false, true] {
+        let counted = storm(keep, "beside Python's pid", |path, oracle| {
+            python(environment, body, path, oracle)
+        });
+        assert_eq!(counted.removed, 0, "{counted:?}");
+        assert_whole("beside Python's pid", &counted);
+    }
+}
+
+/// Between opening the file and locking it, one of us leaves and another comes. At its end it removes
+/// whatever is at the path.
 #[test]
 fn python_pid_holds_a_removed_file_unless_we_keep_ours() {
     let Some(environment) = Environment::get() else {
         return;
     };
     let body = "fcntl.flock = stop('opened', fcntl.flock)\n\
-        try:\n    file.create()\n    print('in, names', os.fstat(file.fh.fileno()).st_nlink)\n\
+        try:\n    file.create()\n    print('in, names', os.fstat(file.fh.fileno()).st_nlink)\n    file.close()\n\
         except pid.PidFileError as error:\n    print(type(error).__name__)";
     for (keep, outcome) in [
         (false, "in, names 0\n"),
@@ -208,8 +228,9 @@ fn python_pid_holds_a_removed_file_unless_we_keep_ours() {
         first.finish();
         let second = file.acquire().expect("the first has left");
         assert_eq!(theirs.finish().1, outcome, "keep {keep}");
-        second.verify().expect("ours is whole");
-        second.close().expect("an end");
+        let told = |answer| matches!(answer, Err(PidFileError::Replaced { .. }));
+        assert_eq!(told(second.verify()), !keep);
+        assert_eq!(told(second.close()), !keep);
     }
 }
 

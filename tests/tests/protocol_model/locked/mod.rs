@@ -30,6 +30,9 @@ pub(crate) struct Locked {
     pub(crate) onlooker: bool,
     /// Who looks whether the path still names the file that was locked.
     pub(crate) second_look: [bool; PROCESSES],
+    /// Turned round: whether the path still names the file is looked at before it is read whom that
+    /// names.
+    pub(crate) looks_early: bool,
     /// Turned round: on release, the lock is given back before the file is removed.
     pub(crate) unlocks_first: bool,
 }
@@ -74,7 +77,7 @@ impl Model for Locked {
     }
 
     fn wrong(&self, state: &State) -> Option<&'static str> {
-        if self.second_look != [true; PROCESSES] || self.unlocks_first {
+        if self.second_look != [true; PROCESSES] || self.looks_early {
             // Nothing but what a user would call two holders.
             return (state.programs() > 1).then_some(TWO_HOLDERS);
         }
@@ -121,11 +124,7 @@ impl Locked {
             then.close(who);
             then
         };
-        let judge = if self.second_look[who] {
-            Next::LookAtFile
-        } else {
-            Next::Read
-        };
+        let is_there = state.path == file || !self.second_look[who];
         match process.next {
             Next::Start => step("acquire::acquire: starts", to(Next::Open)),
             Next::Open if state.path == NO_FILE => {
@@ -148,7 +147,7 @@ impl Locked {
             }
             Next::Lock | Next::LockAgain if state.is_free_for(who, file, Lock::Exclusive) => {
                 let what = "acquire::round: try_lock_exclusive: locked";
-                step(what, lock(Lock::Exclusive, judge));
+                step(what, lock(Lock::Exclusive, Next::LookAtFile));
             }
             Next::Lock | Next::LockAgain => {
                 let what = "acquire::round: try_lock_exclusive: busy";
@@ -200,35 +199,23 @@ impl Locked {
                 }
             }
             Next::LookAtFile => {
-                let (what, then) = match state.path == file {
-                    true => ("acquire::judge: stat: has its name", to(Next::LookAtPath)),
+                let (what, then) = match is_there {
+                    true => ("acquire::judge: stat: has its name", to(Next::Read)),
                     false => ("acquire::judge: stat: has no name", to(Next::UnlockGone)),
                 };
                 step(what, then);
-            }
-            Next::LookAtPath => {
-                let (what, then) = match state.path == file {
-                    true => ("acquire::judge: path_names: yes", to(Next::Read)),
-                    false => ("acquire::judge: path_names: no", to(Next::UnlockGone)),
-                };
-                step(what, then);
-            }
-            Next::UnlockGone => {
-                let mut then = lock(Lock::None, Next::Open);
-                then.close(who);
-                step("acquire::round: unlock, and goes round", then);
             }
             Next::Read => match state.text(file) {
                 // Ours, though this process does not hold it: a predecessor's.
                 Text::Process(other, _) if usize::from(other) != who => {
                     let mut then = to(Next::AskWhetherItRuns);
                     then.processes[who].read = state.text(file);
-                    step("acquire::judge: record::read: another's", then);
+                    step("acquire::whom_it_names: another", then);
                 }
                 _ => {
-                    let mut then = to(Next::Write);
-                    then.somebody_was_in = true;
-                    step("acquire::judge: record::read: free", then);
+                    let mut then = to(Next::LookAtPath);
+                    then.processes[who].read = Text::Blank;
+                    step("acquire::whom_it_names: nobody", then);
                 }
             },
             Next::AskWhetherItRuns => {
@@ -240,15 +227,32 @@ impl Locked {
                     _ => (false, false),
                 };
                 if alive {
-                    let what = "contention::runs_on: it does";
-                    step(what, to(Next::UnlockRefused));
+                    step("contention::runs_on: it does", to(Next::LookAtPath));
                 }
                 if !alive || !same {
-                    let mut then = to(Next::Write);
-                    then.somebody_was_in = true;
+                    let mut then = to(Next::LookAtPath);
                     then.processes[who].read = Text::Blank;
                     step("contention::runs_on: it does not, so stale", then);
                 }
+            }
+            Next::LookAtPath if !is_there && !self.looks_early => {
+                let mut then = to(Next::UnlockGone);
+                then.processes[who].read = Text::Blank;
+                step("acquire::judge: at_path: no", then);
+            }
+            Next::LookAtPath if process.read != Text::Blank => {
+                let what = "acquire::judge: at_path: yes, and it names who runs";
+                step(what, to(Next::UnlockRefused));
+            }
+            Next::LookAtPath => {
+                let mut then = to(Next::Write);
+                then.somebody_was_in = true;
+                step("acquire::judge: at_path: yes, and free", then);
+            }
+            Next::UnlockGone => {
+                let mut then = lock(Lock::None, Next::Open);
+                then.close(who);
+                step("acquire::round: unlock, and goes round", then);
             }
             Next::UnlockRefused => {
                 let mut then = lock(Lock::None, Next::Ended);

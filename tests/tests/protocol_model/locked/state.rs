@@ -67,9 +67,9 @@ pub(super) enum Next {
     LockAgain,
     // acquire::judge
     LookAtFile,
-    LookAtPath,
     Read,
     AskWhetherItRuns,
+    LookAtPath,
     UnlockGone,
     UnlockRefused,
     // It is in from here

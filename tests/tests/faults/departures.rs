@@ -1,0 +1,108 @@
+//! A process that holds the file by its number alone, without a lock, removes it and ends, between any
+//! two calls of a start. Python's `pid` does so at its end, when it has given its lock back.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use pidlock_tests::figures::Figures;
+use pidlock_tests::stepper::Ending;
+use pidlock_tests::text;
+
+use super::cases::{Case, There};
+use super::runs::{GIVEN_BACK, Moment, Run, TAKEN};
+
+/// It does so before the call with this number. Whether the start is in after that; `None` if it does
+/// not come to that.
+fn depart(case: Case, number: usize) -> Option<bool> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut holder = Holder::start();
+    fs::write(&path, format!("{}\n", holder.0.id())).expect("its file");
+    let mut run = Run::start(case, &path);
+    let mut calls = 0;
+    let (mut said, mut record) = (Vec::new(), String::new());
+    let ending = loop {
+        match run.advance() {
+            Moment::Before(_) => {
+                if calls == number {
+                    fs::remove_file(&path).expect("its file is there");
+                    holder.end();
+                }
+                calls += 1;
+            }
+            Moment::Mark(TAKEN) if calls <= number => return None,
+            Moment::Mark(TAKEN) => {
+                said.push(run.stepper.line());
+                record = text(&path);
+            }
+            Moment::Mark(GIVEN_BACK) => said.push(run.stepper.line()),
+            Moment::Mark(_) | Moment::After(_) => {}
+            Moment::Ended(ending) => break ending,
+        }
+    };
+    let what = format!("{case:?}, before call {number}: {said:?}, {record:?}");
+    assert_eq!(ending, Ending::Code(0), "{what}");
+    let inside = said[0] == "in";
+    if inside {
+        assert_eq!(record, format!("{}\n", run.stepper.pid()), "{what}");
+        assert_eq!(said[1], "closed", "{what}");
+    } else {
+        assert!(said[0].starts_with("refused: "), "{what}");
+    }
+    Some(inside)
+}
+
+/// A process that does nothing, until it is told to end.
+struct Holder(Child);
+
+impl Holder {
+    fn start() -> Self {
+        let mut command = Command::new("cat");
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
+        Self(command.spawn().expect("cat starts"))
+    }
+
+    fn end(&mut self) {
+        self.0.kill().expect("it is there");
+        self.0.wait().expect("it ends");
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn who_follows_one_that_removes_its_file_late_has_a_file() {
+    // Some rounds of waiting for its end are as good as all.
+    const CALLS: usize = 30;
+    let mut figures = Figures::default();
+    for arguments in [
+        "close",
+        "close --settled",
+        "close --keep",
+        "reserve",
+        "close --no-lock",
+    ] {
+        let case = Case {
+            there: There::Held,
+            arguments,
+        };
+        let departures: Vec<bool> = (0..CALLS)
+            .map_while(|number| depart(case, number))
+            .collect();
+        let inside = departures.iter().filter(|&&inside| inside).count();
+        assert!(inside > 2, "{case:?}: {departures:?}");
+        figures += Figures {
+            holds: inside as u64,
+            faults: departures.len() as u64,
+            survived: departures.len() as u64,
+            ..Figures::default()
+        };
+    }
+    figures.record("departures without a lock");
+    println!("{figures}");
+}
