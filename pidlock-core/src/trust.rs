@@ -9,14 +9,9 @@ use crate::sys::{self, FullPath, Identity, Kind, Stat};
 
 /// Whether the path still names this file.
 pub(crate) fn path_names(path: &FullPath, id: Identity) -> Result<bool, PidFileError> {
-    at_path(path).map(|there| there.is_some_and(|there| there.id == id))
-}
-
-/// What is at the path, if there is anything.
-pub(crate) fn at_path(path: &FullPath) -> Result<Option<Stat>, PidFileError> {
-    match sys::stat_path(path) {
-        Ok(there) => Ok(Some(there)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+    match sys::identify_path(path) {
+        Ok(there) => Ok(there == id),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(PidFileError::io("look at", path, error)),
     }
 }

@@ -146,11 +146,11 @@ impl Locked {
                 step("opening::make", then);
             }
             Next::Lock | Next::LockAgain if state.is_free_for(who, file, Lock::Exclusive) => {
-                let what = "acquire::round: try_lock_exclusive: locked";
+                let what = "acquire::lock: try_lock_exclusive: locked";
                 step(what, lock(Lock::Exclusive, Next::LookAtFile));
             }
             Next::Lock | Next::LockAgain => {
-                let what = "acquire::round: try_lock_exclusive: busy";
+                let what = "acquire::lock: try_lock_exclusive: busy";
                 step(what, to(Next::ReadBusy));
             }
             Next::ReadBusy => {
@@ -238,26 +238,26 @@ impl Locked {
             Next::LookAtPath if !is_there && !self.looks_early => {
                 let mut then = to(Next::UnlockGone);
                 then.processes[who].read = Text::Blank;
-                step("acquire::judge: at_path: no", then);
+                step("acquire::judge: shows: no", then);
             }
             Next::LookAtPath if process.read != Text::Blank => {
-                let what = "acquire::judge: at_path: yes, and it names who runs";
+                let what = "acquire::judge: shows: yes, and it names who runs";
                 step(what, to(Next::UnlockRefused));
             }
             Next::LookAtPath => {
                 let mut then = to(Next::Write);
                 then.somebody_was_in = true;
-                step("acquire::judge: at_path: yes, and free", then);
+                step("acquire::judge: shows: yes, and free", then);
             }
             Next::UnlockGone => {
                 let mut then = lock(Lock::None, Next::Open);
                 then.close(who);
-                step("acquire::round: unlock, and goes round", then);
+                step("acquire::lock: unlock, and goes round", then);
             }
             Next::UnlockRefused => {
                 let mut then = lock(Lock::None, Next::Ended);
                 then.close(who);
-                step("acquire::round: unlock, and refused", then);
+                step("acquire::let_go: unlock, and refused", then);
             }
             Next::Write => {
                 let mut then = to(Next::Hold);
@@ -275,11 +275,11 @@ impl Locked {
             Next::LookAtRelease if state.path != file => {
                 let mut then = to(Next::Close);
                 then.harm = true;
-                step("Hold::give_back: stat_path: replaced", then);
+                step("Hold::give_back: identify_path: replaced", then);
             }
             Next::LookAtRelease => {
                 let next = if keeps { Next::Empty } else { Next::Remove };
-                step("Hold::give_back: stat_path: its own", to(next));
+                step("Hold::give_back: identify_path: its own", to(next));
             }
             Next::Remove => {
                 let mut then = to(Next::Close);

@@ -301,10 +301,10 @@ impl Unlocked {
                 let mut then = state.clone();
                 then.harm = true;
                 then.end(who, Next::Ended);
-                step("Hold::give_back: stat_path: replaced", then);
+                step("Hold::give_back: identify_path: replaced", then);
             }
             Next::LookAtRelease => {
-                step("Hold::give_back: stat_path: its own", to(Next::Remove));
+                step("Hold::give_back: identify_path: its own", to(Next::Remove));
             }
             Next::Remove => {
                 let mut then = state.clone();
