@@ -24,6 +24,16 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Of faults that all went as promised.
+    #[must_use]
+    pub fn survived(faults: u64) -> Self {
+        Self {
+            faults,
+            survived: faults,
+            ..Self::default()
+        }
+    }
+
     /// Hands the figures of one test to the report, if there is one.
     ///
     /// # Panics

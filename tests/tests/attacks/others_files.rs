@@ -57,12 +57,7 @@ fn links_to_files_of_others_change_nothing_there() {
             }
         }
     }
-    Figures {
-        faults: attacks,
-        survived: attacks,
-        ..Figures::default()
-    }
-    .record("links to files of others");
+    Figures::survived(attacks).record("links to files of others");
 }
 
 /// Whoever may read the file may lock it; then we do not start, and do not name a wrong process.

@@ -1,13 +1,12 @@
 //! Death before and after every call.
 
-use std::sync::Mutex;
-
 use pidlock_tests::figures::Figures;
 use pidlock_tests::stepper::Ending;
 
 use super::cases::{CASES, Case, There};
 use super::place::{Checked, Place};
 use super::runs::{Moment, Run, TAKEN, each};
+use super::tally::Tally;
 
 /// Kills it at the moment with this number; `None` if it does not come to that. Says where that was.
 fn die(case: Case, number: usize, figures: &mut Figures) -> Option<(String, Checked)> {
@@ -58,29 +57,18 @@ fn check_after(place: &mut Place, rest: &str) -> Checked {
 
 #[test]
 fn death_at_any_call_lets_the_next_start_in_and_harms_nobody() {
-    let sum = Mutex::new((Figures::default(), Vec::new()));
+    let tally = Tally::default();
     each(CASES.iter().copied(), |case| {
-        let mut figures = Figures::default();
-        let mut wrong = Vec::new();
         for number in 0.. {
+            let mut figures = Figures::default();
             let Some((what, checked)) = die(case, number, &mut figures) else {
                 assert!(number > 1, "{case:?} made hardly a call");
                 break;
             };
-            figures.faults += 1;
-            match checked {
-                Ok(()) => figures.survived += 1,
-                Err(why) => wrong.push(format!("{what}: {why}")),
-            }
+            tally.add(&what, figures, checked);
         }
-        let mut sum = sum.lock().expect("no panic");
-        sum.0 += figures;
-        sum.1.extend(wrong);
     });
-    let (figures, wrong) = sum.into_inner().expect("no panic");
-    figures.record("death before and after every system call");
-    println!("{figures}");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    tally.finish("death before and after every system call");
 }
 
 /// Were it otherwise, half of the deaths above would be others than they seem.

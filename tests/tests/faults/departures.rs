@@ -98,9 +98,7 @@ fn who_follows_one_that_removes_its_file_late_has_a_file() {
         assert!(inside > 2, "{case:?}: {departures:?}");
         figures += Figures {
             holds: inside as u64,
-            faults: departures.len() as u64,
-            survived: departures.len() as u64,
-            ..Figures::default()
+            ..Figures::survived(departures.len() as u64)
         };
     }
     figures.record("departures without a lock");

@@ -1,13 +1,12 @@
 //! Errors at every call: what the caller is told, and that he is told nothing else than the truth.
 
-use std::sync::Mutex;
-
 use pidlock_tests::figures::Figures;
 use pidlock_tests::stepper::{Call, Ending};
 
 use super::cases::{CASES, Case, There};
 use super::place::{Checked, Place, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each};
+use super::tally::Tally;
 
 const ERRORS: &[i32] = &[
     libc::EINTR,
@@ -255,34 +254,23 @@ fn fail(case: Case, fault: Fault, figures: &mut Figures) -> Option<(String, Chec
 }
 
 fn test(way: Way, errors: &'static [i32], what: &str) {
-    let sum = Mutex::new((Figures::default(), Vec::new()));
+    let tally = Tally::default();
     // A parent that waits for its child does nothing else that a child does not.
     let jobs = CASES
         .iter()
         .filter(|case| !case.has("parent"))
         .flat_map(|&case| errors.iter().map(move |&error| (case, error)));
     each(jobs, |(case, error)| {
-        let mut figures = Figures::default();
-        let mut wrong = Vec::new();
         for number in 0.. {
             let fault = Fault { number, way, error };
+            let mut figures = Figures::default();
             let Some((what, checked)) = fail(case, fault, &mut figures) else {
                 break;
             };
-            figures.faults += 1;
-            match checked {
-                Ok(()) => figures.survived += 1,
-                Err(why) => wrong.push(format!("{what}: {why}")),
-            }
+            tally.add(&what, figures, checked);
         }
-        let mut sum = sum.lock().expect("no panic");
-        sum.0 += figures;
-        sum.1.extend(wrong);
     });
-    let (figures, wrong) = sum.into_inner().expect("no panic");
-    figures.record(what);
-    println!("{figures}");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    tally.finish(what);
 }
 
 #[test]

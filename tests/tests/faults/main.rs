@@ -15,4 +15,5 @@ mod place;
 mod real;
 mod runs;
 mod swaps;
+mod tally;
 mod threads;

@@ -2,7 +2,6 @@
 //! where it is put while others go on. No clock decides what meets what.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use pidlock_tests::figures::Figures;
 use pidlock_tests::stepper::Ending;
@@ -10,6 +9,7 @@ use pidlock_tests::stepper::Ending;
 use super::cases::{Case, There};
 use super::place::{Checked, Place, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_shared};
+use super::tally::Tally;
 
 /// How far a process goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,10 +123,7 @@ impl Scene {
         let mut processes: Vec<_> = (0..self.processes)
             .map(|_| Process::start(self.case, &place.path))
             .collect();
-        let mut figures = Figures {
-            faults: 1,
-            ..Figures::default()
-        };
+        let mut figures = Figures::default();
         let mut past_the_end = false;
         let first = self.first_is_in.then_some((0, Taken));
         let ends = (0..self.processes).map(|process| (process, End));
@@ -149,7 +146,6 @@ impl Scene {
                     .try_for_each(|process| process.checked)
             })
             .and_then(|()| place.check_free_but_for_names(false));
-        figures.survived = u64::from(checked.is_ok());
         Played {
             past_the_end,
             checked,
@@ -162,7 +158,7 @@ impl Scene {
 fn play_all(scenes: &[Scene], order: fn(usize, usize) -> Vec<Move>, what: &str) {
     /// More than anybody makes who does not go round and round.
     const CALLS: usize = 60;
-    let sum = Mutex::new((Figures::default(), Vec::new()));
+    let tally = Tally::default();
     let jobs = scenes
         .iter()
         .flat_map(|&scene| (1..CALLS).map(move |first| (scene, first)));
@@ -173,17 +169,11 @@ fn play_all(scenes: &[Scene], order: fn(usize, usize) -> Vec<Move>, what: &str) 
             if let (Ok(()), true) = (&played.checked, played.past_the_end) {
                 break;
             }
-            let mut sum = sum.lock().expect("no panic");
-            sum.0 += played.figures;
-            if let Err(why) = played.checked {
-                sum.1.push(format!("{scene:?}, {moves:?}: {why}"));
-            }
+            let name = format!("{scene:?}, {moves:?}");
+            tally.add(&name, played.figures, played.checked);
         }
     });
-    let (figures, wrong) = sum.into_inner().expect("no panic");
-    figures.record(what);
-    println!("{what}: {figures}");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    tally.finish(what);
 }
 
 const fn scene(

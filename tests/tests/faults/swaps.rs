@@ -4,7 +4,6 @@
 use std::fs::{self, Metadata, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use pidlock_core::{PidFile, PidGuard};
 use pidlock_tests::figures::Figures;
@@ -15,6 +14,7 @@ use pidlock_tests::{is_root, stale_record};
 use super::cases::{Case, There};
 use super::place::{Checked, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_shared};
+use super::tally::Tally;
 
 /// What is at the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ struct Life {
 
 impl Life {
     /// Swaps before the calls with these numbers; `None` if it does not come to both.
-    fn live(&self, at: [usize; 2], figures: &mut Figures) -> Option<Checked> {
+    fn live(&self, at: [usize; 2]) -> Option<(Figures, Checked)> {
         let shared = Shared::new(self.victim);
         shared.put(self.swaps[0]);
         let mut run = Run::start(self.case, &shared.path);
@@ -182,14 +182,12 @@ impl Life {
             .and_then(|()| check(ending == Ending::Code(0), || format!("{ending:?}")))
             .and_then(|()| check_words(taken, given_back, &shared.path))
             .and_then(|()| shared.check_next(self.case));
-        *figures += Figures {
+        let figures = Figures {
             holds: u64::from(taken == "in"),
-            faults: 1,
-            survived: u64::from(checked.is_ok()),
-            overlaps: 0,
             harmed,
+            ..Figures::default()
         };
-        Some(checked)
+        Some((figures, checked))
     }
 }
 
@@ -235,32 +233,20 @@ fn another_s_file_that_comes_and_goes_is_not_harmed() {
             swaps,
         })
     });
-    let sum = Mutex::new((Figures::default(), Vec::new()));
+    let tally = Tally::default();
     each(lives, |life| {
-        let mut figures = Figures::default();
-        let mut wrong = Vec::new();
         for first in 0.. {
-            let begin = figures.faults;
-            for second in first + 1.. {
-                let Some(checked) = life.live([first, second], &mut figures) else {
-                    break;
-                };
-                if let Err(why) = checked {
-                    wrong.push(format!("{life:?}, {first}, {second}: {why}"));
-                }
-            }
-            if figures.faults == begin {
+            let seconds = (first + 1..).map_while(|second| {
+                let (figures, checked) = life.live([first, second])?;
+                tally.add(&format!("{life:?}, {first}, {second}"), figures, checked);
+                Some(())
+            });
+            if seconds.count() == 0 {
                 break;
             }
         }
-        let mut sum = sum.lock().expect("no panic");
-        sum.0 += figures;
-        sum.1.extend(wrong);
     });
-    let (figures, wrong) = sum.into_inner().expect("no panic");
-    figures.record("files of others that come and go");
-    println!("{figures}");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let figures = tally.finish("files of others that come and go");
     // Some get in on a file of their own, some meet the other.
     assert!(
         figures.holds > 0 && figures.holds < figures.faults,

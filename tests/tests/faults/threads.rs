@@ -99,9 +99,7 @@ fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
     }
     Figures {
         holds: moves,
-        faults: moves,
-        survived: moves,
-        ..Figures::default()
+        ..Figures::survived(moves)
     }
     .record("files that go to another thread");
 }
@@ -160,9 +158,7 @@ fn who_follows_another_thread_that_has_no_lock_has_a_file() {
         assert!(inside > 2, "{case:?}: {ends:?}");
         figures += Figures {
             holds: inside as u64,
-            faults: ends.len() as u64,
-            survived: ends.len() as u64,
-            ..Figures::default()
+            ..Figures::survived(ends.len() as u64)
         };
     }
     figures.record("holds without a lock that another thread gives back");
