@@ -14,13 +14,14 @@ use super::tally::Tally;
 /// How far a process goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum To {
-    /// So many calls that others can see, or be seen by.
+    /// So many calls that others can see, or be seen by: a number that is chosen.
     Calls(usize),
+    OneCall,
     /// Until it is in, or was refused.
     Taken,
     End,
 }
-use To::{Calls, End, Taken};
+use To::{Calls, End, OneCall, Taken};
 
 /// Which process, and how far.
 type Move = (usize, To);
@@ -52,6 +53,9 @@ impl Process {
     /// Whether it came so far before its end. `others_inside`: while it goes, they stand still.
     fn go(&mut self, to: To, others_inside: bool) -> bool {
         let mut calls = 0;
+        if to == Calls(0) {
+            return true;
+        }
         for _ in 0..FOR_EVER {
             if self.ended {
                 return to == End;
@@ -62,7 +66,7 @@ impl Process {
             match moment {
                 Moment::Before(call) if is_shared(self.case, call) => {
                     calls += 1;
-                    if to == Calls(calls) {
+                    if to == Calls(calls) || to == OneCall {
                         return true;
                     }
                 }
@@ -74,7 +78,7 @@ impl Process {
                     let fine = self.inside || line.starts_with("refused: ");
                     self.expect(fine, &line);
                     calls += 1;
-                    if to == Taken || to == Calls(calls) {
+                    if to == Taken || to == Calls(calls) || to == OneCall {
                         return true;
                     }
                 }
@@ -111,8 +115,8 @@ struct Scene {
 
 /// How an order went.
 struct Played {
-    /// A process ended before it came to where it was to stop: there is nothing further on.
-    past_the_end: bool,
+    /// The first stop that its process did not live to see: there is nothing further on.
+    past_the_end: Option<usize>,
     checked: Checked,
     figures: Figures,
 }
@@ -124,16 +128,23 @@ impl Scene {
             .map(|_| Process::start(self.case, &place.path))
             .collect();
         let mut figures = Figures::default();
-        let mut past_the_end = false;
-        let first = self.first_is_in.then_some((0, Taken));
+        let (mut stop, mut past_the_end) = (0, None);
+        if self.first_is_in {
+            processes[0].go(Taken, false);
+        }
         let ends = (0..self.processes).map(|process| (process, End));
-        for (process, to) in first.into_iter().chain(moves.iter().copied()).chain(ends) {
+        for (process, to) in moves.iter().copied().chain(ends) {
             let others = processes.iter().enumerate();
             let others_inside = others
                 .filter(|(other, _)| *other != process)
                 .any(|(_, other)| other.inside);
             let came = processes[process].go(to, others_inside);
-            past_the_end |= !came && matches!(to, Calls(_));
+            if matches!(to, Calls(_)) {
+                if !came {
+                    past_the_end.get_or_insert(stop);
+                }
+                stop += 1;
+            }
         }
         processes
             .iter()
@@ -154,24 +165,56 @@ impl Scene {
     }
 }
 
-/// Plays all orders of a kind, for every pair of places to stop at.
-fn play_all(scenes: &[Scene], order: fn(usize, usize) -> Vec<Move>, what: &str) {
-    /// More than anybody makes who does not go round and round.
-    const CALLS: usize = 60;
+/// Who goes, and how far: to the first place to stop at that is chosen, the second, and so on.
+type Order = fn(&[usize]) -> Vec<Move>;
+
+impl Scene {
+    /// More calls than it makes, unless it waits.
+    fn most_calls(self) -> usize {
+        if self.case.locks() { 20 } else { 60 }
+    }
+
+    /// With the first places chosen, every choice of the others. Says which of these a process did not
+    /// get to, where that was so for one of the first.
+    fn play_from(
+        self,
+        order: Order,
+        stops: usize,
+        places: &mut Vec<usize>,
+        tally: &Tally,
+    ) -> Option<usize> {
+        let chosen = places.len();
+        if chosen == stops {
+            let moves = order(places);
+            let played = self.play(&moves);
+            if played.checked.is_err() || played.past_the_end.is_none() {
+                let what = format!("{self:?}, {moves:?}");
+                tally.add(&what, played.figures, played.checked);
+            }
+            return played.past_the_end;
+        }
+        for place in 0..self.most_calls() {
+            places.push(place);
+            let past_the_end = self.play_from(order, stops, places, tally);
+            places.pop();
+            match past_the_end {
+                Some(stop) if stop < chosen => return past_the_end,
+                Some(stop) if stop == chosen => break,
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// Plays an order with every choice of so many places to stop at.
+fn play_all(scenes: &[Scene], stops: usize, order: Order, what: &str) {
     let tally = Tally::default();
     let jobs = scenes
         .iter()
-        .flat_map(|&scene| (1..CALLS).map(move |first| (scene, first)));
+        .flat_map(|&scene| (0..scene.most_calls()).map(move |first| (scene, first)));
     each(jobs, |(scene, first)| {
-        for second in 1..CALLS {
-            let moves = order(first, second);
-            let played = scene.play(&moves);
-            if let (Ok(()), true) = (&played.checked, played.past_the_end) {
-                break;
-            }
-            let name = format!("{scene:?}, {moves:?}");
-            tally.add(&name, played.figures, played.checked);
-        }
+        scene.play_from(order, stops, &mut vec![first], &tally);
     });
     tally.finish(what);
 }
@@ -213,57 +256,85 @@ const fn hand_overs(processes: usize) -> [Scene; 4] {
 
 #[test]
 fn two_starts_in_any_order() {
-    let order = |i, j| vec![(0, Calls(i)), (1, Calls(j)), (0, End)];
-    play_all(&starts(2), order, "two starts, call by call");
+    let order: Order = |at| vec![(0, Calls(at[0])), (1, Calls(at[1])), (0, End)];
+    play_all(&starts(2), 2, order, "two starts, call by call");
 }
 
+/// One stands still three times, and so does the other in between.
+#[test]
+fn two_starts_in_any_order_of_their_parts() {
+    let order: Order = |at| {
+        vec![
+            (0, Calls(at[0])),
+            (1, Calls(at[1])),
+            (0, Calls(at[2])),
+            (1, End),
+        ]
+    };
+    let scenes = [
+        scene(There::Stale, "close", 2, false),
+        scene(There::Nothing, "close --settled", 2, false),
+    ];
+    play_all(&scenes, 3, order, "two starts, part by part");
+}
+
+/// Every order that there is: how far the start comes before each call of the end.
 #[test]
 fn an_end_and_a_start_in_any_order() {
-    let order = |i, j| vec![(0, Calls(i)), (1, Calls(j)), (0, End)];
-    play_all(&hand_overs(2), order, "a hand-over, call by call");
-    let order = |i, j| vec![(1, Calls(i)), (0, Calls(j)), (1, End)];
-    play_all(&hand_overs(2), order, "a hand-over, the start first");
+    let order: Order = |at| {
+        let parts = at.iter().flat_map(|&part| [(0, OneCall), (1, Calls(part))]);
+        parts.chain([(0, End)]).collect()
+    };
+    for scene in hand_overs(2) {
+        let calls = if scene.case.has("keep") { 4 } else { 3 };
+        play_all(&[scene], calls, order, "a hand-over, call by call");
+    }
 }
 
 /// The second stands between two calls while the first ends, and goes on before a third comes: who
 /// locks, without a second look, the file that has just been removed lets the third in beside it.
 #[test]
 fn an_end_and_two_starts_in_any_order() {
-    let order = |i, j| {
+    let order: Order = |at| {
         vec![
-            (0, Calls(i)),
-            (1, Calls(j)),
+            (0, Calls(at[0])),
+            (1, Calls(at[1])),
             (0, End),
             (1, Taken),
             (2, Taken),
         ]
     };
-    play_all(&hand_overs(3), order, "a hand-over to two, in turn");
-    let order = |i, j| {
+    play_all(&hand_overs(3), 2, order, "a hand-over to two, in turn");
+    let order: Order = |at| {
         vec![
-            (0, Calls(i)),
-            (1, Calls(j)),
+            (0, Calls(at[0])),
+            (1, Calls(at[1])),
             (2, Taken),
             (0, End),
             (1, Taken),
         ]
     };
-    play_all(&hand_overs(3), order, "a hand-over to two, the last first");
+    play_all(
+        &hand_overs(3),
+        2,
+        order,
+        "a hand-over to two, the last first",
+    );
 }
 
 /// The first takes a stale file over; where it first stands the second takes it, and where it
 /// stands next that one ends and the third takes it.
 #[test]
 fn a_start_that_two_others_overtake() {
-    let order = |i, j| {
+    let order: Order = |at| {
         vec![
-            (0, Calls(i)),
+            (0, Calls(at[0])),
             (1, Taken),
-            (0, Calls(j)),
+            (0, Calls(at[1])),
             (1, End),
             (2, Taken),
             (0, Taken),
         ]
     };
-    play_all(&starts(3), order, "a start that two overtake");
+    play_all(&starts(3), 2, order, "a start that two overtake");
 }
