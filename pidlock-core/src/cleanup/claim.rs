@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use super::process::Process;
 use super::signal;
@@ -17,8 +18,9 @@ impl Claim {
     pub(crate) fn begin(me: ThisProcess) -> Self {
         let process = Process::get(me);
         while !process.claims.begin() {
-            // Microseconds before the end: there is nothing that may still be done.
-            thread::park();
+            // Microseconds before the end: there is nothing that may still be done. Not parked, for
+            // which a thread that is at its own end has nothing left.
+            thread::sleep(Duration::from_secs(60));
         }
         Self { process }
     }

@@ -8,7 +8,8 @@
 //! `stack`: says whether it runs on the alternate stack;
 //! `other`: another thread gets SIGHUP, and handles it to the end;
 //! `exit`: another thread calls `exit` meanwhile, and the call is never made;
-//! `exit_here`: this one does, as a handler might that has interrupted it.
+//! `exit_here`: this one does, as a handler might that has interrupted it;
+//! `last`: another thread drops the first guard, as the very last thing that it does.
 //! HOW: `acquire`, `reserve`, `commit`, `drop` (the last that it holds), `exit` (with static
 //! guards), `15` (that signal).
 
@@ -45,11 +46,16 @@ mod linux {
             finishes: bool,
         },
         ExitHere,
+        /// Another thread drops a guard, and will wait for ever.
+        Last,
     }
 
     /// Between the thread in the call and the other one. No channels: one of them is in a handler.
     static BEGIN: AtomicBool = AtomicBool::new(false);
     static DONE: AtomicBool = AtomicBool::new(false);
+
+    /// The thread that drops a guard in the end, once it is about to.
+    static LAST: AtomicU32 = AtomicU32::new(0);
 
     pub(crate) fn main() {
         // SAFETY: sets this process's alarm clock (alarm(2)): whoever hangs is ended by it.
@@ -75,6 +81,9 @@ mod linux {
             .collect();
         let mut reserved = (how == "commit").then(|| PidFile::at(last).reserve().expect("a start"));
         let events: Vec<_> = events.split('+').map(parse).collect();
+        if events.iter().any(|event| matches!(event.what, What::Last)) {
+            HELD.lock().expect("no panic before").push(guards.remove(0));
+        }
         assert!(EVENTS.set(events).is_ok());
         NEXT.store(0, Ordering::SeqCst);
         match how.as_str() {
@@ -111,6 +120,10 @@ mod linux {
                 What::Other { finishes: false }
             }
             "exit_here" => What::ExitHere,
+            "last" => {
+                let _ = other_thread(die_with_guard);
+                What::Last
+            }
             signals => What::Signals(
                 signals
                     .split(',')
@@ -134,12 +147,65 @@ mod linux {
             }
             what();
             DONE.store(true, Ordering::SeqCst);
-            loop {
-                thread::park();
-            }
         });
         told.recv().expect("it is there");
         What::Other { finishes: true }
+    }
+
+    /// When this thread ends, after all that the standard library had for it is gone: in the last of
+    /// the rounds in which the C library calls destructors.
+    fn die_with_guard() {
+        static KEY: AtomicU32 = AtomicU32::new(0);
+        static ROUNDS_LEFT: AtomicU32 = AtomicU32::new(4);
+
+        extern "C" fn destroy(_: *mut c_void) {
+            if ROUNDS_LEFT.fetch_sub(1, Ordering::SeqCst) > 1 {
+                return call_at_end();
+            }
+            let guard = HELD.lock().expect("no panic before").pop();
+            // SAFETY: only asks.
+            #[allow(unsafe_code)]
+            let thread = unsafe { libc::gettid() };
+            LAST.store(thread.unsigned_abs(), Ordering::SeqCst);
+            drop(guard);
+        }
+
+        fn call_at_end() {
+            // SAFETY: the key is there; nobody looks at what the value points to.
+            #[allow(unsafe_code)]
+            let answer = unsafe {
+                libc::pthread_setspecific(KEY.load(Ordering::SeqCst), (&raw const KEY).cast())
+            };
+            assert_eq!(answer, 0, "a value");
+        }
+
+        let mut key = 0;
+        // SAFETY: the key is written to a place of ours, and the function lives as long as the program.
+        #[allow(unsafe_code)]
+        let answer = unsafe { libc::pthread_key_create(&mut key, Some(destroy)) };
+        assert_eq!(answer, 0, "a key");
+        KEY.store(key, Ordering::SeqCst);
+        call_at_end();
+    }
+
+    /// Until that thread waits for time to pass, or for another thread.
+    fn wait_until_it_waits() {
+        let waits = |call: &str| {
+            let calls = [
+                libc::SYS_clock_nanosleep,
+                libc::SYS_nanosleep,
+                libc::SYS_futex,
+            ];
+            calls.iter().any(|number| call == number.to_string())
+        };
+        loop {
+            let thread = LAST.load(Ordering::SeqCst);
+            let call = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall"));
+            if thread != 0 && call.is_ok_and(|call| call.split(' ').next().is_some_and(waits)) {
+                return;
+            }
+            thread::yield_now();
+        }
     }
 
     /// Called in each of the calls, perhaps in a handler.
@@ -171,6 +237,10 @@ mod linux {
                 while !finishes || !DONE.load(Ordering::SeqCst) {
                     thread::yield_now();
                 }
+            }
+            What::Last => {
+                BEGIN.store(true, Ordering::SeqCst);
+                wait_until_it_waits();
             }
             What::ExitHere => {
                 // SAFETY: not a thing that a handler may do, but some do; the C library is in the

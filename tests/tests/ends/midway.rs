@@ -142,6 +142,20 @@ fn a_signal_on_another_thread_waits_just_as_well() {
     }
 }
 
+/// The other cannot drop its guard any more, and waits for the end without what threads have to wait
+/// with.
+#[test]
+fn a_thread_that_drops_its_guard_at_its_very_end_waits_for_a_signal() {
+    row(
+        "flock:1:15+pwrite:1:last acquire",
+        4,
+        "errno kept\n",
+        TERM,
+        &[],
+    )
+    .check();
+}
+
 #[test]
 fn two_signals_on_two_threads_remove_everything_once() {
     row("unlink:2:other 15", 4, "", TERM, &[]).check();
