@@ -6,6 +6,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::process;
 use std::sync::atomic::Ordering;
 
 use super::claim::Claim;
@@ -52,7 +53,11 @@ impl Registry {
     /// A share of this process's hold of this file, if it has one.
     pub(crate) fn share(&mut self, id: Identity) -> Option<Share> {
         let slot = self.find(id)?;
-        slot.shares.fetch_add(1, Ordering::Relaxed);
+        if slot.shares.fetch_add(1, Ordering::Relaxed) == u32::MAX {
+            // Guards that are forgotten stay counted. Beginning anew would release the hold under
+            // those who have it; `Arc` does not go on either.
+            process::abort();
+        }
         Some(Share(slot))
     }
 }
@@ -125,5 +130,43 @@ impl RefUnwindSafe for Share {}
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Share").field(&**self).finish()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::mem;
+
+    use super::*;
+    use crate::PidFile;
+    use crate::sys::{self, FullPath, ThisProcess};
+
+    #[test]
+    fn a_count_that_would_begin_anew_ends_the_program() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = FullPath::resolve(&dir.path().join("app.pid")).expect("a path");
+        let share_once_too_often = || -> Option<()> {
+            let _guard = PidFile::at(&*path).acquire().ok()?;
+            let id = sys::identify_path(&path).ok()?;
+            let mut registry = Registry::of(ThisProcess::current());
+            // As if so many guards had been forgotten.
+            registry.find(id)?.shares.store(u32::MAX, Ordering::Relaxed);
+            registry.share(id).map(mem::forget)
+        };
+        // SAFETY: the child makes files and allocates, which glibc allows after a fork, and leaves by
+        // _exit.
+        let child = match unsafe { libc::fork() } {
+            0 => {
+                let shared = share_once_too_often().is_some();
+                // SAFETY: ends the child at once, running nothing of this program's.
+                unsafe { libc::_exit(shared.into()) }
+            }
+            child => child,
+        };
+        let mut status = 0;
+        // SAFETY: `status` is a valid int, and `child` is ours to wait for.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFSIGNALED(status), "{status}");
+        assert_eq!(libc::WTERMSIG(status), libc::SIGABRT);
     }
 }
