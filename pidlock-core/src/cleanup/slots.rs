@@ -24,8 +24,14 @@ pub(super) struct Slot {
 pub(super) type Link = Cell<Option<&'static Slot>>;
 
 // SAFETY: `turn` and `shares` are atomics. `next` is only touched by who has locked the registry that
-// the slot belongs to. `hold` is only touched as the methods below demand of their callers.
+// the slot belongs to. `hold` is only touched as the methods below demand of their callers, and a hold
+// may be looked at and taken by any thread, as is checked here.
 unsafe impl Sync for Slot {}
+
+const _: () = {
+    const fn goes_to_any_thread<T: Send + Sync>() {}
+    goes_to_any_thread::<Hold>();
+};
 
 impl Slot {
     fn new() -> Self {
