@@ -22,6 +22,10 @@ use crate::trust;
 /// this many in a row is no contention any more but somebody at work on the file.
 const ROUNDS: u32 = 1000;
 
+/// And so many may take as long as they do: where there is more to do than processors can, one round
+/// can last as long as otherwise a thousand, and in each of them somebody got further.
+const UNHURRIED: u32 = 50;
+
 /// How locking went that was no error.
 pub(crate) enum Locked {
     /// The file is locked, at its path, nobody else's, and has its new contents.
@@ -60,7 +64,7 @@ pub(crate) fn lock(
     new: &mut Option<Hold>,
 ) -> Result<Locked, PidFileError> {
     let mut patience = Patience::default();
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         // A file that is just being made has nobody yet who would remove it.
         let mut claim = Claim::begin(me);
         let Some(opened) = opening::open_or_make(plan, &claim)? else {
@@ -72,7 +76,7 @@ pub(crate) fn lock(
             drop(claim);
             match contention::wait(plan, me, &opened.file, &mut patience)? {
                 Contention::Over => {}
-                Contention::FileWent if patience.is_over() => break,
+                Contention::FileWent if patience.is_over() && round >= UNHURRIED => break,
                 Contention::FileWent => continue,
                 Contention::OurOwn(share) => return Ok(Locked::OurOwn(share)),
             }
@@ -94,7 +98,7 @@ pub(crate) fn lock(
             }
             Verdict::Gone => {
                 unlock(&opened);
-                if patience.is_over() {
+                if patience.is_over() && round >= UNHURRIED {
                     break;
                 }
             }
@@ -184,7 +188,7 @@ fn read_whom_it_names(
             true => Ok(Named::Ourselves),
             false => Ok(Named::Nobody),
         },
-        Record::Pid(pid) => match contention::runs_on(pid, stat.modified.to_system_time()) {
+        Record::Pid(pid) => match contention::runs_on(plan, pid, stat) {
             true => Ok(Named::Running(pid)),
             false => Ok(Named::Nobody),
         },

@@ -14,7 +14,7 @@ use crate::error::PidFileError;
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::sys::{self, ThisProcess};
+use crate::sys::{self, Stat, ThisProcess};
 use crate::trust;
 
 /// How long a holder may take to write its PID, or to remove the file, before it is refused as
@@ -82,11 +82,13 @@ pub(crate) fn wait(
 }
 
 /// Whether the process that a file names runs on, although the lock is free. One that was killed
-/// gives its locks back a moment before it is gone: some milliseconds on Linux.
-pub(crate) fn runs_on(pid: u32, written: Option<SystemTime>) -> bool {
+/// gives its locks back a moment before it is gone: some milliseconds on Linux. For a file that is
+/// not at its path any more nobody needs to wait, whatever the answer.
+pub(crate) fn runs_on(plan: &Plan<'_>, pid: u32, stat: &Stat) -> bool {
     let end = Instant::now() + HOLDER;
-    while owner::may_have_written(pid, written) {
-        if Instant::now() >= end {
+    while owner::may_have_written(pid, stat.modified.to_system_time()) {
+        let went = || trust::path_names(plan.path, stat.id).is_ok_and(|is_there| !is_there);
+        if Instant::now() >= end || went() {
             return true;
         }
         thread::sleep(Duration::from_millis(1));

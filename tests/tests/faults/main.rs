@@ -14,6 +14,7 @@ mod orders;
 mod place;
 mod real;
 mod runs;
+mod slow;
 mod swaps;
 mod tally;
 mod threads;
