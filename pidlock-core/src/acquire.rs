@@ -143,6 +143,16 @@ fn judge(
         }
         _ => return Ok(Verdict::Gone),
     }
+    // Those who may write to a file may link it anywhere (fs.protected_hardlinks, proc_sys_fs(5)). While
+    // they take such a link away there is an instant with one name less and the old time; who looks again
+    // when they are done finds nothing.
+    const OTHERS_WRITE: u32 = 0o022;
+    if !opened.made && stat.mode & OTHERS_WRITE != 0 {
+        sys::wait_for_changes_of_directory(plan.path);
+        if !sys::shows(plan.path, stat).unwrap_or(false) {
+            return Ok(Verdict::Gone);
+        }
+    }
     match named? {
         Named::Nobody => Ok(Verdict::Free),
         Named::Running(pid) => Err(PidFileError::running(plan.path, pid)),

@@ -12,7 +12,7 @@ pub(crate) use files::{
     UNFINISHED, abandon, bears, can_create_in, cannot_be_locked, create_directory, current_user,
     effective_uid, has_raised_privileges, is_about_what_was_there, is_lockless, is_name_too_long,
     mark, open, open_new, open_or_create, read_at, read_some_at, remove, set_mode, set_owner,
-    try_lock_exclusive, try_lock_shared, unlock, write_all,
+    try_lock_exclusive, try_lock_shared, unlock, wait_for_changes_of_directory, write_all,
 };
 pub(crate) use identity::{
     FileTime, identify_descriptor, identify_path, shows, stat, stat_directory, stat_path,

@@ -266,6 +266,9 @@ pub(crate) fn identify_path(path: &Path) -> io::Result<Identity> {
     stat_path(path).map(|stat| stat.id)
 }
 
+/// There is no such call here.
+pub(crate) fn wait_for_changes_of_directory(_: &Path) {}
+
 /// Removes the name.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)

@@ -27,8 +27,11 @@ enum At {
     /// The same, and it goes again within the next call: when the kernel has found the file by this
     /// name, and before it looks at it.
     Glimpse,
+    /// Nothing, but for the next call, to which the kernel still shows the file as it was before: in
+    /// the middle of removing its name.
+    Remnant,
 }
-use At::{Glimpse, Nothing, Stale, Victim};
+use At::{Glimpse, Nothing, Remnant, Stale, Victim};
 
 /// What is there at first, from one call on, and from a later one on.
 type Swaps = [At; 3];
@@ -36,6 +39,7 @@ type Swaps = [At; 3];
 const SWAPS: &[Swaps] = &[
     [Victim, Nothing, Victim],
     [Victim, Nothing, Glimpse],
+    [Victim, Nothing, Remnant],
     [Victim, Stale, Victim],
     [Nothing, Victim, Nothing],
     [Stale, Victim, Stale],
@@ -70,7 +74,7 @@ impl Shared {
     fn put(&self, what: At) {
         let aside = self.dir.path().join("aside");
         match what {
-            Nothing => {
+            Nothing | Remnant => {
                 let _ = fs::remove_file(&self.path); // it may be gone already
                 return;
             }
@@ -99,7 +103,7 @@ impl Shared {
     /// The attacker's turn, while the program stands before a call.
     fn swap(&self, what: At, run: &mut Run, call: Call) {
         self.put(what);
-        if what == Glimpse {
+        if matches!(what, Glimpse | Remnant) {
             self.put(Nothing);
             // What the kernel has found is the file that is open.
             if let (Some(buffer), Some(open)) = (look_at_path(run, call), self.open_victim(run)) {

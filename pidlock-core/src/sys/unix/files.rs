@@ -96,6 +96,29 @@ fn above_standard(file: File) -> File {
     unsafe { File::from_raw_fd(fd) }
 }
 
+/// Waits until those who are in the middle of making or removing a name in the path's directory are
+/// done. The kernel lets in one at a time who changes a directory, and this asks for a change that it
+/// never makes: to rename something to where it is, unless something is there.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn wait_for_changes_of_directory(path: &FullPath) {
+    let path = path.as_ptr();
+    // SAFETY: the path ends with a NUL and outlives the call, which reads it only; all else are numbers.
+    unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            path,
+            libc::AT_FDCWD,
+            path,
+            libc::RENAME_NOREPLACE,
+        )
+    };
+}
+
+/// There is no such call here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn wait_for_changes_of_directory(_: &FullPath) {}
+
 /// Removes the name. Async-signal-safe.
 #[inline]
 pub(crate) fn remove(path: &FullPath) -> io::Result<()> {
