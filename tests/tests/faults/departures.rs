@@ -5,11 +5,10 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
-use pidlock_tests::text;
 
 use super::cases::{Case, There};
-use super::runs::{GIVEN_BACK, Moment, Run, TAKEN};
+use super::lives::{live, sum};
+use super::runs::Moment;
 
 /// It does so before the call with this number. Whether the start is in after that; `None` if it does
 /// not come to that.
@@ -18,38 +17,13 @@ fn depart(case: Case, number: usize) -> Option<bool> {
     let path = dir.path().join("app.pid");
     let mut holder = Holder::start();
     fs::write(&path, format!("{}\n", holder.0.id())).expect("its file");
-    let mut run = Run::start(case, &path);
-    let mut calls = 0;
-    let (mut said, mut record) = (Vec::new(), String::new());
-    let ending = loop {
-        match run.advance() {
-            Moment::Before(_) => {
-                if calls == number {
-                    fs::remove_file(&path).expect("its file is there");
-                    holder.end();
-                }
-                calls += 1;
-            }
-            Moment::Mark(TAKEN) if calls <= number => return None,
-            Moment::Mark(TAKEN) => {
-                said.push(run.stepper.line());
-                record = text(&path);
-            }
-            Moment::Mark(GIVEN_BACK) => said.push(run.stepper.line()),
-            Moment::Mark(_) | Moment::After(_) => {}
-            Moment::Ended(ending) => break ending,
-        }
-    };
-    let what = format!("{case:?}, before call {number}: {said:?}, {record:?}");
-    assert_eq!(ending, Ending::Code(0), "{what}");
-    let inside = said[0] == "in";
-    if inside {
-        assert_eq!(record, format!("{}\n", run.stepper.pid()), "{what}");
-        assert_eq!(said[1], "closed", "{what}");
-    } else {
-        assert!(said[0].starts_with("refused: "), "{what}");
-    }
-    Some(inside)
+    let before = |moment| matches!(moment, Moment::Before(_));
+    let life = live(case, &path, number, before, |_| {
+        fs::remove_file(&path).expect("its file is there");
+        holder.end();
+        true
+    })?;
+    Some(life.was_inside(case, number))
 }
 
 /// A process that does nothing, until it is told to end.
@@ -91,15 +65,7 @@ fn who_follows_one_that_removes_its_file_late_has_a_file() {
             there: There::Held,
             arguments,
         };
-        let departures: Vec<bool> = (0..CALLS)
-            .map_while(|number| depart(case, number))
-            .collect();
-        let inside = departures.iter().filter(|&&inside| inside).count();
-        assert!(inside > 2, "{case:?}: {departures:?}");
-        figures += Figures {
-            holds: inside as u64,
-            ..Figures::survived(departures.len() as u64)
-        };
+        figures += sum(case, (0..CALLS).map_while(|number| depart(case, number)));
     }
     figures.record("departures without a lock");
     println!("{figures}");

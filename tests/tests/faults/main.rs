@@ -10,6 +10,7 @@ mod departures;
 mod directory;
 mod errors;
 mod limits;
+mod lives;
 mod orders;
 mod place;
 mod real;

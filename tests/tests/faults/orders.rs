@@ -260,7 +260,7 @@ fn two_starts_in_any_order() {
     play_all(&starts(2), 2, order, "two starts, call by call");
 }
 
-/// One stands still three times, and so does the other in between.
+/// The first stands still twice, and the other once in between.
 #[test]
 fn two_starts_in_any_order_of_their_parts() {
     let order: Order = |at| {

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
 use pidlock_tests::{stale_record, text};
 
 use super::cases::{Case, There};
-use super::runs::{GIVEN_BACK, Moment, Run, TAKEN};
+use super::lives::{live, sum};
+use super::runs::Moment;
 
 /// Waits until the other thread has what it wants and is gone, or waits itself for what this one has.
 fn wait_for_other_thread(process: u32) {
@@ -33,6 +33,10 @@ fn wait_for_other_thread(process: u32) {
     }
 }
 
+fn after(moment: Moment) -> bool {
+    matches!(moment, Moment::After(_))
+}
+
 /// Moves the stale file away after the call with this number, to where the other thread takes it
 /// over. Whether it came to that.
 fn move_away(case: Case, number: usize) -> bool {
@@ -42,39 +46,23 @@ fn move_away(case: Case, number: usize) -> bool {
     fs::write(&path, stale_record()).expect("a stale file");
     let inode = |path: &Path| fs::metadata(path).map(|file| file.ino()).ok();
     let stale = inode(&path);
-    let mut run = Run::start(case, &path);
-    let mut calls = 0;
-    let (mut there, mut said) = (false, Vec::new());
-    let ending = loop {
-        match run.advance() {
-            Moment::After(_) => {
-                if calls == number {
-                    if inode(&path) != stale {
-                        return false;
-                    }
-                    fs::rename(&path, &other).expect("it is moved");
-                    wait_for_other_thread(run.stepper.pid());
-                }
-                calls += 1;
-            }
-            Moment::Mark(TAKEN) if calls <= number => return false,
-            Moment::Mark(TAKEN) => {
-                said.push(run.stepper.line());
-                there = path.exists();
-            }
-            Moment::Mark(GIVEN_BACK) => said.push(run.stepper.line()),
-            Moment::Mark(_) | Moment::Before(_) => {}
-            Moment::Ended(ending) => break ending,
+    let life = live(case, &path, number, after, |run| {
+        let is_there = inode(&path) == stale;
+        if is_there {
+            fs::rename(&path, &other).expect("it is moved");
+            wait_for_other_thread(run.stepper.pid());
         }
-    };
-    said.push(run.stepper.line());
-    let what = format!("{case:?}, after call {number}: {said:?}, there: {there}");
-    assert_eq!(ending, Ending::Code(0), "{what}");
+        is_there
+    });
+    let Some(mut life) = life else { return false };
+    let second = life.run.stepper.line();
+    let (said, there) = (&life.said, !life.record.is_empty());
+    let what = format!("{case:?}, after call {number}: {said:?}, {second}, there: {there}");
     // In on a file of its own, or told that what it had locked before has gone.
     assert_eq!(said[0], "in", "{what}");
     assert_eq!(said[1] == "closed", there, "{what}");
-    let refused = said[2].starts_with("second unsound: ") && said[2].contains("already locked");
-    assert!(said[2] == "second sound" || refused, "{what}");
+    let refused = second.starts_with("second unsound: ") && second.contains("already locked");
+    assert!(second == "second sound" || refused, "{what}");
     if !case.locks() {
         assert!(there && !refused, "{what}");
     }
@@ -109,40 +97,14 @@ fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
 fn give_back(case: Case, number: usize) -> Option<bool> {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    let mut run = Run::start(case, &path);
-    let mut calls = 0;
-    let (mut record, mut said) = (String::new(), Vec::new());
-    let ending = loop {
-        match run.advance() {
-            Moment::After(_) => {
-                if calls == number {
-                    fs::write(path.with_extension("other"), "").expect("a sign");
-                    wait_for_other_thread(run.stepper.pid());
-                }
-                calls += 1;
-            }
-            Moment::Mark(TAKEN) if calls <= number => return None,
-            Moment::Mark(TAKEN) => {
-                said.push(run.stepper.line());
-                record = text(&path);
-            }
-            Moment::Mark(GIVEN_BACK) => said.push(run.stepper.line()),
-            Moment::Mark(_) | Moment::Before(_) => {}
-            Moment::Ended(ending) => break ending,
-        }
-    };
-    said.push(run.stepper.line());
-    let what = format!("{case:?}, after call {number}: {said:?}, {record:?}");
-    assert_eq!(ending, Ending::Code(0), "{what}");
-    assert_eq!(said[2], "second sound", "{what}");
-    let inside = said[0] == "in";
-    if inside {
-        assert_eq!(record, format!("{}\n", run.stepper.pid()), "{what}");
-        assert_eq!(said[1], "closed", "{what}");
-    } else {
-        assert!(said[0].starts_with("refused: "), "{what}");
-    }
-    Some(inside)
+    let mut life = live(case, &path, number, after, |run| {
+        fs::write(path.with_extension("other"), "").expect("a sign");
+        wait_for_other_thread(run.stepper.pid());
+        true
+    })?;
+    let second = life.run.stepper.line();
+    assert_eq!(second, "second sound", "{case:?}, after call {number}");
+    Some(life.was_inside(case, number))
 }
 
 #[test]
@@ -153,13 +115,7 @@ fn who_follows_another_thread_that_has_no_lock_has_a_file() {
             there: There::Held,
             arguments,
         };
-        let ends: Vec<bool> = (0..).map_while(|number| give_back(case, number)).collect();
-        let inside = ends.iter().filter(|&&inside| inside).count();
-        assert!(inside > 2, "{case:?}: {ends:?}");
-        figures += Figures {
-            holds: inside as u64,
-            ..Figures::survived(ends.len() as u64)
-        };
+        figures += sum(case, (0..).map_while(|number| give_back(case, number)));
     }
     figures.record("holds without a lock that another thread gives back");
     println!("{figures}");
