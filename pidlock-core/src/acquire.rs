@@ -9,13 +9,14 @@ use std::io;
 
 use crate::cleanup::{Claim, Registry, Share};
 use crate::contention::{self, Contention, Patience};
+use crate::contents;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
-use crate::hold::Hold;
-use crate::opening::{self, Opened};
+use crate::hold::{Hold, Marked};
+use crate::opening::{self, Opened, Way};
 use crate::plan::Plan;
-use crate::record::{self, Record};
-use crate::sys::{self, Stat, ThisProcess};
+use crate::record::{self, Record, Text};
+use crate::sys::{self, OpenFile, Stat, ThisProcess};
 use crate::trust;
 
 /// Every round but the first means that another process made or removed the file in between, so
@@ -26,92 +27,235 @@ const ROUNDS: u32 = 1000;
 /// can last as long as otherwise a thousand, and in each of them somebody got further.
 const UNHURRIED: u32 = 50;
 
-/// How locking went that was no error.
-pub(crate) enum Locked {
-    /// The file is locked, at its path, nobody else's, and has its new contents.
-    New(Claim),
-    /// This process holds the file already, and the plan asks for a share.
-    OurOwn(Share),
+/// What a file is locked for.
+pub(crate) trait Purpose {
+    /// Gives the file its new contents; `found` is what it was before.
+    fn fill(
+        &self,
+        plan: &Plan<'_>,
+        file: &OpenFile,
+        found: &Stat,
+        text: &Text,
+    ) -> Result<(), PidFileError>;
+
+    /// What becomes of it then.
+    fn take(&mut self, plan: &Plan<'_>, me: ThisProcess, claim: Claim, file: Marked);
+
+    /// The same where this process holds the file already, and the plan asks for a share.
+    fn share(&mut self, plan: &Plan<'_>, share: Share) -> Result<(), PidFileError>;
 }
 
-/// What a locked file turns out to be.
-enum Verdict {
-    /// Nobody's: blank or stale.
-    Free,
-    /// No longer at its path.
-    Gone,
-    /// This very process has it, by a hold that is not a lock.
-    OurOwn(Share),
-}
+/// To hold it.
+impl Purpose for Option<PidGuard> {
+    #[inline(always)] // see `lock`
+    fn fill(
+        &self,
+        plan: &Plan<'_>,
+        file: &OpenFile,
+        found: &Stat,
+        text: &Text,
+    ) -> Result<(), PidFileError> {
+        contents::write(plan, file, found, text)
+    }
 
-pub(crate) fn acquire(plan: &Plan<'_>) -> Result<PidGuard, PidFileError> {
-    let mut hold = None;
-    match lock(plan, ThisProcess::current(), Hold::write, &mut hold)? {
-        Locked::New(claim) => Ok(PidGuard::new(claim.enter(&mut hold, plan))),
-        Locked::OurOwn(share) => Ok(PidGuard::new(share)),
+    #[inline(always)] // likewise
+    fn take(&mut self, plan: &Plan<'_>, me: ThisProcess, claim: Claim, file: Marked) {
+        let share = claim.enter(plan, || Hold::new(plan, file, me));
+        *self = Some(PidGuard::new(share));
+    }
+
+    fn share(&mut self, _: &Plan<'_>, share: Share) -> Result<(), PidFileError> {
+        *self = Some(PidGuard::new(share));
+        Ok(())
     }
 }
 
-/// How a file gets its new contents; `found` is what it was before.
-type Fill = fn(&Hold, &Plan<'_>, found: &Stat) -> Result<(), PidFileError>;
+#[inline]
+pub(crate) fn acquire(plan: &Plan<'_>) -> Result<PidGuard, PidFileError> {
+    let mut guard = None;
+    lock(plan, ThisProcess::current(), &mut guard)?;
+    Ok(guard.expect("a file that was locked was taken"))
+}
 
-/// Locks the file, if it is free, and has it filled. A new hold is put into `new`: it is too large to
-/// be handed on from one to the next.
+/// Locks the file, if it is free, has it filled, and hands it over.
+#[inline(always)] // what it does each time is little, and what it hands over is much
 pub(crate) fn lock(
     plan: &Plan<'_>,
     me: ThisProcess,
-    fill: Fill,
-    new: &mut Option<Hold>,
-) -> Result<Locked, PidFileError> {
-    let mut patience = Patience::default();
-    for round in 0..ROUNDS {
-        // A file that is just being made has nobody yet who would remove it.
-        let mut claim = Claim::begin(me);
-        let Some(opened) = opening::open_or_make(plan, &claim)? else {
-            continue;
-        };
-        let locked = sys::try_lock_exclusive(&opened.file)
-            .map_err(|error| cannot_lock(plan, &opened, error))?;
-        if !locked {
-            drop(claim);
-            match contention::wait(plan, me, &opened.file, &mut patience)? {
-                Contention::Over => {}
-                Contention::FileWent if patience.is_over() && round >= UNHURRIED => break,
-                Contention::FileWent => continue,
-                Contention::OurOwn(share) => return Ok(Locked::OurOwn(share)),
-            }
-            claim = Claim::begin(me);
-        }
-        let stat = sys::stat(&opened.file).map_err(|error| {
-            let_go(plan, &opened, PidFileError::io("look at", plan.path, error))
-        })?;
-        match judge(plan, me, &opened, &stat).map_err(|error| let_go(plan, &opened, error))? {
-            Verdict::Free => {
-                claim.arm(plan);
-                let made = opened.made || stat.is_unfinished();
-                let hold = new.insert(Hold::new(plan, opened.file, stat.id, me));
-                if let Err(error) = fill(hold, plan, &stat) {
-                    hold.withdraw(made);
-                    return Err(error);
-                }
-                return Ok(Locked::New(claim));
-            }
-            Verdict::Gone => {
-                unlock(&opened);
-                if patience.is_over() && round >= UNHURRIED {
-                    break;
-                }
-            }
-            Verdict::OurOwn(share) => {
-                unlock(&opened);
-                return Ok(Locked::OurOwn(share));
-            }
+    purpose: &mut impl Purpose,
+) -> Result<(), PidFileError> {
+    let mut rounds = Rounds::default();
+    match round(plan, me, purpose, &mut rounds)? {
+        Round::Done => Ok(()),
+        Round::Again => go_round(plan, me, purpose, rounds),
+    }
+}
+
+#[cold]
+fn go_round(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    purpose: &mut impl Purpose,
+    mut rounds: Rounds,
+) -> Result<(), PidFileError> {
+    while rounds.are_left() {
+        match round(plan, me, purpose, &mut rounds)? {
+            Round::Done => return Ok(()),
+            Round::Again => {}
         }
     }
     Err(PidFileError::gave_up(
         plan.path,
         "other processes made and removed it again and again meanwhile",
     ))
+}
+
+/// How a round ended that was no error.
+enum Round {
+    Done,
+    /// The file went, or came, in between.
+    Again,
+}
+
+/// How often and how long a start has tried, and how it goes about it.
+struct Rounds {
+    gone: u32,
+    /// Whether somebody was found in the way, which alone may take long.
+    hurried: bool,
+    way: Way,
+    patience: Patience,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self {
+            gone: 0,
+            hurried: false,
+            way: Way::Quick,
+            patience: Patience::default(),
+        }
+    }
+}
+
+impl Rounds {
+    fn are_left(&mut self) -> bool {
+        self.gone += 1;
+        let is_late = self.hurried && self.gone > UNHURRIED && self.patience.is_over();
+        !is_late && self.gone < ROUNDS
+    }
+}
+
+#[inline(always)] // see `lock`
+fn round(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    purpose: &mut impl Purpose,
+    rounds: &mut Rounds,
+) -> Result<Round, PidFileError> {
+    // A file that is just being made has nobody yet who would remove it.
+    let mut claim = Claim::begin(me);
+    let Some(opened) = opening::open_or_make(plan, &claim, rounds.way)? else {
+        return Ok(Round::Again);
+    };
+    let locked =
+        sys::try_lock_exclusive(&opened.file).map_err(|error| cannot_lock(plan, &opened, error))?;
+    if !locked {
+        drop(claim);
+        match contention::wait(plan, me, &opened.file, &mut rounds.patience)? {
+            Contention::Over => {}
+            Contention::FileWent => {
+                rounds.hurried = true;
+                return Ok(Round::Again);
+            }
+            Contention::OurOwn(ours) => return purpose.share(plan, ours).map(|()| Round::Done),
+        }
+        claim = Claim::begin(me);
+    }
+    let found = sys::stat(&opened.file)
+        .map_err(|error| let_go(plan, &opened, PidFileError::io("look at", plan.path, error)))?;
+    if !is_new_and_there(plan, &opened, &found) {
+        match judge(plan, me, rounds, &opened, &found)? {
+            Verdict::Free => {}
+            Verdict::Gone => return Ok(Round::Again),
+            Verdict::OurOwn(ours) => return purpose.share(plan, ours).map(|()| Round::Done),
+        }
+    }
+    claim.arm(plan);
+    if let Err(error) = purpose.fill(plan, &opened.file, &found, claim.text()) {
+        return Err(withdraw(plan, me, opened, &found, error));
+    }
+    let file = Marked::new(opened.file, found.id(), me);
+    purpose.take(plan, me, claim, file);
+    Ok(Round::Done)
+}
+
+/// Whether a locked file is empty, ours, and the pidfile, on a quick look. A no means nothing.
+#[inline]
+fn is_new_and_there(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
+    let is_new = found.size() == 0
+        && (opened.made
+            || trust::is_plainly_ours(plan, found, 1) && found.mode() & OTHERS_WRITE == 0);
+    is_new && found.links() > 0 && sys::shows(plan.path, found).unwrap_or(false)
+}
+
+const OTHERS_WRITE: u32 = 0o022;
+
+/// What a locked file turns out to be.
+enum Verdict {
+    /// Nobody's: blank or stale.
+    Free,
+    /// No longer at its path, and unlocked.
+    Gone,
+    /// This very process has it, by a hold that is not a lock.
+    OurOwn(Share),
+}
+
+/// Looks at a locked file: whose is it, may it be written to, and is it the pidfile?
+#[inline(never)] // most files are new
+fn judge(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    rounds: &mut Rounds,
+    opened: &Opened,
+    found: &Stat,
+) -> Result<Verdict, PidFileError> {
+    // Before the path is looked at: who holds the file without a lock can remove it for as long as he
+    // lives, or is in the table.
+    let named = whom_it_names(plan, me, opened, found);
+    let verdict = match is_at_path(plan, opened, found) {
+        Ok(true) => named.and_then(|named| follow(plan, me, found, named)),
+        Ok(false) => Ok(Verdict::Gone),
+        Err(error) => Err(error),
+    };
+    match verdict {
+        Ok(Verdict::Free) => {}
+        Ok(Verdict::Gone) => {
+            rounds.hurried = true;
+            unlock(opened);
+        }
+        Ok(Verdict::OurOwn(_)) => unlock(opened),
+        Err(_) if rounds.way == Way::Quick && removed_to_be_sure(plan, opened, found) => {
+            rounds.way = Way::Sure;
+            return Ok(Verdict::Gone);
+        }
+        Err(error) => return Err(let_go(plan, opened, error)),
+    }
+    verdict
+}
+
+/// Some file systems give what we make to another user: NFS to nobody what root makes, FAT all to one.
+/// Then an empty file of his can be ours, or one that he put in our way. One that we make in its place
+/// and know to be new is ours. Removed while it is locked, as ever.
+#[cold]
+fn removed_to_be_sure(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
+    let is_perhaps_ours =
+        !opened.made && found.is_unfinished() && !trust::is_ours(plan, found.uid());
+    let is_there = || sys::shows(plan.path, found).unwrap_or(false);
+    let removed = is_perhaps_ours && is_there() && sys::remove(plan.path).is_ok();
+    if removed {
+        unlock(opened);
+    }
+    removed
 }
 
 /// Whom the record of a locked file names.
@@ -123,86 +267,87 @@ enum Named {
     Ourselves,
 }
 
-/// Looks at a locked file: whose is it, may it be written to, and is it the pidfile?
-fn judge(
+fn follow(
     plan: &Plan<'_>,
     me: ThisProcess,
-    opened: &Opened,
-    stat: &Stat,
+    found: &Stat,
+    named: Named,
 ) -> Result<Verdict, PidFileError> {
-    // Before the path is looked at: who holds the file without a lock can remove it for as long as he
-    // lives, or is in the table.
-    let named = whom_it_names(plan, me, opened, stat);
-    // No links: NFS may show a name for a moment after it went. And between the two looks nothing may
-    // have been done to it: a file that somebody links here, takes away and links again would show
-    // one name, that of the file that he means to have harmed.
-    match sys::shows(plan.path, stat) {
-        Ok(true) if stat.links > 0 => {}
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(PidFileError::io("look at", plan.path, error));
-        }
-        _ => return Ok(Verdict::Gone),
-    }
-    // Those who may write to a file may link it anywhere (fs.protected_hardlinks, proc_sys_fs(5)). While
-    // they take such a link away there is an instant with one name less and the old time; who looks again
-    // when they are done finds nothing.
-    const OTHERS_WRITE: u32 = 0o022;
-    if !opened.made && stat.mode & OTHERS_WRITE != 0 {
-        sys::wait_for_changes_of_directory(plan.path);
-        if !sys::shows(plan.path, stat).unwrap_or(false) {
-            return Ok(Verdict::Gone);
-        }
-    }
-    match named? {
+    match named {
         Named::Nobody => Ok(Verdict::Free),
         Named::Running(pid) => Err(PidFileError::running(plan.path, pid)),
         Named::Ourselves if !plan.reentrant => Err(PidFileError::running(plan.path, me.pid())),
         Named::Ourselves => Ok(Registry::of(me)
-            .share(stat.id)
+            .share(found.id())
             .map_or(Verdict::Gone, Verdict::OurOwn)),
     }
 }
 
+/// Whether the path still names it.
+fn is_at_path(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> Result<bool, PidFileError> {
+    // No links: NFS may show a name for a moment after it went. And between the two looks nothing may
+    // have been done to it: a file that somebody links here, takes away and links again would show
+    // one name, that of the file that he means to have harmed.
+    match sys::shows(plan.path, found) {
+        Ok(true) if found.links() > 0 => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(PidFileError::io("look at", plan.path, error));
+        }
+        _ => return Ok(false),
+    }
+    // Those who may write to a file may link it anywhere (fs.protected_hardlinks, proc_sys_fs(5)). While
+    // they take such a link away there is an instant with one name less and the old time; who looks again
+    // when they are done finds nothing.
+    if opened.made || found.mode() & OTHERS_WRITE == 0 {
+        return Ok(true);
+    }
+    sys::wait_for_changes_of_directory(plan.path);
+    Ok(sys::shows(plan.path, found).unwrap_or(false))
+}
+
 /// An error if the file is not to be trusted, whomever it names.
-#[inline]
 fn whom_it_names(
     plan: &Plan<'_>,
     me: ThisProcess,
     opened: &Opened,
-    stat: &Stat,
+    found: &Stat,
 ) -> Result<Named, PidFileError> {
-    match opened.made {
-        true => opening::learn_owner(plan, stat),
-        false => trust::check(plan, plan.path, stat, 1)?,
+    if !opened.made {
+        trust::check(plan, plan.path, found, 1)?;
     }
-    match stat.size {
-        0 => Ok(Named::Nobody),
-        _ => read_whom_it_names(plan, me, opened, stat),
+    if found.size() == 0 {
+        return Ok(Named::Nobody);
     }
-}
-
-fn read_whom_it_names(
-    plan: &Plan<'_>,
-    me: ThisProcess,
-    opened: &Opened,
-    stat: &Stat,
-) -> Result<Named, PidFileError> {
-    let record = record::read(&opened.file, Some(stat.size))
+    let record = record::read(&opened.file, Some(found.size()))
         .map_err(|error| PidFileError::io("read", plan.path, error))?;
     match record {
         Record::Blank => Ok(Named::Nobody),
         Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
         // Our number is a predecessor's record where numbers repeat, as PID 1 does in a container that
         // was restarted, unless we know that we wrote it.
-        Record::Pid(pid) if pid == me.pid() => match Registry::of(me).holds(stat.id) {
+        Record::Pid(pid) if pid == me.pid() => match Registry::of(me).holds(found.id()) {
             true => Ok(Named::Ourselves),
             false => Ok(Named::Nobody),
         },
-        Record::Pid(pid) => match contention::runs_on(plan, pid, stat) {
+        Record::Pid(pid) => match contention::runs_on(plan, pid, found) {
             true => Ok(Named::Running(pid)),
             false => Ok(Named::Nobody),
         },
     }
+}
+
+/// Takes back what could not be filled.
+#[cold]
+fn withdraw(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    opened: Opened,
+    found: &Stat,
+    error: PidFileError,
+) -> PidFileError {
+    let made = opened.made || found.is_unfinished();
+    Hold::new(plan, Marked::new(opened.file, found.id(), me), me).withdraw(made);
+    error
 }
 
 /// What the error is about is not ours to hold.
@@ -237,8 +382,8 @@ fn cannot_lock(plan: &Plan<'_>, opened: &Opened, error: io::Error) -> PidFileErr
 /// Removes the empty file that we made, or another start of this user that has not come further.
 fn take_back(plan: &Plan<'_>, opened: &Opened) {
     let is_ours_and_there = |stat: Stat| {
-        let ours = opened.made || stat.is_unfinished() && stat.uid == sys::effective_uid();
-        ours && stat.size == 0 && trust::path_names(plan.path, stat.id).unwrap_or(false)
+        let ours = opened.made || stat.is_unfinished() && stat.uid() == sys::effective_uid();
+        ours && stat.size() == 0 && trust::path_names(plan.path, stat.id()).unwrap_or(false)
     };
     if sys::stat(&opened.file).is_ok_and(is_ours_and_there) {
         let _ = sys::remove(plan.path);

@@ -4,7 +4,6 @@
 //! (`pgrep -L`, our own `status`) has it for a moment too, shared; and a holder that is just
 //! starting or just leaving has no record that names it.
 
-use std::fs::File;
 use std::process;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +13,7 @@ use crate::error::PidFileError;
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::sys::{self, Stat, ThisProcess};
+use crate::sys::{self, OpenFile, Stat, ThisProcess};
 use crate::trust;
 
 /// How long a holder may take to write its PID, or to remove the file, before it is refused as
@@ -38,7 +37,7 @@ pub(crate) enum Contention {
 pub(crate) fn wait(
     plan: &Plan<'_>,
     me: ThisProcess,
-    file: &File,
+    file: &OpenFile,
     patience: &mut Patience,
 ) -> Result<Contention, PidFileError> {
     let cannot_lock = |error| PidFileError::io("lock", plan.path, error);
@@ -67,7 +66,7 @@ pub(crate) fn wait(
         }
         let id = sys::stat(file)
             .map_err(|error| PidFileError::io("look at", plan.path, error))?
-            .id;
+            .id();
         if !trust::path_names(plan.path, id)? {
             return Ok(Contention::FileWent);
         }
@@ -86,8 +85,8 @@ pub(crate) fn wait(
 /// not at its path any more nobody needs to wait, whatever the answer.
 pub(crate) fn runs_on(plan: &Plan<'_>, pid: u32, stat: &Stat) -> bool {
     let end = Instant::now() + HOLDER;
-    while owner::may_have_written(pid, stat.modified.to_system_time()) {
-        let went = || trust::path_names(plan.path, stat.id).is_ok_and(|is_there| !is_there);
+    while owner::may_have_written(pid, stat.modified()) {
+        let went = || trust::path_names(plan.path, stat.id()).is_ok_and(|is_there| !is_there);
         if Instant::now() >= end || went() {
             return true;
         }
@@ -98,10 +97,14 @@ pub(crate) fn runs_on(plan: &Plan<'_>, pid: u32, stat: &Stat) -> bool {
 
 /// The file names our number, and somebody holds it. `None` where that is not us as far as we
 /// know: a thread of ours that is about to enter its hold, or a process in another PID namespace.
-fn our_own(plan: &Plan<'_>, me: ThisProcess, file: &File) -> Result<Option<Share>, PidFileError> {
+fn our_own(
+    plan: &Plan<'_>,
+    me: ThisProcess,
+    file: &OpenFile,
+) -> Result<Option<Share>, PidFileError> {
     let id = sys::stat(file)
         .map_err(|error| PidFileError::io("look at", plan.path, error))?
-        .id;
+        .id();
     let mut registry = Registry::of(me);
     if plan.reentrant {
         // Somebody may have moved it, and another thread of ours have taken it where it is now.

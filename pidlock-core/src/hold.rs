@@ -1,15 +1,12 @@
 //! One hold of one pidfile: the open file, and how it is given back.
 
-use std::fs::File;
 use std::io;
-#[cfg(unix)]
-use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use crate::error::PidFileError;
 use crate::plan::Plan;
 use crate::record::{self, Record};
-use crate::sys::{self, FullPath, Identity, Stat, ThisProcess};
+use crate::sys::{self, FullPath, Identity, OpenFile, ThisProcess};
 use crate::trust;
 
 /// An acquired pidfile. Dropping it only closes; giving it back is [`Hold::give_back`].
@@ -18,27 +15,65 @@ pub(crate) struct Hold {
     pub(crate) path: FullPath,
     pub(crate) id: Identity,
     owner: ThisProcess,
+    mark: Option<u32>,
+    pub(crate) keep: bool,
+    /// `None` once it is closed, or lost: the number is another file's by now, or nobody's.
+    file: Option<OpenFile>,
+}
+
+/// An open file that is to be held.
+pub(crate) struct Marked {
+    file: OpenFile,
+    pub(crate) id: Identity,
     /// What tells the open file from others that get its descriptor after it was closed behind our
     /// back; `None` where it could not be marked.
-    pub(crate) mark: Option<u32>,
-    pub(crate) keep: bool,
-    given_back: bool,
-    /// `None` once it is lost: the number is another file's by now, or nobody's.
-    file: Option<File>,
+    mark: Option<u32>,
+}
+
+impl Marked {
+    #[inline]
+    pub(crate) fn new(file: OpenFile, id: Identity, owner: ThisProcess) -> Self {
+        let mark = sys::mark(&file, owner.pid()).ok();
+        Self { file, id, mark }
+    }
+}
+
+/// What went wrong while a hold was given back.
+pub(crate) enum Trouble {
+    /// The descriptor was closed behind our back.
+    Lost,
+    /// The path does not name the file any more.
+    Replaced,
+    Io(&'static str, io::Error),
+}
+
+impl Trouble {
+    #[cold]
+    pub(crate) fn with(self, path: &FullPath) -> PidFileError {
+        match self {
+            Self::Lost => PidFileError::io(
+                "reach the descriptor of",
+                path,
+                io::Error::other(
+                    "it was closed by another part of the program, which ended the lock",
+                ),
+            ),
+            Self::Replaced => PidFileError::replaced(path),
+            Self::Io(doing, error) => PidFileError::io(doing, path, error),
+        }
+    }
 }
 
 impl Hold {
     #[inline]
-    pub(crate) fn new(plan: &Plan<'_>, file: File, id: Identity, owner: ThisProcess) -> Self {
-        let mark = sys::mark(&file, owner.pid()).ok();
+    pub(crate) fn new(plan: &Plan<'_>, marked: Marked, owner: ThisProcess) -> Self {
         Self {
             path: plan.path.clone(),
-            id,
+            id: marked.id,
             owner,
-            mark,
+            mark: marked.mark,
             keep: plan.keep,
-            given_back: false,
-            file: Some(file),
+            file: Some(marked.file),
         }
     }
 
@@ -46,84 +81,28 @@ impl Hold {
         &self.path
     }
 
-    pub(crate) fn id(&self) -> Identity {
-        self.id
-    }
-
     pub(crate) fn owner(&self) -> ThisProcess {
         self.owner
-    }
-
-    /// The open file's number, for who may do no more than call the system.
-    #[cfg(unix)]
-    pub(crate) fn descriptor(&self) -> Option<RawFd> {
-        self.file.as_ref().map(AsRawFd::as_raw_fd)
-    }
-
-    /// Makes the file what was asked for: mode and owner exactly, then the record of the owner.
-    /// `found` is what the file was before.
-    pub(crate) fn write(&self, plan: &Plan<'_>, found: &Stat) -> Result<(), PidFileError> {
-        let file = self.shape(plan, found)?;
-        self.write_record(file, found.size)
-    }
-
-    /// The same without a record.
-    #[cfg(unix)]
-    pub(crate) fn clear(&self, plan: &Plan<'_>, found: &Stat) -> Result<(), PidFileError> {
-        let file = self.shape(plan, found)?;
-        match found.size {
-            0 => Ok(()),
-            _ => file
-                .set_len(0)
-                .map_err(|error| PidFileError::io("empty", &self.path, error)),
-        }
-    }
-
-    #[inline]
-    fn shape(&self, plan: &Plan<'_>, found: &Stat) -> Result<&File, PidFileError> {
-        let Some(file) = &self.file else {
-            return Err(self.descriptor_lost());
-        };
-        if plan.uid.is_some() || plan.gid.is_some() {
-            self.give_away(file, plan, found)?;
-        }
-        if plan.mode != found.mode {
-            sys::set_mode(file, plan.mode)
-                .map_err(|error| PidFileError::io("change the mode of", &self.path, error))?;
-        }
-        Ok(file)
-    }
-
-    #[cold]
-    fn give_away(&self, file: &File, plan: &Plan<'_>, found: &Stat) -> Result<(), PidFileError> {
-        let uid = plan.uid.filter(|&uid| uid != found.uid);
-        let gid = plan.gid.filter(|&gid| gid != found.gid);
-        if uid.is_none() && gid.is_none() {
-            return Ok(());
-        }
-        sys::set_owner(file, uid, gid)
-            .map_err(|error| PidFileError::io("change the owner of", &self.path, error))
-    }
-
-    #[inline]
-    fn write_record(&self, file: &File, old_len: u64) -> Result<(), PidFileError> {
-        record::write(file, self.owner.pid(), old_len)
-            .map_err(|error| PidFileError::io("write", &self.path, error))
     }
 
     /// Hands an empty, locked file over to process `me`, which inherited it, and writes its record.
     /// If that fails, the file is given back.
     #[cfg(unix)]
-    pub(crate) fn adopt(&mut self, me: ThisProcess) -> Result<(), PidFileError> {
+    pub(crate) fn adopt(
+        &mut self,
+        me: ThisProcess,
+        text: &record::Text,
+    ) -> Result<(), PidFileError> {
         self.owner = me;
         let Some(file) = self.sound_file() else {
-            return Err(self.descriptor_lost());
+            return Err(Trouble::Lost.with(&self.path));
         };
         let written = match trust::path_names(&self.path, self.id) {
             Ok(true) => {
                 // Empty, unless somebody wrote into it meanwhile.
-                let len = sys::stat(file).map_or(0, |stat| stat.size);
-                self.write_record(file, len)
+                let len = sys::stat(file).map_or(0, |stat| stat.size());
+                record::write(file, text, len)
+                    .map_err(|error| PidFileError::io("write", &self.path, error))
             }
             Ok(false) => return Err(PidFileError::replaced(&self.path)),
             Err(error) => Err(error),
@@ -137,7 +116,7 @@ impl Hold {
             return Err(PidFileError::locked(&self.path, Some(self.owner.pid())));
         }
         let Some(file) = self.sound_file() else {
-            return Err(self.descriptor_lost());
+            return Err(Trouble::Lost.with(&self.path));
         };
         if !trust::path_names(&self.path, self.id)? {
             return Err(PidFileError::replaced(&self.path));
@@ -156,31 +135,24 @@ impl Hold {
         }
     }
 
-    /// Removes the file while it is still locked; dropping `self` then closes it. For the owner
-    /// process only, and once.
-    #[inline]
-    pub(crate) fn give_back(&mut self) -> Result<(), PidFileError> {
-        self.given_back = true;
+    /// Removes the file while it is still locked, and closes it. For the owner process only.
+    #[inline(always)] // it is only that long when something is wrong
+    pub(crate) fn give_back(&mut self) -> Result<(), Trouble> {
         let Some(file) = self.sound_file() else {
             self.abandon();
-            return Err(self.descriptor_lost());
+            return Err(Trouble::Lost);
         };
-        match sys::identify_path(&self.path) {
+        let given_back = match sys::identify_path(&self.path) {
             Ok(there) if there == self.id => self.remove(file),
-            Ok(_) => Err(PidFileError::replaced(&self.path)),
-            Err(error) => {
-                // Out of reach, by chroot or because a directory was renamed or closed to us, but
-                // perhaps still there for others: they must find it empty.
-                let emptied = empty(file);
-                match error.kind() {
-                    io::ErrorKind::NotFound => Err(PidFileError::replaced(&self.path)),
-                    _ => emptied.map_err(|_| PidFileError::io("look at", &self.path, error)),
-                }
-            }
-        }
+            Ok(_) => Err(Trouble::Replaced),
+            Err(error) => out_of_reach(file, error),
+        };
+        self.file = None;
+        given_back
     }
 
     /// Takes back a hold whose file could not be written. What stood in the file before was stale.
+    #[cold]
     pub(crate) fn withdraw(&mut self, made: bool) {
         // What we did not make and are to keep is only emptied.
         self.keep &= !made;
@@ -188,28 +160,26 @@ impl Hold {
     }
 
     #[inline]
-    fn remove(&self, file: &File) -> Result<(), PidFileError> {
+    fn remove(&self, file: &OpenFile) -> Result<(), Trouble> {
         if self.keep {
-            return empty(file).map_err(|error| PidFileError::io("empty", &self.path, error));
+            return empty(file).map_err(|error| Trouble::Io("empty", error));
         }
         match sys::remove(&self.path) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(PidFileError::replaced(&self.path))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Trouble::Replaced),
             // Privileges were dropped, or the file system became read-only: the next best.
-            Err(error) => empty(file).map_err(|_| PidFileError::io("remove", &self.path, error)),
+            Err(error) => empty(file).map_err(|_| Trouble::Io("remove", error)),
         }
     }
 
     /// The file, if its descriptor still is what it was when the lock was taken. A daemonizer may
     /// have closed every descriptor, and something else may have got the number since, the pidfile
-    /// itself included: then the lock is gone, and nothing is ours to touch.
+    /// itself included: then the lock is gone, and nothing is ours to touch. Async-signal-safe.
     #[inline]
-    fn sound_file(&self) -> Option<&File> {
-        let is_ours = |file: &&File| match self.mark {
+    pub(crate) fn sound_file(&self) -> Option<&OpenFile> {
+        let is_ours = |file: &&OpenFile| match self.mark {
             Some(mark) => sys::bears(file, mark),
-            None => sys::stat(file).is_ok_and(|stat| stat.id == self.id),
+            None => sys::stat(file).is_ok_and(|stat| stat.id() == self.id),
         };
         self.file.as_ref().filter(is_ours)
     }
@@ -226,14 +196,15 @@ impl Hold {
         self.sound_file().is_some()
     }
 
-    fn descriptor_lost(&self) -> PidFileError {
-        PidFileError::io(
-            "reach the descriptor of",
-            &self.path,
-            io::Error::other("it was closed by another part of the program, which ended the lock"),
-        )
+    #[cold]
+    fn close_if_sound(&mut self) {
+        match self.is_sound() {
+            true => self.file = None,
+            false => self.abandon(),
+        }
     }
 
+    #[cold]
     fn abandon(&mut self) {
         if let Some(file) = self.file.take() {
             sys::abandon(file);
@@ -242,21 +213,31 @@ impl Hold {
 }
 
 impl Drop for Hold {
+    #[inline]
     fn drop(&mut self) {
-        // Who has given it back has looked already. The field closes itself.
-        if !self.given_back && self.sound_file().is_none() {
-            self.abandon();
+        if self.file.is_some() {
+            self.close_if_sound();
         }
+    }
+}
+
+/// For what lies where we do not reach it, by chroot or because a directory was renamed or closed to
+/// us, but others perhaps do: they must find it empty.
+#[cold]
+fn out_of_reach(file: &OpenFile, error: io::Error) -> Result<(), Trouble> {
+    let emptied = empty(file);
+    match error.kind() {
+        io::ErrorKind::NotFound => Err(Trouble::Replaced),
+        _ => emptied.map_err(|_| Trouble::Io("look at", error)),
     }
 }
 
 /// Leaves an empty file, or where a full file system refuses even that, a blank one; either is free
 /// for everybody. The lock is given back explicitly, whatever becomes of that, because a child that
 /// was forked and has not called exec yet shares it, and the file stays.
-fn empty(file: &File) -> io::Result<()> {
-    let emptied = file
-        .set_len(0)
-        .or_else(|error| record::blank(file).map_err(|_| error));
+#[cold]
+fn empty(file: &OpenFile) -> io::Result<()> {
+    let emptied = sys::truncate(file, 0).or_else(|error| record::blank(file).map_err(|_| error));
     // Where there are no locks there is none to give back, and closing does it otherwise.
     let _ = sys::unlock(file);
     emptied
@@ -264,6 +245,8 @@ fn empty(file: &File) -> io::Result<()> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]
@@ -271,12 +254,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("app.pid");
         std::fs::write(&path, "12345\n").expect("a file");
-        let held = File::open(&path).expect("opened for reading only");
+        let held = File::open(&path)
+            .map(OpenFile::from)
+            .expect("opened for reading only");
         assert!(sys::try_lock_exclusive(&held).expect("a lock"));
         let share_of_a_child = held.try_clone().expect("one more descriptor");
         empty(&held).expect_err("it cannot be written to");
         drop(held);
-        let other = File::open(&path).expect("there still");
+        let other = File::open(&path).map(OpenFile::from).expect("there still");
         assert!(sys::try_lock_exclusive(&other).expect("an answer"));
         drop(share_of_a_child);
     }

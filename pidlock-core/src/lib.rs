@@ -54,6 +54,7 @@
 mod acquire;
 mod cleanup;
 mod contention;
+mod contents;
 mod error;
 mod guard;
 mod hold;

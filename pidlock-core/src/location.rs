@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{PidFileError, Quoted};
-use crate::sys::{self, FullPath};
+use crate::sys::{self, Absolute, FullPath};
 
 const SUFFIX: &str = ".pid";
 
@@ -42,11 +42,14 @@ impl Location {
             path.as_os_str().as_encoded_bytes().last(),
             Some(b'/' | b'.')
         );
-        if names_a_file {
-            if let Some(path) = FullPath::absolute(path) {
-                return Self::Exact(path);
-            }
+        match Absolute::new(path) {
+            Some(path) if names_a_file => Self::Exact(path.into()),
+            _ => Self::exactly(path),
         }
+    }
+
+    #[cold]
+    fn exactly(path: &Path) -> Self {
         Self::Described(Box::new(Description {
             exact: Some(path.to_owned()),
             ..Description::default()
@@ -56,10 +59,7 @@ impl Location {
     /// For adding to it.
     pub(crate) fn describe(&mut self) -> &mut Description {
         if let Self::Exact(path) = self {
-            *self = Self::Described(Box::new(Description {
-                exact: Some(path.to_path_buf()),
-                ..Description::default()
-            }));
+            *self = Self::exactly(path);
         }
         match self {
             Self::Described(description) => description,
@@ -82,6 +82,7 @@ impl Location {
 }
 
 impl Description {
+    #[cold]
     fn resolve(&self) -> Result<FullPath, PidFileError> {
         let Some(path) = &self.exact else {
             return absolute(&self.directory()?.join(self.file_name()?));
@@ -232,7 +233,7 @@ fn runtime_directory(name: &str) -> Option<PathBuf> {
         .split(|&byte| byte == b':')
         .next()?;
     let directory = PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(first));
-    let owner = sys::stat_directory(&directory).ok()?.uid;
+    let owner = sys::stat_directory(&directory).ok()?.uid();
     (directory.is_absolute() && owner == sys::effective_uid()).then_some(directory)
 }
 

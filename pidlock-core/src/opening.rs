@@ -1,43 +1,56 @@
 //! Opening the pidfile or making it, and what to say where the system does not let us.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cleanup::Claim;
 use crate::error::{PidFileError, Quoted};
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::sys::{self, Access, FullPath, Kind, Stat, ThisProcess};
+use crate::sys::{self, Access, FullPath, Kind, OpenFile, ThisProcess};
 use crate::trust;
 
 /// An open file that may be the pidfile.
 pub(crate) struct Opened {
-    pub(crate) file: File,
+    pub(crate) file: OpenFile,
     /// Whether it is known to be new. One that is not may be: see [`Stat::is_unfinished`].
     pub(crate) made: bool,
 }
 
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In one call, if that can be.
+    Quick,
+    /// In two, which take twice the time, and tell whether the file is new.
+    Sure,
+}
+
 /// Opens the file, or makes it. `None` if it came or went in between.
-pub(crate) fn open_or_make(plan: &Plan<'_>, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
-    // Half the time of the longer way, which is for the first file of a process, for what that must
-    // not be done with, and for saying what is wrong.
-    let is_own = || OWN.load(Ordering::Relaxed) == plan.path.directory_mark().into();
-    if claim.is_armed(plan) && is_own() {
+#[inline(always)] // it mostly takes the first few lines
+pub(crate) fn open_or_make(
+    plan: &Plan<'_>,
+    claim: &Claim,
+    way: Way,
+) -> Result<Option<Opened>, PidFileError> {
+    if way == Way::Quick && claim.is_armed(plan) {
+        // Where it fails, the longer way says why, or succeeds: fs.protected_regular forbids O_CREAT on
+        // others' files in sticky directories.
         if let Ok(file) = sys::open_or_create(plan.path, plan.mode) {
             return Ok(Some(Opened { file, made: false }));
         }
     }
+    open_or_make_surely(plan, claim)
+}
+
+fn open_or_make_surely(plan: &Plan<'_>, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
     match sys::open(plan.path, Access::ReadWrite) {
         Ok(file) => return Ok(Some(Opened { file, made: false })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => cannot_open(plan, error)?,
     }
     claim.arm(plan);
-    // O_EXCL tells us whether the file is ours to remove if anything goes wrong, and keeps
-    // fs.protected_regular out, which forbids O_CREAT on others' files in sticky directories.
     match make(plan.path, plan.mode) {
         Ok(file) => Ok(Some(Opened { file, made: true })),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
@@ -45,24 +58,8 @@ pub(crate) fn open_or_make(plan: &Plan<'_>, claim: &Claim) -> Result<Option<Open
     }
 }
 
-/// In which directory the last file that was made belonged to its maker. Some file systems give what
-/// we make to another user: NFS to nobody what root makes, FAT all to one. There only `O_EXCL` can
-/// tell our own file from one that its owner put in our way. Should another directory have the same
-/// mark and be of the other sort, a file that was made there is refused.
-static OWN: AtomicU64 = AtomicU64::new(NONE);
-
-/// No directory's mark.
-const NONE: u64 = u64::MAX;
-
-/// Remembers whose the file is that was just made.
-pub(crate) fn learn_owner(plan: &Plan<'_>, made: &Stat) {
-    if made.uid == sys::effective_uid() {
-        OWN.store(plan.path.directory_mark().into(), Ordering::Relaxed);
-    }
-}
-
 /// Makes a file, and first its directory if that is missing.
-pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<File> {
+pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<OpenFile> {
     match sys::open_new(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             sys::create_directory(path.parent().unwrap_or(Path::new("/")))?;
@@ -79,7 +76,7 @@ fn cannot_open(plan: &Plan<'_>, error: io::Error) -> Result<(), PidFileError> {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
     );
     match sys::stat_path(plan.path) {
-        Ok(stat) if stat.kind == Kind::Regular && denied => {
+        Ok(stat) if stat.kind() == Kind::Regular && denied => {
             Err(locked_by_somebody(plan).unwrap_or_else(|| not_writable(plan, error)))
         }
         Err(gone)
@@ -100,7 +97,7 @@ pub(crate) fn explain(plan: &Plan<'_>, path: &FullPath, error: io::Error) -> Pid
         return name_too_long(path);
     }
     match sys::stat_path(path) {
-        Ok(stat) => match trust::unfit(stat.kind) {
+        Ok(stat) => match trust::unfit(stat.kind()) {
             Some(reason) => PidFileError::untrusted(path, reason),
             None => PidFileError::io("open", path, error),
         },
@@ -150,7 +147,7 @@ fn blame_directory(plan: &Plan<'_>, error: io::Error) -> PidFileError {
     let directory = plan.directory();
     let user = sys::current_user();
     let problem = match (error.kind(), sys::stat_directory(directory)) {
-        (_, Ok(stat)) if stat.kind != Kind::Directory => format!("is not a directory: {CHOOSE}"),
+        (_, Ok(stat)) if stat.kind() != Kind::Directory => format!("is not a directory: {CHOOSE}"),
         (io::ErrorKind::NotADirectory, _) => format!("is not a directory: {CHOOSE}"),
         (io::ErrorKind::ReadOnlyFilesystem, _) => {
             format!("is on a read-only file system: {CHOOSE}")

@@ -467,6 +467,7 @@ impl PidFile {
         crate::reserve::reserve(path, settings)
     }
 
+    #[inline]
     fn plan<'a>(&'a self, room: &'a mut Option<FullPath>) -> Result<Plan<'a>, PidFileError> {
         self.settings.check()?;
         Ok(Plan {

@@ -61,27 +61,50 @@ pub enum OnSignal {
 }
 
 impl Settings {
+    #[inline]
     pub(crate) fn check(&self) -> Result<(), PidFileError> {
-        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
-            return Err(PidFileError::configuration(format!(
-                "pidfile mode {:#o} cannot be: it must let the owner read and write (0o600), and \
-                 may have no other than permission bits",
-                self.mode
-            )));
+        // Besides those of the owner, any permission bits.
+        if self.mode & !0o177 != 0o600 {
+            return Err(bad_mode(self.mode));
         }
-        if self.uid == Some(u32::MAX) || self.gid == Some(u32::MAX) {
-            return Err(PidFileError::configuration(format!(
-                "pidfile owner {} cannot be: to the system it means no change, for which leave it out",
-                u32::MAX
-            )));
+        match self.changes_owner() {
+            true => self.check_owner(),
+            false => Ok(()),
         }
-        Ok(())
     }
+
+    /// Whether the file is to belong to somebody in particular.
+    #[inline]
+    pub(crate) fn changes_owner(&self) -> bool {
+        self.uid.is_some() || self.gid.is_some()
+    }
+
+    #[cold]
+    fn check_owner(&self) -> Result<(), PidFileError> {
+        // What chown(2) takes for "leave it".
+        const NO_CHANGE: Option<u32> = Some(u32::MAX);
+        if self.uid != NO_CHANGE && self.gid != NO_CHANGE {
+            return Ok(());
+        }
+        Err(PidFileError::configuration(format!(
+            "pidfile owner {} cannot be: to the system it means no change, for which leave it out",
+            u32::MAX
+        )))
+    }
+}
+
+#[cold]
+fn bad_mode(mode: u32) -> PidFileError {
+    PidFileError::configuration(format!(
+        "pidfile mode {mode:#o} cannot be: it must let the owner read and write (0o600), and \
+         may have no other than permission bits"
+    ))
 }
 
 impl Deref for Plan<'_> {
     type Target = Settings;
 
+    #[inline]
     fn deref(&self) -> &Settings {
         self.settings
     }

@@ -1,10 +1,9 @@
 //! A pidfile's text: one PID in decimal and a line feed, nothing else.
 
-use std::fs::File;
 use std::io;
 
 use crate::error::Printable;
-use crate::sys;
+use crate::sys::{self, OpenFile};
 
 /// Longest text that can be a record, in bytes. A record that took the place of a longer one is
 /// padded with line feeds up to the old length, so a record may be longer than a number.
@@ -74,7 +73,7 @@ const MAX_BLANK: u64 = 1 << 20;
 
 /// Reads the record of an open file of this size in bytes. Where that is not known, a text that ends
 /// with a line feed is taken for the whole.
-pub(crate) fn read(file: &File, size: Option<u64>) -> io::Result<Record> {
+pub(crate) fn read(file: &OpenFile, size: Option<u64>) -> io::Result<Record> {
     // Enough for every number, and one call; only a padded, damaged or strange file takes more. So
     // does one of which a file system gives less than is asked for.
     let mut text = [0; 32];
@@ -107,60 +106,68 @@ pub(crate) fn read(file: &File, size: Option<u64>) -> io::Result<Record> {
     }
 }
 
+/// The record of one process, as it is written.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// With line feeds behind it, for what is written over.
+    padded: [u8; SHORT],
+    len: usize,
+}
+
+/// How much of an older record is written over without asking for memory, in bytes. The longest text,
+/// `"4294967295\n"`, is shorter.
+const SHORT: usize = 16;
+
+impl Text {
+    pub(crate) fn of(pid: u32) -> Self {
+        let digits = 1 + pid.checked_ilog10().unwrap_or(0) as usize;
+        let mut padded = [b'\n'; SHORT];
+        let mut rest = pid;
+        for digit in padded[..digits].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        Self {
+            padded,
+            len: digits + 1,
+        }
+    }
+}
+
 /// Replaces the record in an open file of `old_len` bytes.
 ///
 /// One write covers the old text whole, then the file is shortened: no reader ever sees nothing,
 /// or a mixture, and a death in between leaves a valid record.
-#[inline]
-pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
-    let mut old_len = usize::try_from(old_len).unwrap_or(usize::MAX);
-    if old_len > MAX_LEN {
+#[inline(always)] // mostly one call
+pub(crate) fn write(file: &OpenFile, text: &Text, old_len: u64) -> io::Result<()> {
+    match usize::try_from(old_len) {
+        Ok(old_len) if old_len <= text.len => sys::write_all(file, &text.padded[..text.len]),
+        Ok(old_len) if old_len <= SHORT => {
+            sys::write_all(file, &text.padded[..old_len])?;
+            sys::truncate(file, text.len as u64)
+        }
+        _ => write_over_long(file, text, old_len),
+    }
+}
+
+#[cold]
+fn write_over_long(file: &OpenFile, text: &Text, old_len: u64) -> io::Result<()> {
+    let text = &text.padded[..text.len];
+    if old_len > MAX_LEN as u64 {
         // Only a blank file gets here: there is nothing for a reader to miss.
-        file.set_len(0)?;
-        old_len = 0;
+        sys::truncate(file, 0)?;
+        return sys::write_all(file, text);
     }
-    let mut short = [b'\n'; LONGEST + SHORT];
-    let first = put_before_line_feeds(pid, &mut short);
-    let len = LONGEST - first;
-    if old_len <= SHORT {
-        sys::write_all(file, &short[first..first + len.max(old_len)])?;
-    } else {
-        let mut long = vec![b'\n'; old_len];
-        long[..len].copy_from_slice(&short[first..LONGEST]);
-        sys::write_all(file, &long)?;
-    }
-    if old_len > len {
-        file.set_len(len as u64)?;
-    }
-    Ok(())
+    let mut long = vec![b'\n'; old_len as usize];
+    long[..text.len()].copy_from_slice(text);
+    sys::write_all(file, &long)?;
+    sys::truncate(file, text.len() as u64)
 }
 
 /// Writes over the record, so that it names nobody.
-pub(crate) fn blank(file: &File) -> io::Result<()> {
-    let len = usize::try_from(sys::stat(file)?.size).unwrap_or(MAX_LEN);
+pub(crate) fn blank(file: &OpenFile) -> io::Result<()> {
+    let len = usize::try_from(sys::stat(file)?.size()).unwrap_or(MAX_LEN);
     sys::write_all(file, &vec![b'\n'; len.min(MAX_LEN)])
-}
-
-/// The longest record that is not padded, `"4294967295\n"`, in bytes.
-const LONGEST: usize = 11;
-
-/// How much of an older record is written over without asking for memory, in bytes.
-const SHORT: usize = 16;
-
-/// Puts a process's number into a text of line feeds, so that its record ends at `LONGEST`; returns
-/// where it begins.
-#[inline]
-fn put_before_line_feeds(pid: u32, text: &mut [u8; LONGEST + SHORT]) -> usize {
-    let mut first = LONGEST - 1;
-    let mut rest = pid;
-    loop {
-        first -= 1;
-        text[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            return first;
-        }
-    }
 }
 
 /// The number that a text begins with, `u64::MAX` where it has too many digits, and how many it has.
@@ -261,11 +268,11 @@ mod tests {
 
     #[test]
     fn a_record_is_the_number_and_a_line_feed() {
-        for pid in [0, 5, 10, 12345, u32::MAX] {
-            let mut text = [b'\n'; LONGEST + SHORT];
-            let first = put_before_line_feeds(pid, &mut text);
-            assert_eq!(&text[first..LONGEST], format!("{pid}\n").as_bytes());
-            assert!(text[LONGEST..].iter().all(|&byte| byte == b'\n'));
+        for pid in [0, 5, 9, 10, 99, 12345, u32::MAX] {
+            let text = Text::of(pid);
+            let (record, behind) = text.padded.split_at(text.len);
+            assert_eq!(record, format!("{pid}\n").as_bytes());
+            assert!(behind.iter().all(|&byte| byte == b'\n'));
         }
     }
 
@@ -276,18 +283,20 @@ mod tests {
             "7\n",
             "2147483647\n",
             "12345",
+            &"\n".repeat(16),
+            &"\n".repeat(17),
             &"\n".repeat(100),
             &"\0".repeat(9000),
         ] {
-            let mut file = tempfile::NamedTempFile::new().expect("a file can be made");
+            let mut file = tempfile::tempfile().expect("a file can be made");
             io::Write::write_all(&mut file, old.as_bytes()).expect("it can be written");
-            write(file.as_file(), 345, old.len() as u64).expect("it can be written");
-            let text = std::fs::read_to_string(file.path()).expect("it can be read");
-            assert_eq!(text, "345\n", "{old:?}");
-            assert_eq!(
-                read(file.as_file(), Some(4)).expect("it can be read"),
-                Record::Pid(345)
-            );
+            let file = OpenFile::from(file);
+            write(&file, &Text::of(345), old.len() as u64).expect("it can be written");
+            let mut text = [0; 16];
+            let len = sys::read_at(&file, &mut text, 0).expect("it can be read");
+            assert_eq!(&text[..len], b"345\n", "{old:?}");
+            let record = read(&file, Some(4)).expect("it can be read");
+            assert_eq!(record, Record::Pid(345));
         }
     }
 }

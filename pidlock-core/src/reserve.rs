@@ -4,13 +4,15 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::acquire::{self, Locked};
-use crate::cleanup::Claim;
+use crate::acquire::{self, Purpose};
+use crate::cleanup::{Claim, Share};
+use crate::contents;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
-use crate::hold::Hold;
+use crate::hold::{Hold, Marked};
 use crate::plan::{Plan, Settings};
-use crate::sys::{self, FullPath, SharedWord, ThisProcess};
+use crate::record::Text;
+use crate::sys::{self, FullPath, OpenFile, SharedWord, Stat, ThisProcess};
 
 /// A pidfile that is locked and empty. Made by [`PidFile::reserve`](crate::PidFile::reserve).
 ///
@@ -43,6 +45,28 @@ pub struct Reservation {
     forks: u32,
 }
 
+/// To hand it over.
+impl Purpose for Option<Hold> {
+    fn fill(
+        &self,
+        plan: &Plan<'_>,
+        file: &OpenFile,
+        found: &Stat,
+        _: &Text,
+    ) -> Result<(), PidFileError> {
+        contents::clear(plan, file, found)
+    }
+
+    fn take(&mut self, plan: &Plan<'_>, me: ThisProcess, _: Claim, file: Marked) {
+        *self = Some(Hold::new(plan, file, me));
+    }
+
+    /// Not to be had: a share of a hold is no reservation.
+    fn share(&mut self, plan: &Plan<'_>, share: Share) -> Result<(), PidFileError> {
+        Err(PidFileError::locked(plan.path, Some(share.owner().pid())))
+    }
+}
+
 pub(crate) fn reserve(path: FullPath, settings: Settings) -> Result<Reservation, PidFileError> {
     let me = ThisProcess::current();
     let forks = sys::forks();
@@ -53,10 +77,7 @@ pub(crate) fn reserve(path: FullPath, settings: Settings) -> Result<Reservation,
         settings: &settings,
     };
     let mut hold = None;
-    // Not to be had: a share of a hold is no reservation.
-    if let Locked::OurOwn(_) = acquire::lock(&plan, me, Hold::clear, &mut hold)? {
-        return Err(PidFileError::locked(&path, Some(me.pid())));
-    }
+    acquire::lock(&plan, me, &mut hold)?;
     Ok(Reservation {
         path,
         settings,
@@ -108,16 +129,12 @@ impl Reservation {
         if let Err(owner) = self.committed.set_once(me.pid()) {
             return Err(PidFileError::locked(&self.path, Some(owner)));
         }
-        let adopted = match &mut self.hold {
-            Some(hold) => hold.adopt(me),
-            None => Err(PidFileError::replaced(&self.path)),
+        let Some(mut hold) = self.hold.take() else {
+            return Err(PidFileError::replaced(&self.path));
         };
-        if let Err(error) = adopted {
-            // Given back, as far as it could be.
-            self.hold = None;
-            return Err(error);
-        }
-        Ok(PidGuard::new(claim.enter(&mut self.hold, &plan)))
+        // After an error it was given back, as far as it could be.
+        hold.adopt(me, claim.text())?;
+        Ok(PidGuard::new(claim.enter(&plan, || hold)))
     }
 }
 

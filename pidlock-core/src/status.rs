@@ -52,7 +52,7 @@ pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
             return Err(
                 match sys::stat_path(plan.path)
                     .ok()
-                    .and_then(|stat| trust::unfit(stat.kind))
+                    .and_then(|stat| trust::unfit(stat.kind()))
                 {
                     Some(reason) => PidFileError::untrusted(plan.path, reason),
                     None => PidFileError::io("open", plan.path, error),
@@ -61,11 +61,11 @@ pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
         }
     };
     let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", plan.path, error))?;
-    if let Some(reason) = trust::unfit(stat.kind) {
+    if let Some(reason) = trust::unfit(stat.kind()) {
         return Err(PidFileError::untrusted(plan.path, reason));
     }
     let me = ThisProcess::current();
-    if Registry::of(me).holds(stat.id) {
+    if Registry::of(me).holds(stat.id()) {
         return Ok(Status::SamePid);
     }
     // Shared, so that two looks do not take each other for a holder, and given back at once: a
@@ -73,7 +73,7 @@ pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
     // another thread has just forked.
     let lockable = |error| PidFileError::io("lock", plan.path, error);
     let locked = plan.lock && !sys::try_lock_shared(&file).map_err(lockable)?;
-    let record = record::read(&file, Some(stat.size));
+    let record = record::read(&file, Some(stat.size()));
     if plan.lock && !locked {
         sys::unlock(&file).map_err(lockable)?;
     }
@@ -84,7 +84,7 @@ pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
         });
     }
     let alive = |pid| match plan.lock {
-        true => owner::may_have_written(pid, stat.modified.to_system_time()),
+        true => owner::may_have_written(pid, stat.modified()),
         false => owner::is_alive(pid),
     };
     match record {

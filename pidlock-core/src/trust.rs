@@ -25,15 +25,21 @@ pub(crate) fn check(
     stat: &Stat,
     max_links: u64,
 ) -> Result<(), PidFileError> {
-    let is_plain = stat.kind == Kind::Regular && stat.links <= max_links;
-    if is_plain && is_ours(plan, stat.uid) {
-        return Ok(());
+    match is_plainly_ours(plan, stat, max_links) {
+        true => Ok(()),
+        false => check_closely(plan, path, stat, max_links),
     }
-    check_closely(plan, path, stat, max_links)
+}
+
+/// Whether there is nothing to be wary of, wherever the file is.
+#[inline]
+pub(crate) fn is_plainly_ours(plan: &Plan<'_>, stat: &Stat, max_links: u64) -> bool {
+    stat.kind() == Kind::Regular && stat.links() <= max_links && is_ours(plan, stat.uid())
 }
 
 /// Root, the user that the plan names, and this one.
-fn is_ours(plan: &Plan<'_>, uid: u32) -> bool {
+#[inline]
+pub(crate) fn is_ours(plan: &Plan<'_>, uid: u32) -> bool {
     uid == 0 || Some(uid) == plan.uid || uid == sys::effective_uid()
 }
 
@@ -45,26 +51,26 @@ fn check_closely(
     max_links: u64,
 ) -> Result<(), PidFileError> {
     let refuse = |reason: String| Err(PidFileError::untrusted(path, reason));
-    if let Some(reason) = unfit(stat.kind) {
+    if let Some(reason) = unfit(stat.kind()) {
         return refuse(reason.into());
     }
-    if stat.links > max_links {
+    if stat.links() > max_links {
         return refuse(format!(
             "it has {} hard links, so that writing to it would change another file; remove it",
-            stat.links
+            stat.links()
         ));
     }
     let directory = plan.directory();
     let place = sys::stat_directory(directory)
         .map_err(|error| PidFileError::directory(directory, "cannot be looked at", error))?;
     const SHARED: u32 = 0o1022; // sticky, or writable for group or others
-    if place.mode & SHARED == 0 && is_ours(plan, place.uid) {
+    if place.mode() & SHARED == 0 && is_ours(plan, place.uid()) {
         return Ok(());
     }
     refuse(format!(
         "it belongs to uid {}, who may have put it there, for others than {} may write to its \
          directory {}; remove it, or choose a directory of your own",
-        stat.uid,
+        stat.uid(),
         sys::current_user(),
         Quoted(directory)
     ))

@@ -10,20 +10,21 @@
 //! to four processes, with a crash possible at every step, found no way for two to be in.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cleanup::{Claim, Registry, Share};
+use crate::contents;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
-use crate::hold::Hold;
+use crate::hold::{Hold, Marked};
 use crate::opening;
 use crate::owner;
 use crate::plan::Plan;
-use crate::record::{self, Record};
-use crate::sys::{self, Access, FullPath, Identity, PerProcess, ThisProcess};
+use crate::record::{self, Record, Text};
+use crate::sys::{self, Access, FullPath, Identity, OpenFile, PerProcess, ThisProcess};
 use crate::trust;
 
 /// Each level but the first belongs to a process that died while it replaced the one below. All go
@@ -38,10 +39,14 @@ const ROUNDS: u32 = 10_000;
 /// through this; nothing in it waits.
 static TURN: PerProcess<Mutex<()>> = PerProcess::new();
 
+#[inline(never)] // it is long, and not what most do
 pub(crate) fn acquire(plan: &Plan<'_>) -> Result<PidGuard, PidFileError> {
     let me = ThisProcess::current();
     let claim = Claim::begin(me);
-    let _turn = TURN.get(me).lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = TURN
+        .get(me, Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     if let Some(hold) = our_own(plan, me)? {
         return Ok(PidGuard::new(hold));
     }
@@ -50,9 +55,9 @@ pub(crate) fn acquire(plan: &Plan<'_>) -> Result<PidGuard, PidFileError> {
         return Err(PidFileError::running(plan.path, pid));
     }
     claim.arm(plan);
-    let mut hold = Some(take(plan, me)?);
+    let hold = take(plan, me)?;
     sweep(plan, me);
-    Ok(PidGuard::new(claim.enter(&mut hold, plan)))
+    Ok(PidGuard::new(claim.enter(plan, || hold)))
 }
 
 fn our_own(plan: &Plan<'_>, me: ThisProcess) -> Result<Option<Share>, PidFileError> {
@@ -63,9 +68,9 @@ fn our_own(plan: &Plan<'_>, me: ThisProcess) -> Result<Option<Share>, PidFileErr
         return Ok(None);
     };
     if plan.reentrant {
-        return Ok(registry.share(found.id));
+        return Ok(registry.share(found.id()));
     }
-    match registry.holds(found.id) {
+    match registry.holds(found.id()) {
         true => Err(PidFileError::running(plan.path, me.pid())),
         false => Ok(None),
     }
@@ -76,7 +81,7 @@ enum Found {
     Nothing,
     Alive(u32),
     /// It names a dead process, or none. The file stays open, so that its identity stays its own.
-    Stale(File, Identity),
+    Stale(OpenFile, Identity),
 }
 
 /// Climbs over stale names until one can be taken, then comes down again, replacing one after the
@@ -146,7 +151,7 @@ fn come_down(
         // Whatever became of that: nobody waits for this name, and if somebody removed it by hand,
         // it is gone. If it stays, it is to be in nobody's way.
         let top_name = public_name(plan, privates.len())?;
-        let removed = match trust::path_names(&top_name, top.hold.id()) {
+        let removed = match trust::path_names(&top_name, top.hold.id) {
             Ok(true) => sys::remove(&top_name).is_ok(),
             Ok(false) => true,
             Err(_) => false,
@@ -190,13 +195,13 @@ fn look(plan: &Plan<'_>, me: ThisProcess, name: &FullPath) -> Result<Found, PidF
     let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", name, error))?;
     // Two: who has just taken the name has not removed its private one yet.
     trust::check(plan, name, &stat, 2)?;
-    match record::read(&file, Some(stat.size))
+    match record::read(&file, Some(stat.size()))
         .map_err(|error| PidFileError::io("read", name, error))?
     {
         Record::NotAPid(reason) => Err(PidFileError::unreadable(name, reason)),
         // Our number, though this process does not hold it: a predecessor's.
         Record::Pid(pid) if pid != me.pid() && owner::is_alive(pid) => Ok(Found::Alive(pid)),
-        Record::Pid(_) | Record::Blank => Ok(Found::Stale(file, stat.id)),
+        Record::Pid(_) | Record::Blank => Ok(Found::Stale(file, stat.id())),
     }
 }
 
@@ -227,8 +232,8 @@ impl Private {
         let name = Removed(name);
         let look_at = |error| PidFileError::io("look at", plan.path, error);
         let stat = sys::stat(&file).map_err(look_at)?;
-        let hold = Hold::new(plan, file, stat.id, me);
-        hold.write(plan, &stat)?;
+        contents::write(plan, &file, &stat, &Text::of(me.pid()))?;
+        let hold = Hold::new(plan, Marked::new(file, stat.id(), me), me);
         Ok(Self { hold, name })
     }
 
@@ -238,7 +243,7 @@ impl Private {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // On NFS the answer to a call that succeeded can get lost, and the second try find
                 // its own link (open(2)).
-                match trust::path_names(public, self.hold.id())? {
+                match trust::path_names(public, self.hold.id)? {
                     true => Ok(Linked::Ours),
                     false => Ok(Linked::Taken),
                 }
@@ -320,7 +325,7 @@ fn remove_private(plan: &Plan<'_>, name: &FullPath, pid: u32) {
         let file = sys::open(name, Access::Read).ok()?;
         let stat = sys::stat(&file).ok()?;
         trust::check(plan, name, &stat, 2).ok()?;
-        Some(match record::read(&file, Some(stat.size)).ok()? {
+        Some(match record::read(&file, Some(stat.size())).ok()? {
             Record::Pid(found) => found == pid,
             Record::Blank => true,
             Record::NotAPid(_) => false,

@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt;
 
 use oracle::Expected;
 use proptest::prelude::*;
-use record::Record;
+use record::{Record, Text};
 
 fn agrees(record: &Record, expected: Expected) -> bool {
     match record {
@@ -99,7 +99,7 @@ proptest! {
         pid in 1..=i32::MAX as u32,
     ) {
         let file = file(&old);
-        record::write(&file, pid, old.len() as u64).expect("written");
+        record::write(&file, &Text::of(pid), old.len() as u64).expect("written");
         let mut text = vec![0; 2 * old.len() + 32];
         let len = sys::read_at(&file, &mut text, 0).expect("a look");
         text.truncate(len);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::process::Process;
 use super::signal;
 use crate::plan::{OnSignal, Plan};
+use crate::record::Text;
 use crate::sys::ThisProcess;
 
 pub(crate) struct Claim {
@@ -15,22 +16,32 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Begins one; they do not nest. If a signal is about to end the process, never returns.
+    #[inline]
     pub(crate) fn begin(me: ThisProcess) -> Self {
         let process = Process::get(me);
-        while !process.claims.begin() {
-            // Microseconds before the end: there is nothing that may still be done. Not parked, for
-            // which a thread that is at its own end has nothing left.
-            thread::sleep(Duration::from_secs(60));
+        if !process.claims.begin() {
+            await_the_end();
         }
         Self { process }
     }
 
+    /// What the pidfiles of the process say.
+    #[inline]
+    pub(crate) fn text(&self) -> &'static Text {
+        &self.process.text
+    }
+
     /// From now on a signal that comes finds a handler that waits for the end of this: to be called
     /// before a file is made or written to.
+    #[inline]
     pub(crate) fn arm(&self, plan: &Plan<'_>) {
-        if self.is_armed(plan) {
-            return;
+        if !self.is_armed(plan) {
+            self.install(plan);
         }
+    }
+
+    #[cold]
+    fn install(&self, plan: &Plan<'_>) {
         signal::install(plan.on_signal);
         if plan.on_signal == OnSignal::Auto {
             // Not before: another thread would go on without. Twice does no harm.
@@ -39,6 +50,7 @@ impl Claim {
     }
 
     /// Whether there is nothing left to do for that.
+    #[inline]
     pub(crate) fn is_armed(&self, plan: &Plan<'_>) -> bool {
         match plan.on_signal {
             OnSignal::Ignore => true,
@@ -57,7 +69,17 @@ impl Claim {
     }
 }
 
+/// Microseconds before it: there is nothing that may still be done. Not parked, for which a thread that
+/// is at its own end has nothing left.
+#[cold]
+fn await_the_end() -> ! {
+    loop {
+        thread::sleep(Duration::from_secs(60));
+    }
+}
+
 impl Drop for Claim {
+    #[inline]
     fn drop(&mut self) {
         self.process.end_claim();
     }

@@ -25,6 +25,7 @@ impl Claims {
     /// From here on a signal waits. `false` if one is waiting already, or the process is ending:
     /// nothing new is begun, or the end would never come.
     #[must_use]
+    #[inline]
     pub(crate) fn begin(&self) -> bool {
         self.update(|now| (now & (SIGNAL | DYING) == 0).then_some(now + 1))
             .is_ok()
@@ -55,12 +56,18 @@ impl Claims {
     /// Until here. A signal: it came meanwhile, all others are done and nobody can begin any more,
     /// and the caller is to remove what is left and die of it.
     #[must_use]
+    #[inline]
     pub(crate) fn end(&self) -> Option<i32> {
         // As nearly always: no signal has come, and nothing else changes at this moment.
         let now = self.0.load(Ordering::Relaxed);
         if now & SIGNAL == 0 && self.replace(now, now - 1).is_ok() {
             return None;
         }
+        self.end_slowly()
+    }
+
+    #[cold]
+    fn end_slowly(&self) -> Option<i32> {
         let is_last = |now: u32| now & SIGNAL != 0 && now & COUNT == 1;
         let before = self.update(|now| Some(if is_last(now) { now | DYING } else { now - 1 }));
         before.ok().filter(|&before| is_last(before)).map(signal_of)

@@ -2,9 +2,10 @@
 //! program ends without dropping its guard.
 //!
 //! `claims.rs` decides who removes a file, so that exactly one does; `slots.rs` keeps the holds where
-//! a signal handler can read them, and `registry.rs` finds them; `claim.rs` is how others take part,
+//! a signal handler can read them, `arrivals.rs` lets them come, and `registry.rs` finds them; `claim.rs` is how others take part,
 //! `share.rs` what they get; `removal.rs` removes; `signal.rs` and `exit.rs` are the two occasions.
 
+mod arrivals;
 mod claim;
 #[cfg_attr(not(unix), expect(dead_code, reason = "there are no handlers"))]
 mod claims;
@@ -28,7 +29,8 @@ mod none;
 #[cfg(not(unix))]
 use none::{exit, removal, signal};
 
-/// The atomics that `claims.rs` is written with; its exhaustive test supplies others.
+/// What `claims.rs` and `arrivals.rs` are written with; their exhaustive tests supply others.
 mod atomic {
-    pub(super) use std::sync::atomic::{AtomicU32, Ordering};
+    pub(super) use std::cell::Cell;
+    pub(super) use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 }

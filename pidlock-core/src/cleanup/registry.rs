@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::mem;
 use std::ptr;
 
-use super::slots::{Link, Slot, Slots};
+use super::arrivals::{Link, Linked};
+use super::slots::{Slot, Slots};
 use crate::hold::Hold;
 use crate::sys::Identity;
 
@@ -18,9 +19,9 @@ use crate::sys::Identity;
 #[derive(Default)]
 pub(crate) struct Registry {
     /// As many as there may be holds before it grows: none, or a power of two.
-    chains: Vec<Link>,
+    chains: Vec<Link<Slot>>,
     holds: usize,
-    free: Link,
+    free: Link<Slot>,
 }
 
 /// How many chains there are at first.
@@ -36,20 +37,20 @@ impl Registry {
     pub(super) fn find(&self, id: Identity) -> Option<&'static Slot> {
         let mut next = self.chain(id)?.get();
         while let Some(slot) = next {
-            if hold_in(slot).is_some_and(|hold| hold.id() == id && hold.is_sound()) {
+            let hold = hold_in(slot);
+            if hold.id == id && hold.is_sound() {
                 return Some(slot);
             }
-            next = slot.next.get();
+            next = slot.next().get();
         }
         None
     }
 
     /// One that nothing is in.
-    #[inline]
     pub(super) fn take_free(&mut self, slots: &Slots) -> &'static Slot {
         loop {
             if let Some(slot) = self.free.get() {
-                self.free.set(slot.next.take());
+                self.free.set(slot.next().take());
                 return slot;
             }
             slots.grow().iter().for_each(|slot| self.add_free(slot));
@@ -58,36 +59,44 @@ impl Registry {
 
     #[inline]
     pub(super) fn add_free(&self, slot: &'static Slot) {
-        slot.next.set(self.free.replace(Some(slot)));
+        slot.next().set(self.free.replace(Some(slot)));
     }
 
-    /// Lets a hold be found.
+    /// Lets those in a chain be found.
     #[inline]
-    pub(super) fn add(&mut self, slot: &'static Slot, id: Identity) {
-        if self.holds == self.chains.len() {
-            self.grow();
+    pub(super) fn let_in(&mut self, arrivals: Option<&'static Slot>) {
+        if arrivals.is_some() {
+            self.add_all(arrivals);
         }
-        self.holds += 1;
-        self.link(slot, id);
+    }
+
+    fn add_all(&mut self, mut arrivals: Option<&'static Slot>) {
+        while let Some(slot) = arrivals {
+            arrivals = slot.next().take();
+            if self.holds == self.chains.len() {
+                self.grow();
+            }
+            self.holds += 1;
+            self.link(slot);
+        }
     }
 
     /// It is not to be found any more.
-    #[inline]
     pub(super) fn remove(&mut self, slot: &'static Slot, id: Identity) {
         let mut link = self.chain(id);
         while let Some((here, next)) = link.and_then(|link| Some((link, link.get()?))) {
             if ptr::eq(next, slot) {
-                here.set(slot.next.take());
+                here.set(slot.next().take());
                 self.holds -= 1;
                 return;
             }
-            link = Some(&next.next);
+            link = Some(next.next());
         }
     }
 
-    fn link(&self, slot: &'static Slot, id: Identity) {
-        if let Some(chain) = self.chain(id) {
-            slot.next.set(chain.replace(Some(slot)));
+    fn link(&self, slot: &'static Slot) {
+        if let Some(chain) = self.chain(hold_in(slot).id) {
+            slot.next().set(chain.replace(Some(slot)));
         }
     }
 
@@ -101,10 +110,8 @@ impl Registry {
         for chain in old {
             let mut next = chain.get();
             while let Some(slot) = next {
-                next = slot.next.take();
-                if let Some(hold) = hold_in(slot) {
-                    self.link(slot, hold.id());
-                }
+                next = slot.next().take();
+                self.link(slot);
             }
         }
     }
@@ -112,7 +119,7 @@ impl Registry {
     /// Numbers that the kernel gave, spread over the chains. Without random keys: nobody gains by
     /// files that collide.
     #[inline]
-    fn chain(&self, id: Identity) -> Option<&Link> {
+    fn chain(&self, id: Identity) -> Option<&Link<Slot>> {
         // 2^64 divided by the golden ratio: neighbours land far apart (Knuth, The Art of Computer
         // Programming, volume 3, 6.4). The upper half, for inodes may come in steps of 256.
         let spread = (id.inode ^ id.device.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -122,7 +129,8 @@ impl Registry {
 }
 
 /// The hold of a slot in the chains.
-fn hold_in(slot: &'static Slot) -> Option<&'static Hold> {
-    // SAFETY: who asks has the registry, and nobody takes a hold out of a slot in its chains.
+fn hold_in(slot: &'static Slot) -> &'static Hold {
+    // SAFETY: who asks has the registry; there is a hold in each slot in its chains, and in each that
+    // comes into them, which nobody changes.
     unsafe { slot.hold() }
 }

@@ -15,7 +15,7 @@ use super::exit;
 use super::registry::Registry;
 use super::slots::Slot;
 use crate::error::PidFileError;
-use crate::hold::Hold;
+use crate::hold::{Hold, Trouble};
 use crate::plan::{OnSignal, Plan};
 use crate::sys::Identity;
 
@@ -23,21 +23,15 @@ use crate::sys::Identity;
 pub(crate) struct Share(&'static Slot);
 
 impl Claim {
-    /// The first share of a new hold, which is taken from where it is, and removed on the occasions
-    /// that the plan names from now on.
-    ///
-    /// # Panics
-    ///
-    /// If there is none.
-    pub(crate) fn enter(&self, hold: &mut Option<Hold>, plan: &Plan<'_>) -> Share {
-        let id = hold.as_ref().expect("a hold to enter").id();
-        let mut registry = self.process.registry();
-        let slot = registry.take_free(&self.process.slots);
+    /// The first share of a new hold, whose file is removed on the occasions that the plan names from
+    /// now on.
+    #[inline(always)] // a hold is large, and is put where it stays
+    pub(crate) fn enter(&self, plan: &Plan<'_>, hold: impl FnOnce() -> Hold) -> Share {
+        let slot = self.process.free_slot();
         // SAFETY: free a moment ago, and nobody else has taken it.
-        unsafe { slot.fill(hold) };
+        unsafe { slot.fill(hold()) };
         slot.shares.store(1, Ordering::Relaxed);
-        registry.add(slot, id);
-        drop(registry);
+        self.process.arrivals.add(slot);
         slot.turn.publish(Occasions::new(
             plan.on_signal != OnSignal::Ignore,
             plan.at_exit,
@@ -65,32 +59,33 @@ impl Registry {
 impl Share {
     /// Gives it back, and says how that went.
     pub(crate) fn close(self) -> Result<(), PidFileError> {
+        let path = self.path.clone();
         let this = ManuallyDrop::new(self);
         // SAFETY: it is not used any more.
-        unsafe { this.leave() }
+        unsafe { this.leave() }.map_err(|trouble| trouble.with(&path))
     }
 
     /// # Safety
     ///
     /// The share is not used after that.
-    unsafe fn leave(&self) -> Result<(), PidFileError> {
-        let (slot, id, owner) = (self.0, self.id(), self.owner());
-        let is_last = || slot.shares.fetch_sub(1, Ordering::AcqRel) == 1;
+    #[inline(always)] // most have no use for the answer
+    unsafe fn leave(&self) -> Result<(), Trouble> {
+        let (slot, id, owner) = (self.0, self.id, self.owner());
         if !owner.is_current() {
-            // A forked child of the owner: closing is all that is its to do, and dropping does it.
-            if is_last() {
-                // SAFETY: no share is left in this process, whose registry knows nothing of the
-                // slot, and which never looks at its turn.
-                drop(unsafe { slot.hold_mut() }.take());
-            }
+            // SAFETY: as the caller promises.
+            unsafe { self.leave_to_parent() };
             return Ok(());
         }
         let claim = Claim::begin(owner);
-        let mut registry = claim.process.registry();
-        if !is_last() {
+        let process = claim.process;
+        let mut registry = process.registry_without_arrivals();
+        if !slot.give_up_share() {
             return Ok(());
         }
-        registry.remove(slot, id);
+        if !process.arrivals.take_back(slot) {
+            registry.let_in(process.arrivals.take_all());
+            registry.remove(slot, id);
+        }
         if !slot.turn.claim(Occasions::ANY) {
             // The program is exiting, and has given the file back. The descriptor stays open: what
             // has become of its number is not known any more.
@@ -98,21 +93,41 @@ impl Share {
         }
         // SAFETY: no share is left, it is off the chains, and the turn is claimed.
         let hold = unsafe { slot.hold_mut() };
-        let result = hold.as_mut().map_or(Ok(()), Hold::give_back);
-        *hold = None;
+        let given_back = hold.give_back();
+        // Nearly always there is nothing left in it.
+        if hold.path.owns_memory() {
+            // SAFETY: as above.
+            unsafe { slot.empty() };
+        }
         slot.turn.done();
-        registry.add_free(slot);
-        result
+        if !process.spare.put(slot) {
+            registry.add_free(slot);
+        }
+        given_back
+    }
+
+    /// In a forked child of the owner: closing is all that is its to do, and dropping does it.
+    ///
+    /// # Safety
+    ///
+    /// As for `leave`, and this process is not the owner.
+    #[cold]
+    unsafe fn leave_to_parent(&self) {
+        if self.0.give_up_share() {
+            // SAFETY: no share is left in this process, whose registry knows nothing of the slot, and
+            // which never looks at its turn.
+            unsafe { self.0.empty() };
+        }
     }
 }
 
 impl Deref for Share {
     type Target = Hold;
 
+    #[inline]
     fn deref(&self) -> &Hold {
         // SAFETY: a share is out.
-        let hold = unsafe { self.0.hold() };
-        hold.expect("a hold that has shares is there")
+        unsafe { self.0.hold() }
     }
 }
 

@@ -4,9 +4,11 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::arrivals::{Link, Linked};
 use super::claims::{Occasions, Turn};
 use super::removal;
 use crate::hold::Hold;
@@ -16,15 +18,21 @@ pub(super) struct Slot {
     pub(super) turn: Turn,
     /// How many shares of the hold are out.
     pub(super) shares: AtomicU32,
-    /// The next one in the chain that it is in. For who has the registry only.
-    pub(super) next: Link,
-    hold: UnsafeCell<Option<Hold>>,
+    /// The next one in the chain that it is in. For who has the registry only, or has it alone.
+    next: Link<Self>,
+    /// There is one while shares of it are out, and for the process that published it as long as its
+    /// turn says so.
+    hold: UnsafeCell<MaybeUninit<Hold>>,
 }
 
-pub(super) type Link = Cell<Option<&'static Slot>>;
+impl Linked for Slot {
+    fn next(&self) -> &Link<Self> {
+        &self.next
+    }
+}
 
 // SAFETY: `turn` and `shares` are atomics. `next` is only touched by who has locked the registry that
-// the slot belongs to. `hold` is only touched as the methods below demand of their callers, and a hold
+// the slot belongs to, or took it out of all chains. `hold` is only touched as the methods below demand of their callers, and a hold
 // may be looked at and taken by any thread, as is checked here.
 unsafe impl Sync for Slot {}
 
@@ -39,44 +47,62 @@ impl Slot {
             turn: Turn::new(),
             shares: AtomicU32::new(0),
             next: Cell::new(None),
-            hold: UnsafeCell::new(None),
+            hold: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
-    /// Puts a hold into it, which is taken from where it is.
+    /// Puts a hold into it.
     ///
     /// # Safety
     ///
     /// It is free, and the caller took it off the list of those.
-    pub(super) unsafe fn fill(&self, hold: &mut Option<Hold>) {
+    #[inline]
+    pub(super) unsafe fn fill(&self, hold: Hold) {
         // SAFETY: nobody else looks at a slot that is on no list and not published, and there is nothing
         // in it that would have to be dropped.
-        unsafe { ptr::copy_nonoverlapping(hold, self.hold.get(), 1) };
-        // SAFETY: what was there is in the slot now, and not to be dropped here.
-        unsafe { ptr::write(hold, None) };
+        unsafe { self.hold.get().cast::<Hold>().write(hold) };
     }
 
-    /// The hold in it, if there is one.
+    /// One share less. Whether it was the last.
+    #[inline]
+    pub(super) fn give_up_share(&self) -> bool {
+        self.shares.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// The hold in it.
     ///
     /// # Safety
     ///
-    /// Nobody takes or changes it meanwhile: the caller has a share of it, or the registry, or has
-    /// claimed its turn.
-    pub(super) unsafe fn hold(&self) -> Option<&Hold> {
+    /// There is one, and nobody takes or changes it meanwhile: the caller has a share of it, or the
+    /// registry and found it in its chains, or has claimed its turn.
+    #[inline]
+    pub(super) unsafe fn hold(&self) -> &Hold {
         // SAFETY: as the caller promises.
-        unsafe { (*self.hold.get()).as_ref() }
+        unsafe { &*self.hold.get().cast::<Hold>() }
     }
 
-    /// The same, to be changed or taken out.
+    /// The same, to be changed.
     ///
     /// # Safety
     ///
-    /// Nobody looks at it meanwhile: no share of it is out, it is off the registry's chains, and the
-    /// caller has claimed its turn or this is no process that looks at turns.
+    /// There is one, and nobody looks at it meanwhile: no share of it is out, it is off the registry's
+    /// chains, and the caller has claimed its turn or this is no process that looks at turns.
     #[expect(clippy::mut_from_ref, reason = "the caller is alone with it")]
-    pub(super) unsafe fn hold_mut(&self) -> &mut Option<Hold> {
+    #[inline]
+    pub(super) unsafe fn hold_mut(&self) -> &mut Hold {
         // SAFETY: as the caller promises.
-        unsafe { &mut *self.hold.get() }
+        unsafe { &mut *self.hold.get().cast::<Hold>() }
+    }
+
+    /// Drops it.
+    ///
+    /// # Safety
+    ///
+    /// As for `hold_mut`; and there is none then.
+    #[inline]
+    pub(super) unsafe fn empty(&self) {
+        // SAFETY: as the caller promises.
+        unsafe { self.hold.get().cast::<Hold>().drop_in_place() }
     }
 }
 
@@ -105,10 +131,8 @@ impl Slots {
                 if !slot.turn.claim(occasion) {
                     continue;
                 }
-                // SAFETY: its turn is claimed.
-                if let Some(hold) = unsafe { slot.hold() } {
-                    removal::remove(hold, occasion);
-                }
+                // SAFETY: it was published, and its turn is claimed.
+                removal::remove(unsafe { slot.hold() }, occasion);
                 // Stays claimed: its guard finds that it was beaten, and keeps the descriptor
                 // open, which others may be using by number.
             }

@@ -28,28 +28,14 @@ pub(crate) struct Identity {
     pub(crate) inode: u64,
 }
 
-/// What the protocol asks about a file.
-#[derive(Debug, Clone)]
-pub(crate) struct Stat {
-    pub(crate) id: Identity,
-    pub(crate) kind: Kind,
-    pub(crate) links: u64,
-    pub(crate) size: u64,
-    /// Permission bits; 0 where the platform has none.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) modified: FileTime,
-    /// When it was last linked, unlinked, written or given other rights, as fine as the system tells.
-    pub(crate) changed: FileTime,
-}
-
 impl Stat {
     /// Whether a start made the file, and has not come to more yet: `open_or_create` did, here or in
     /// a process that ended there. A FIFO or a second name is nothing that it makes.
     pub(crate) fn is_unfinished(&self) -> bool {
-        let is_new = self.kind == Kind::Regular && self.links == 1 && self.size == 0;
-        is_new && self.mode & UNFINISHED != 0
+        self.mode() & UNFINISHED != 0
+            && self.kind() == Kind::Regular
+            && self.links() == 1
+            && self.size() == 0
     }
 }
 

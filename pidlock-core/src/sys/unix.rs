@@ -9,15 +9,14 @@ mod processes;
 mod shared;
 
 pub(crate) use files::{
-    UNFINISHED, abandon, bears, can_create_in, cannot_be_locked, create_directory, current_user,
-    effective_uid, has_raised_privileges, is_about_what_was_there, is_lockless, is_name_too_long,
-    mark, open, open_new, open_or_create, read_at, read_some_at, remove, set_mode, set_owner,
-    try_lock_exclusive, try_lock_shared, unlock, wait_for_changes_of_directory, write_all,
+    OpenFile, UNFINISHED, abandon, bears, can_create_in, cannot_be_locked, create_directory,
+    current_user, effective_uid, has_raised_privileges, is_about_what_was_there, is_lockless,
+    is_name_too_long, mark, open, open_new, open_or_create, read_at, read_some_at, remove,
+    set_mode, set_owner, truncate, try_lock_exclusive, try_lock_shared, unlock,
+    wait_for_changes_of_directory, write_all,
 };
-pub(crate) use identity::{
-    FileTime, identify_descriptor, identify_path, shows, stat, stat_directory, stat_path,
-};
+pub(crate) use identity::{Stat, identify_path, shows, stat, stat_directory, stat_path};
 pub(crate) use lineage::{PerProcess, ThisProcess, forks};
-pub(crate) use path::FullPath;
+pub(crate) use path::{Absolute, FullPath};
 pub(crate) use processes::{exists, life};
 pub(crate) use shared::SharedWord;

@@ -32,7 +32,7 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_SYNCHRONIZE, WaitForSingleObject,
 };
 
-use crate::sys::{Access, Identity, Kind, Life, Stat};
+use crate::sys::{Access, Identity, Kind, Life};
 
 /// Nobody is kept from reading, writing or removing the file: the lock alone decides.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
@@ -42,19 +42,29 @@ const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 pub(crate) struct FullPath(Arc<Path>);
 
 impl FullPath {
+    /// Whether it has memory that has to be given back.
+    pub(crate) fn owns_memory(&self) -> bool {
+        true
+    }
+
     /// Resolves a path against the working directory.
     pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
         path::absolute(path).map(|path| Self(path.into()))
     }
+}
 
-    /// `None`: here even an absolute path has to be asked for.
-    pub(crate) fn absolute(_: &Path) -> Option<Self> {
+/// A path for which nothing has to be asked any more: none is, here.
+pub(crate) enum Absolute {}
+
+impl Absolute {
+    pub(crate) fn new(_: &Path) -> Option<Self> {
         None
     }
+}
 
-    /// For `open_or_create`, which there is not here.
-    pub(crate) fn directory_mark(&self) -> u32 {
-        0
+impl From<Absolute> for FullPath {
+    fn from(path: Absolute) -> Self {
+        match path {}
     }
 }
 
@@ -65,6 +75,8 @@ impl Deref for FullPath {
         &self.0
     }
 }
+
+pub(crate) type OpenFile = File;
 
 /// Opens what is there, a symbolic link itself and not where it leads; never creates, never
 /// truncates.
@@ -207,6 +219,54 @@ fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
         .is_some_and(|code| codes.contains(&(code as u32)))
 }
 
+/// What a look at a file showed.
+#[derive(Debug)]
+pub(crate) struct Stat {
+    id: Identity,
+    kind: Kind,
+    links: u64,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stat {
+    pub(crate) fn id(&self) -> Identity {
+        self.id
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn links(&self) -> u64 {
+        self.links
+    }
+
+    /// In bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// There are no permission bits here.
+    pub(crate) fn mode(&self) -> u32 {
+        0
+    }
+
+    /// The user whom [`effective_uid`] names.
+    pub(crate) fn uid(&self) -> u32 {
+        0
+    }
+
+    pub(crate) fn gid(&self) -> u32 {
+        0
+    }
+
+    /// When it was last written.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+}
+
 /// What the open file is.
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     // SAFETY: the handle is open as long as `file` is borrowed; the call only asks.
@@ -225,11 +285,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
             },
             links: 1,
             size: 0,
-            mode: 0,
-            uid: 0,
-            gid: 0,
-            modified: FileTime(None),
-            changed: FileTime(None),
+            modified: None,
         });
     }
     let information = information(file)?;
@@ -241,11 +297,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         kind: kind(file, information.dwFileAttributes)?,
         links: information.nNumberOfLinks.into(),
         size: joined(information.nFileSizeHigh, information.nFileSizeLow),
-        mode: 0,
-        uid: 0,
-        gid: 0,
-        modified: FileTime(system_time(information.ftLastWriteTime)),
-        changed: FileTime(None),
+        modified: system_time(information.ftLastWriteTime),
     })
 }
 
@@ -258,7 +310,7 @@ pub(crate) fn stat_path(path: &Path) -> io::Result<Stat> {
 /// far as a look shows.
 pub(crate) fn shows(path: &Path, seen: &Stat) -> io::Result<bool> {
     let there = stat_path(path)?;
-    Ok(there.id == seen.id && there.links == seen.links && there.changed == seen.changed)
+    Ok(there.id == seen.id && there.links == seen.links)
 }
 
 /// Which file is at the path.
@@ -268,6 +320,11 @@ pub(crate) fn identify_path(path: &Path) -> io::Result<Identity> {
 
 /// There is no such call here.
 pub(crate) fn wait_for_changes_of_directory(_: &Path) {}
+
+/// Shortens the file.
+pub(crate) fn truncate(file: &File, len: u64) -> io::Result<()> {
+    file.set_len(len)
+}
 
 /// Removes the name.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
@@ -389,7 +446,7 @@ pub(crate) fn abandon(file: File) {
     let _ = file.into_raw_handle();
 }
 
-/// The user whom [`Stat`] names as the owner of every file.
+/// The user who owns every file.
 pub(crate) fn effective_uid() -> u32 {
     0
 }
@@ -466,16 +523,6 @@ fn start_time(process: &OwnedHandle) -> Option<SystemTime> {
     system_time(created)
 }
 
-/// A time as the file system has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileTime(Option<SystemTime>);
-
-impl FileTime {
-    pub(crate) fn to_system_time(self) -> Option<SystemTime> {
-        self.0
-    }
-}
-
 /// A `FILETIME` counts steps of 100 ns since the year 1601.
 fn system_time(time: FILETIME) -> Option<SystemTime> {
     const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
@@ -514,7 +561,7 @@ pub(crate) struct PerProcess<T: 'static> {
     value: OnceLock<T>,
 }
 
-impl<T: Default + Send + Sync> PerProcess<T> {
+impl<T: Send + Sync> PerProcess<T> {
     pub(crate) const fn new() -> Self {
         Self {
             value: OnceLock::new(),
@@ -522,7 +569,7 @@ impl<T: Default + Send + Sync> PerProcess<T> {
     }
 
     /// The value of process `me`, made when it first asks.
-    pub(crate) fn get(&'static self, _me: ThisProcess) -> &'static T {
-        self.value.get_or_init(T::default)
+    pub(crate) fn get(&'static self, _me: ThisProcess, new: impl FnOnce() -> T) -> &'static T {
+        self.value.get_or_init(new)
     }
 }

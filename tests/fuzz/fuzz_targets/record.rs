@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt;
 
 use libfuzzer_sys::fuzz_target;
 use oracle::Expected;
-use record::Record;
+use record::{Record, Text};
 
 thread_local! {
     static FILE: File = tempfile::tempfile().expect("a file");
@@ -39,7 +39,7 @@ fuzz_target!(|text: &[u8]| {
         // Nothing else is ever written over.
         if expected != Expected::Neither {
             let pid = 1 + text.len() as u32 * 7919;
-            record::write(file, pid, text.len() as u64).expect("written");
+            record::write(file, &Text::of(pid), text.len() as u64).expect("written");
             let found = record::read(file, None).expect("a look");
             assert_eq!(found.pid(), Some(pid), "{found:?}");
             record::blank(file).expect("written");

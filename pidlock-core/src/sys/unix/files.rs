@@ -2,60 +2,61 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, c_int, c_uint};
+use std::ffi::CString;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, fchown};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-// On 32-bit systems the plain call refuses files of 2 GiB.
-#[cfg(not(any(
-    all(target_os = "linux", not(target_env = "musl")),
-    target_os = "android"
-)))]
-use libc::{lseek as raw_seek, open as raw_open};
-#[cfg(any(
-    all(target_os = "linux", not(target_env = "musl")),
-    target_os = "android"
-))]
-use libc::{lseek64 as raw_seek, open64 as raw_open};
+use rustix::fs::{CWD, Mode, OFlags, RawMode, SeekFrom};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::path::FullPath;
 use crate::sys::Access;
 
+pub(crate) type OpenFile = OwnedFd;
+
 /// No symbolic link at the end of the path, nothing inherited by programs that we start, no waiting
 /// for the other end of a FIFO, no terminal that becomes ours.
-const CAREFUL: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+const CAREFUL: OFlags = OFlags::CLOEXEC
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY);
 
 /// Opens what is there; never creates, never truncates.
-pub(crate) fn open(path: &FullPath, access: Access) -> io::Result<File> {
+#[inline]
+pub(crate) fn open(path: &FullPath, access: Access) -> io::Result<OpenFile> {
     let access = match access {
-        Access::Read => libc::O_RDONLY,
-        Access::ReadWrite => libc::O_RDWR,
+        Access::Read => OFlags::RDONLY,
+        Access::ReadWrite => OFlags::RDWR,
     };
     open_with(path, access, 0)
 }
 
 /// Creates the file, and fails with `AlreadyExists` if anything at all is there.
-pub(crate) fn open_new(path: &FullPath, mode: u32) -> io::Result<File> {
-    open_with(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode)
+pub(crate) fn open_new(path: &FullPath, mode: u32) -> io::Result<OpenFile> {
+    open_with(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)
 }
 
 /// Opens what is there, or creates it in the same call; then its mode has `UNFINISHED` in it. An
 /// error where that bit would be lost, and whenever the longer way may know better.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-pub(crate) fn open_or_create(path: &FullPath, mode: u32) -> io::Result<File> {
-    open_with(path, libc::O_RDWR | libc::O_CREAT, mode | UNFINISHED)
+pub(crate) fn open_or_create(path: &FullPath, mode: u32) -> io::Result<OpenFile> {
+    let flags = CAREFUL | OFlags::RDWR | OFlags::CREATE;
+    let mode = Mode::from_raw_mode((mode | UNFINISHED) as RawMode);
+    let file = rustix::fs::openat(CWD, path.as_c_str(), flags, mode)?;
+    Ok(above_standard(file))
 }
 
 /// The BSDs clear the bit (open(2)).
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn open_or_create(_: &FullPath, _: u32) -> io::Result<File> {
+pub(crate) fn open_or_create(_: &FullPath, _: u32) -> io::Result<OpenFile> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -63,37 +64,22 @@ pub(crate) fn open_or_create(_: &FullPath, _: u32) -> io::Result<File> {
 /// acquired.
 pub(crate) const UNFINISHED: u32 = 0o1000;
 
-fn open_with(path: &FullPath, flags: c_int, mode: u32) -> io::Result<File> {
-    loop {
-        // SAFETY: the path ends with a NUL and outlives the call, which reads it only. The mode is of
-        // the type that C's promotion of arguments makes of any mode_t.
-        let fd = unsafe { raw_open(path.as_ptr(), flags | CAREFUL, mode as c_uint) };
-        if fd >= 0 {
-            // SAFETY: just opened, and nobody else knows of it.
-            let file = unsafe { File::from_raw_fd(fd) };
-            return Ok(match fd {
-                0..=2 => above_standard(file),
-                _ => file,
-            });
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+#[inline]
+fn open_with(path: &FullPath, flags: OFlags, mode: u32) -> io::Result<OpenFile> {
+    let flags = flags | CAREFUL;
+    let mode = Mode::from_raw_mode(mode as RawMode);
+    let file = retry_on_intr(|| rustix::fs::openat(CWD, path.as_c_str(), flags, mode))?;
+    Ok(above_standard(file))
 }
 
 /// The same open file by a number that nobody prints to: a program that closed its standard output,
 /// as daemonizers do, would write into the pidfile. Where there is no such number it stays as it is.
-#[cold]
-fn above_standard(file: File) -> File {
-    // SAFETY: the descriptor is open, and the call makes another one.
-    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) };
-    if fd < 0 {
-        return file;
+#[inline]
+fn above_standard(file: OpenFile) -> OpenFile {
+    match file.as_raw_fd() {
+        0..=2 => rustix::io::fcntl_dupfd_cloexec(&file, 3).unwrap_or(file),
+        _ => file,
     }
-    // SAFETY: just made, and nobody else knows of it.
-    unsafe { File::from_raw_fd(fd) }
 }
 
 /// Waits until those who are in the middle of making or removing a name in the path's directory are
@@ -101,18 +87,10 @@ fn above_standard(file: File) -> File {
 /// never makes: to rename something to where it is, unless something is there.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn wait_for_changes_of_directory(path: &FullPath) {
-    let path = path.as_ptr();
-    // SAFETY: the path ends with a NUL and outlives the call, which reads it only; all else are numbers.
-    unsafe {
-        libc::syscall(
-            libc::SYS_renameat2,
-            libc::AT_FDCWD,
-            path,
-            libc::AT_FDCWD,
-            path,
-            libc::RENAME_NOREPLACE,
-        )
-    };
+    use rustix::fs::{RenameFlags, renameat_with};
+
+    let path = path.as_c_str();
+    let _ = renameat_with(CWD, path, CWD, path, RenameFlags::NOREPLACE);
 }
 
 /// There is no such call here.
@@ -122,12 +100,7 @@ pub(crate) fn wait_for_changes_of_directory(_: &FullPath) {}
 /// Removes the name. Async-signal-safe.
 #[inline]
 pub(crate) fn remove(path: &FullPath) -> io::Result<()> {
-    // SAFETY: the path ends with a NUL and outlives the call, which reads it only.
-    let answer = unsafe { libc::unlink(path.as_ptr()) };
-    if answer != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    Ok(rustix::fs::unlink(path.as_c_str())?)
 }
 
 /// Creates a directory and its missing parents.
@@ -136,29 +109,40 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Takes the lock that excludes all others; `false` if somebody has one.
-pub(crate) fn try_lock_exclusive(file: &File) -> io::Result<bool> {
-    granted(|| fs2::FileExt::try_lock_exclusive(file))
+#[inline]
+pub(crate) fn try_lock_exclusive(file: &OpenFile) -> io::Result<bool> {
+    granted(file, fs2::FileExt::try_lock_exclusive)
 }
 
 /// Takes the lock that excludes only exclusive ones; `false` if somebody has such a one.
-pub(crate) fn try_lock_shared(file: &File) -> io::Result<bool> {
-    granted(|| fs2::FileExt::try_lock_shared(file))
+#[inline]
+pub(crate) fn try_lock_shared(file: &OpenFile) -> io::Result<bool> {
+    granted(file, fs2::FileExt::try_lock_shared)
 }
 
 /// Gives the lock back, for every process that shares the open file.
-pub(crate) fn unlock(file: &File) -> io::Result<()> {
-    fs2::FileExt::unlock(file)
+#[inline]
+pub(crate) fn unlock(file: &OpenFile) -> io::Result<()> {
+    fs2::FileExt::unlock(&*as_file(file))
 }
 
-fn granted(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
+#[inline]
+fn granted(file: &OpenFile, lock: fn(&File) -> io::Result<()>) -> io::Result<bool> {
     loop {
-        match lock() {
+        match lock(&as_file(file)) {
             Ok(()) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// As fs2 wants it.
+#[inline]
+fn as_file(file: &OpenFile) -> ManuallyDrop<File> {
+    // SAFETY: the descriptor is open for as long as `file` is borrowed, and is not closed here.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(file.as_raw_fd()) })
 }
 
 /// Whether the error says that nobody can lock on this file system.
@@ -198,17 +182,15 @@ pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
 
 /// Reads from `offset` on, up to the buffer's length: perhaps less than there is, but nothing only at
 /// the end.
-pub(crate) fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buffer, offset) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
+#[inline]
+pub(crate) fn read_some_at(file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    Ok(retry_on_intr(|| {
+        rustix::io::pread(file, &mut *buffer, offset)
+    })?)
 }
 
 /// Reads as much as there is from `offset` on, up to the buffer's length.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_at(file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
         match read_some_at(file, &mut buffer[done..], offset + done as u64)? {
@@ -220,15 +202,47 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 }
 
 /// Writes at the beginning of the file; what stands behind stays.
-pub(crate) fn write_all(file: &File, text: &[u8]) -> io::Result<()> {
-    file.write_all_at(text, 0)
+#[inline]
+pub(crate) fn write_all(file: &OpenFile, text: &[u8]) -> io::Result<()> {
+    match rustix::io::pwrite(file, text, 0) {
+        Ok(written) if written == text.len() => Ok(()),
+        other => write_rest(file, text, other),
+    }
+}
+
+/// After a write that was interrupted, did not get all on its way, or failed.
+#[cold]
+fn write_rest(
+    file: &OpenFile,
+    text: &[u8],
+    mut outcome: rustix::io::Result<usize>,
+) -> io::Result<()> {
+    let mut done = 0;
+    loop {
+        match outcome {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => done += written,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if done == text.len() {
+            return Ok(());
+        }
+        outcome = rustix::io::pwrite(file, &text[done..], done as u64);
+    }
+}
+
+/// Shortens the file. Async-signal-safe.
+#[inline]
+pub(crate) fn truncate(file: &OpenFile, len: u64) -> io::Result<()> {
+    Ok(retry_on_intr(|| rustix::fs::ftruncate(file, len))?)
 }
 
 /// Marks an open file so that it can be told from every other, even from one that was opened at
 /// the same path later and got the same descriptor: by its offset, which all descriptors of one
 /// open file share, in children too (open(2)), and which nothing here uses for reading or writing.
 #[inline]
-pub(crate) fn mark(file: &File, pid: u32) -> io::Result<u32> {
+pub(crate) fn mark(file: &OpenFile, pid: u32) -> io::Result<u32> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Below 2 GiB, which every file system allows, and where hardly any program is by chance. The
     // PID keeps a child, who counts on from where its parent was, from using the same; the address
@@ -236,55 +250,38 @@ pub(crate) fn mark(file: &File, pid: u32) -> io::Result<u32> {
     let seed = (pid << 14) ^ (ptr::from_ref(&COUNT).addr() >> 2) as u32;
     let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(seed);
     let mark = 1 << 30 | count & ((1 << 30) - 1);
-    match seek(file, mark.into(), libc::SEEK_SET) {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(mark),
-    }
+    rustix::fs::seek(file, SeekFrom::Start(mark.into()))?;
+    Ok(mark)
 }
 
-/// Whether the descriptor still is one of the file that was marked so.
+/// Whether the descriptor still is one of the file that was marked so. Async-signal-safe.
 #[inline]
-pub(crate) fn bears(file: &File, mark: u32) -> bool {
-    seek(file, 0, libc::SEEK_CUR) == i64::from(mark)
-}
-
-#[inline]
-fn seek(file: &File, offset: i64, whence: c_int) -> i64 {
-    // SAFETY: the descriptor is open, and the call takes nothing else but numbers.
-    unsafe { raw_seek(file.as_raw_fd(), offset, whence) }
+pub(crate) fn bears(file: &OpenFile, mark: u32) -> bool {
+    rustix::fs::tell(file) == Ok(mark.into())
 }
 
 /// Sets the permission bits exactly, whatever the umask.
 #[inline]
-pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    loop {
-        // SAFETY: the descriptor is open, and the call takes nothing else but numbers.
-        let answer = unsafe { libc::fchmod(file.as_raw_fd(), mode as libc::mode_t) };
-        if answer == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+pub(crate) fn set_mode(file: &OpenFile, mode: u32) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(mode as RawMode);
+    Ok(retry_on_intr(|| rustix::fs::fchmod(file, mode))?)
 }
 
 /// Gives the file away; `None` keeps what is.
-pub(crate) fn set_owner(file: &File, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+pub(crate) fn set_owner(file: &OpenFile, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     fchown(file, uid, gid)
 }
 
 /// Lets go of a descriptor whose number no longer means our file, without closing whatever bears
 /// that number now.
-pub(crate) fn abandon(file: File) {
+pub(crate) fn abandon(file: OpenFile) {
     let _ = file.into_raw_fd();
 }
 
 /// The user that permission checks are made for.
+#[inline]
 pub(crate) fn effective_uid() -> u32 {
-    // SAFETY: geteuid takes nothing, changes nothing and cannot fail (POSIX.1-2017).
-    unsafe { libc::geteuid() }
+    rustix::process::geteuid().as_raw()
 }
 
 /// That user, for a person.

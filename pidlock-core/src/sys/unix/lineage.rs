@@ -185,7 +185,7 @@ struct Owned<T> {
     value: T,
 }
 
-impl<T: Default + Send + Sync> PerProcess<T> {
+impl<T: Send + Sync> PerProcess<T> {
     pub(crate) const fn new() -> Self {
         Self {
             current: AtomicPtr::new(ptr::null_mut()),
@@ -202,21 +202,22 @@ impl<T: Default + Send + Sync> PerProcess<T> {
 
     /// The value of process `me`, made when it first asks. A parent's value stays where it is,
     /// unreachable and never touched.
-    pub(crate) fn get(&'static self, me: ThisProcess) -> &'static T {
+    #[inline]
+    pub(crate) fn get(&'static self, me: ThisProcess, new: impl FnOnce() -> T) -> &'static T {
         let known = self.current.load(Ordering::Acquire);
-        // SAFETY: `current` is only ever null or a pointer that `make` stored, which is never
+        // SAFETY: `current` is only ever null or a pointer that `put` stored, which is never
         // freed.
         match unsafe { known.as_ref() } {
             Some(known) if known.owner == me => &known.value,
-            _ => self.make(me, known),
+            _ => self.put(me, known, new()),
         }
     }
 
     #[cold]
-    fn make(&'static self, me: ThisProcess, mut known: *mut Owned<T>) -> &'static T {
+    fn put(&'static self, me: ThisProcess, mut known: *mut Owned<T>, new: T) -> &'static T {
         let fresh = Box::into_raw(Box::new(Owned {
             owner: me,
-            value: T::default(),
+            value: new,
         }));
         while let Err(other) =
             self.current
@@ -363,13 +364,9 @@ mod tests {
     #[test]
     fn a_child_starts_with_a_value_of_its_own() {
         static VALUE: PerProcess<AtomicU32> = PerProcess::new();
-        VALUE
-            .get(ThisProcess::current())
-            .store(5, Ordering::Release);
-        assert!(in_child(|| VALUE
-            .get(ThisProcess::current())
-            .load(Ordering::Acquire)
-            == 0));
-        assert_eq!(VALUE.get(ThisProcess::current()).load(Ordering::Acquire), 5);
+        let value = || VALUE.get(ThisProcess::current(), AtomicU32::default);
+        value().store(5, Ordering::Release);
+        assert!(in_child(|| value().load(Ordering::Acquire) == 0));
+        assert_eq!(value().load(Ordering::Acquire), 5);
     }
 }

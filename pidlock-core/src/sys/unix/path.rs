@@ -2,22 +2,27 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
+use std::ptr;
+use std::slice;
 use std::sync::Arc;
 
 /// An absolute path. Bytes without a NUL but the one at the end.
 #[derive(Clone)]
 pub(crate) struct FullPath {
-    /// Where it is too long for the other, which is empty then.
+    /// Where it is too long for the other.
     long: Option<Arc<[u8]>>,
-    /// Nearly all are short: no memory has to be asked for, which costs more than copying these.
-    short: [u8; SHORT],
-    directory_mark: u32,
+    /// Nearly all are short: no memory has to be asked for, which costs more than copying these. What
+    /// is behind the NUL nobody ever wrote.
+    short: [MaybeUninit<u8>; SHORT],
+    /// How long the short one is, without its NUL.
+    short_len: u8,
 }
 
 /// The longest of the short, with its NUL, in bytes.
@@ -27,102 +32,80 @@ impl FullPath {
     /// Resolves a relative path against the working directory; an absolute one is what it is.
     pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
         let resolved = match path.is_absolute() {
-            true => Self::absolute(path),
-            false => Self::absolute(&path::absolute(path)?),
+            true => Absolute::new(path).map(Self::from),
+            false => Absolute::new(&path::absolute(path)?).map(Self::from),
         };
         resolved.ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "it contains a NUL character")
         })
     }
 
-    /// `None` if the path is relative, or contains a NUL.
-    #[inline]
-    pub(crate) fn absolute(path: &Path) -> Option<Self> {
-        let path = path.as_os_str().as_bytes();
-        if path.first() != Some(&b'/') || contains_nul(path) {
-            return None;
+    #[cold]
+    fn long(path: &[u8]) -> Self {
+        Self {
+            long: Some([path, &[0]].concat().into()),
+            short: [MaybeUninit::uninit(); SHORT],
+            short_len: 0,
         }
-        let mut short = [0; SHORT];
-        // One less, for the NUL.
-        let long = match short[1..].get(..path.len()) {
-            Some(_) => {
-                short[..path.len()].copy_from_slice(path);
-                None
-            }
-            None => Some([path, &[0]].concat().into()),
-        };
-        let name = path.len() - after_last_slash(path);
-        Some(Self {
-            short,
-            long,
-            directory_mark: mark(&path[..path.len() - name]),
-        })
     }
 
-    /// A number for the directory. Two may have the same.
-    pub(crate) fn directory_mark(&self) -> u32 {
-        self.directory_mark
-    }
-
-    /// With a NUL at the end, for the system.
+    /// Whether it has memory that has to be given back.
     #[inline]
-    pub(crate) fn as_ptr(&self) -> *const c_char {
-        let bytes = match &self.long {
-            None => self.short.as_ptr(),
-            Some(bytes) => bytes.as_ptr(),
-        };
-        bytes.cast()
+    pub(crate) fn owns_memory(&self) -> bool {
+        self.long.is_some()
     }
 
-    fn as_c_str(&self) -> &CStr {
-        // SAFETY: `absolute`, which makes all of them, puts one NUL at the end and lets none in before
-        // it; the bytes are never changed.
-        unsafe { CStr::from_ptr(self.as_ptr()) }
+    /// For the system.
+    #[inline]
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        let bytes = match &self.long {
+            // SAFETY: so many were written, and the NUL.
+            None => unsafe {
+                slice::from_raw_parts(self.short.as_ptr().cast(), usize::from(self.short_len) + 1)
+            },
+            Some(bytes) => bytes,
+        };
+        // SAFETY: all are made from an `Absolute`, which has no NUL, and get one at the end; the bytes
+        // are never changed.
+        unsafe { CStr::from_bytes_with_nul_unchecked(bytes) }
     }
 }
 
+/// A path that is absolute, and has no NUL in it.
+pub(crate) struct Absolute<'a>(&'a [u8]);
+
+impl<'a> Absolute<'a> {
+    #[inline]
+    pub(crate) fn new(path: &'a Path) -> Option<Self> {
+        let path = path.as_os_str().as_bytes();
+        (path.first() == Some(&b'/') && !contains_nul(path)).then_some(Self(path))
+    }
+}
+
+impl From<Absolute<'_>> for FullPath {
+    #[inline]
+    fn from(Absolute(path): Absolute<'_>) -> Self {
+        if path.len() >= SHORT {
+            return Self::long(path);
+        }
+        let mut full = Self {
+            long: None,
+            short: [MaybeUninit::uninit(); SHORT],
+            short_len: path.len() as u8,
+        };
+        let room = full.short.as_mut_ptr();
+        // SAFETY: at most one less than there is room for, and not the room itself.
+        unsafe { ptr::copy_nonoverlapping(path.as_ptr(), room.cast(), path.len()) };
+        full.short[path.len()] = MaybeUninit::new(0);
+        full
+    }
+}
+
+#[inline]
 fn contains_nul(text: &[u8]) -> bool {
     // SAFETY: memchr reads as many bytes as the slice has.
     let found = unsafe { libc::memchr(text.as_ptr().cast(), 0, text.len()) };
     !found.is_null()
-}
-
-/// Where the last component of an absolute path begins.
-fn after_last_slash(path: &[u8]) -> usize {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        // SAFETY: memrchr reads as many bytes as the slice has.
-        let slash = unsafe { libc::memrchr(path.as_ptr().cast(), b'/'.into(), path.len()) };
-        slash.addr() + 1 - path.as_ptr().addr()
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        path.iter()
-            .rposition(|&byte| byte == b'/')
-            .map_or(0, |slash| slash + 1)
-    }
-}
-
-/// As FNV-1a does it with bytes, by eight: this is done for each start.
-fn mark(directory: &[u8]) -> u32 {
-    let mix = |mark: u64, part: u64| (mark ^ part).wrapping_mul(0x0100_0000_01b3);
-    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-    // What the last eight bytes share with those before does no harm.
-    let last = directory.last_chunk().map_or_else(
-        || {
-            directory
-                .iter()
-                .fold(0, |word, &byte| word << 8 | u64::from(byte))
-        },
-        word,
-    );
-    let mut mark = mix(directory.len() as u64, last);
-    let mut rest = directory;
-    while let Some((eight, behind)) = rest.split_first_chunk() {
-        mark = mix(mark, word(eight));
-        rest = behind;
-    }
-    (mark >> 32) as u32 ^ mark as u32
 }
 
 impl Deref for FullPath {
@@ -158,7 +141,7 @@ mod tests {
     fn another_is_resolved() {
         let here = std::env::current_dir().expect("there is one");
         for path in ["a", "./a", "b/../a"].map(Path::new) {
-            assert!(FullPath::absolute(path).is_none());
+            assert!(Absolute::new(path).is_none());
             let full = FullPath::resolve(path).expect("it can be resolved");
             assert_eq!(*full, here.join(path.strip_prefix(".").unwrap_or(path)));
         }

@@ -7,7 +7,8 @@ use std::io;
 use crate::sys::Life;
 
 /// Whether a process, a zombie or a thread has this number. By getpgid(2), which needs half the time
-/// of kill(2): it does not ask whether a signal would be allowed.
+/// of kill(2): it does not ask whether a signal would be allowed. Not by rustix's, for which 0, the
+/// group of a process whose group is in another PID namespace, is no answer.
 pub(crate) fn exists(pid: u32) -> bool {
     // 0 would mean ourselves.
     let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|&pid| pid > 0) else {
