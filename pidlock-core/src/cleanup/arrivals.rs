@@ -95,15 +95,13 @@ impl<T: Linked> Spare<T> {
         unsafe { self.0.swap(ptr::null_mut(), Ordering::Acquire).as_ref() }
     }
 
-    /// Puts one there, unless there is one; `false` then. For who has the registry only.
+    /// Puts one there, unless there is one; `false` then.
     #[inline]
     #[must_use]
     pub(crate) fn put(&self, one: &'static T) -> bool {
-        let is_free = self.0.load(Ordering::Relaxed).is_null();
-        if is_free {
-            self.0
-                .store(ptr::from_ref(one).cast_mut(), Ordering::Release);
-        }
-        is_free
+        let mine = ptr::from_ref(one).cast_mut();
+        self.0
+            .compare_exchange(ptr::null_mut(), mine, Ordering::Release, Ordering::Relaxed)
+            .is_ok()
     }
 }
