@@ -134,12 +134,15 @@ impl Process {
     }
 }
 
-fn model(preemptions: usize, run: fn(&Process) -> [fn(&Process); 2]) {
+type Thread = fn(&Process);
+
+/// Two beside the one that makes the process, which comes first.
+fn model(preemptions: usize, threads: fn(&Process) -> [Thread; 2]) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(preemptions);
     model.check(move || {
         let process = Process::new();
-        let threads = run(&process).map(|thread| {
+        let threads = threads(&process).map(|thread| {
             let process = Rc::clone(&process);
             thread::spawn(move || thread(&process))
         });

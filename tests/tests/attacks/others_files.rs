@@ -115,7 +115,7 @@ fn what_we_make_is_ours_though_it_is_given_to_another_user() {
         let dir = tempfile::tempdir().expect("a directory");
         let shared = tempfile::tempdir().expect("a directory");
         fs::set_permissions(shared.path(), Permissions::from_mode(0o777)).expect("a mode");
-        // Whose files are whose is asked of each directory.
+        // The quick way is only for who has held one.
         drop(PidFile::new("app").dir(dir.path()).acquire());
         let path = shared.path().join("app.pid");
         for _ in 0..3 {
