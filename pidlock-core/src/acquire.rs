@@ -123,7 +123,7 @@ struct Rounds {
     /// Whether somebody was found in the way, which alone may take long.
     hurried: bool,
     way: Way,
-    patience: Patience,
+    patience: Option<Patience>,
 }
 
 impl Default for Rounds {
@@ -132,7 +132,7 @@ impl Default for Rounds {
             gone: 0,
             hurried: false,
             way: Way::Quick,
-            patience: Patience::default(),
+            patience: None,
         }
     }
 }
@@ -140,7 +140,9 @@ impl Default for Rounds {
 impl Rounds {
     fn are_left(&mut self) -> bool {
         self.gone += 1;
-        let is_late = self.hurried && self.gone > UNHURRIED && self.patience.is_over();
+        let is_late = self.hurried
+            && self.gone > UNHURRIED
+            && self.patience.get_or_insert_default().is_over();
         !is_late && self.gone < ROUNDS
     }
 }
@@ -161,7 +163,12 @@ fn round(
         sys::try_lock_exclusive(&opened.file).map_err(|error| cannot_lock(plan, &opened, error))?;
     if !locked {
         drop(claim);
-        match contention::wait(plan, me, &opened.file, &mut rounds.patience)? {
+        match contention::wait(
+            plan,
+            me,
+            &opened.file,
+            rounds.patience.get_or_insert_default(),
+        )? {
             Contention::Over => {}
             Contention::FileWent => {
                 rounds.hurried = true;
@@ -184,7 +191,7 @@ fn round(
     if let Err(error) = purpose.fill(plan, &opened.file, &found, claim.text()) {
         return Err(withdraw(plan, me, opened, &found, error));
     }
-    let file = Marked::new(opened.file, found.id(), me);
+    let file = Marked::new(opened.file, found.id());
     purpose.take(plan, me, claim, file);
     Ok(Round::Done)
 }
@@ -192,9 +199,9 @@ fn round(
 /// Whether a locked file is empty, ours, and the pidfile, on a quick look. A no means nothing.
 #[inline]
 fn is_new_and_there(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
-    let is_new = found.size() == 0
-        && (opened.made
-            || trust::is_plainly_ours(plan, found, 1) && found.mode() & OTHERS_WRITE == 0);
+    // Who we are is asked once, and that is when the first file is made.
+    let is_safe = trust::is_plainly_ours(plan, found, 1) && found.mode() & OTHERS_WRITE == 0;
+    let is_new = found.size() == 0 && (is_safe || opened.made);
     is_new && found.links() > 0 && sys::shows(plan.path, found).unwrap_or(false)
 }
 
@@ -346,7 +353,7 @@ fn withdraw(
     error: PidFileError,
 ) -> PidFileError {
     let made = opened.made || found.is_unfinished();
-    Hold::new(plan, Marked::new(opened.file, found.id(), me), me).withdraw(made);
+    Hold::new(plan, Marked::new(opened.file, found.id()), me).withdraw(made);
     error
 }
 
@@ -382,7 +389,7 @@ fn cannot_lock(plan: &Plan<'_>, opened: &Opened, error: io::Error) -> PidFileErr
 /// Removes the empty file that we made, or another start of this user that has not come further.
 fn take_back(plan: &Plan<'_>, opened: &Opened) {
     let is_ours_and_there = |stat: Stat| {
-        let ours = opened.made || stat.is_unfinished() && stat.uid() == sys::effective_uid();
+        let ours = opened.made || stat.is_unfinished() && sys::is_effective_uid(stat.uid());
         ours && stat.size() == 0 && trust::path_names(plan.path, stat.id()).unwrap_or(false)
     };
     if sys::stat(&opened.file).is_ok_and(is_ours_and_there) {

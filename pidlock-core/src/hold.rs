@@ -32,8 +32,8 @@ pub(crate) struct Marked {
 
 impl Marked {
     #[inline]
-    pub(crate) fn new(file: OpenFile, id: Identity, owner: ThisProcess) -> Self {
-        let mark = sys::mark(&file, owner.pid()).ok();
+    pub(crate) fn new(file: OpenFile, id: Identity) -> Self {
+        let mark = sys::mark(&file).ok();
         Self { file, id, mark }
     }
 }

@@ -234,7 +234,7 @@ fn runtime_directory(name: &str) -> Option<PathBuf> {
         .next()?;
     let directory = PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(first));
     let owner = sys::stat_directory(&directory).ok()?.uid();
-    (directory.is_absolute() && owner == sys::effective_uid()).then_some(directory)
+    (directory.is_absolute() && sys::is_effective_uid(owner)).then_some(directory)
 }
 
 /// The directory that Python's `tempfile.gettempdir()` would pick.

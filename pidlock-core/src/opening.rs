@@ -37,7 +37,7 @@ pub(crate) fn open_or_make(
     if way == Way::Quick && claim.is_armed(plan) {
         // Where it fails, the longer way says why, or succeeds: fs.protected_regular forbids O_CREAT on
         // others' files in sticky directories.
-        if let Ok(file) = sys::open_or_create(plan.path, plan.mode) {
+        if let Some(file) = sys::open_or_create(plan.path, plan.mode) {
             return Ok(Some(Opened { file, made: false }));
         }
     }

@@ -40,7 +40,7 @@ pub(crate) fn is_plainly_ours(plan: &Plan<'_>, stat: &Stat, max_links: u64) -> b
 /// Root, the user that the plan names, and this one.
 #[inline]
 pub(crate) fn is_ours(plan: &Plan<'_>, uid: u32) -> bool {
-    uid == 0 || Some(uid) == plan.uid || uid == sys::effective_uid()
+    uid == 0 || Some(uid) == plan.uid || sys::is_effective_uid(uid)
 }
 
 #[cold]

@@ -233,7 +233,7 @@ impl Private {
         let look_at = |error| PidFileError::io("look at", plan.path, error);
         let stat = sys::stat(&file).map_err(look_at)?;
         contents::write(plan, &file, &stat, &Text::of(me.pid()))?;
-        let hold = Hold::new(plan, Marked::new(file, stat.id(), me), me);
+        let hold = Hold::new(plan, Marked::new(file, stat.id()), me);
         Ok(Self { hold, name })
     }
 

@@ -136,16 +136,17 @@ impl Process {
 
 type Thread = fn(&Process);
 
-/// Two beside the one that makes the process, which comes first.
-fn model(preemptions: usize, threads: fn(&Process) -> [Thread; 2]) {
+/// Who makes the process does so before all others.
+fn model(preemptions: usize, threads: fn(&Process) -> Vec<Thread>) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(preemptions);
     model.check(move || {
         let process = Process::new();
-        let threads = threads(&process).map(|thread| {
+        let begin = |run: Thread| {
             let process = Rc::clone(&process);
-            thread::spawn(move || thread(&process))
-        });
+            thread::spawn(move || run(&process))
+        };
+        let threads: Vec<_> = threads(&process).into_iter().map(begin).collect();
         for thread in threads {
             thread.join().expect("it ends");
         }
@@ -162,14 +163,14 @@ fn two_come_and_go() {
                 process.leave(slot, who);
             }
         };
-        [come_and_go, come_and_go]
+        vec![come_and_go, come_and_go]
     });
 }
 
 #[test]
 fn two_of_one_and_one_of_another() {
     model(3, |_| {
-        [
+        vec![
             |process| {
                 let (first, second) = (process.enter(1), process.enter(2));
                 // One from behind the other.
@@ -187,7 +188,7 @@ fn two_of_one_and_one_of_another() {
 #[test]
 fn who_looks_finds_what_has_come() {
     model(3, |_| {
-        [
+        vec![
             |process| {
                 let slot = process.enter(1);
                 assert!(process.look() >= 1, "this thread's own");
@@ -209,16 +210,19 @@ fn among_three_threads() {
         // A spare one, which all of them want.
         let slot = process.enter(9);
         process.leave(slot, 9);
-        [
+        vec![
             |process| {
                 let slot = process.enter(1);
                 process.leave(slot, 1);
             },
             |process| {
-                let process: &Process = process;
                 let slot = process.enter(2);
                 assert!(process.look() >= 1);
                 process.leave(slot, 2);
+            },
+            |process| {
+                let slot = process.enter(3);
+                process.leave(slot, 3);
             },
         ]
     });

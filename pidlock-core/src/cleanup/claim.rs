@@ -18,7 +18,11 @@ impl Claim {
     /// Begins one; they do not nest. If a signal is about to end the process, never returns.
     #[inline]
     pub(crate) fn begin(me: ThisProcess) -> Self {
-        let process = Process::get(me);
+        Self::begin_in(Process::get(me))
+    }
+
+    #[inline]
+    pub(super) fn begin_in(process: &'static Process) -> Self {
         if !process.claims.begin() {
             await_the_end();
         }

@@ -75,7 +75,7 @@ impl Process {
 
     #[cold]
     fn another_slot(&'static self) -> &'static Slot {
-        self.registry().take_free(&self.slots)
+        self.registry().take_free(self)
     }
 
     /// Ends a claim; dies of a signal that waited for this. Async-signal-safe.

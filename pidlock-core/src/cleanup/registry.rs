@@ -7,7 +7,8 @@ use std::mem;
 use std::ptr;
 
 use super::arrivals::{Link, Linked};
-use super::slots::{Slot, Slots};
+use super::process::Process;
+use super::slots::Slot;
 use crate::hold::Hold;
 use crate::sys::Identity;
 
@@ -47,13 +48,17 @@ impl Registry {
     }
 
     /// One that nothing is in.
-    pub(super) fn take_free(&mut self, slots: &Slots) -> &'static Slot {
+    pub(super) fn take_free(&mut self, process: &'static Process) -> &'static Slot {
         loop {
             if let Some(slot) = self.free.get() {
                 self.free.set(slot.next().take());
                 return slot;
             }
-            slots.grow().iter().for_each(|slot| self.add_free(slot));
+            process
+                .slots
+                .grow(process)
+                .iter()
+                .for_each(|slot| self.add_free(slot));
         }
     }
 

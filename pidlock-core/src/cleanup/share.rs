@@ -61,26 +61,31 @@ impl Share {
     pub(crate) fn close(self) -> Result<(), PidFileError> {
         let path = self.path.clone();
         let this = ManuallyDrop::new(self);
+        let mut trouble = None;
         // SAFETY: it is not used any more.
-        unsafe { this.leave() }.map_err(|trouble| trouble.with(&path))
+        unsafe { this.leave(|found| trouble = Some(found)) };
+        match trouble {
+            None => Ok(()),
+            Some(trouble) => Err(trouble.with(&path)),
+        }
     }
 
     /// # Safety
     ///
     /// The share is not used after that.
-    #[inline(always)] // most have no use for the answer
-    unsafe fn leave(&self) -> Result<(), Trouble> {
+    #[inline(always)] // most do not care what went wrong
+    unsafe fn leave(&self, report: impl FnOnce(Trouble)) {
         let (slot, id, owner) = (self.0, self.id, self.owner());
         if !owner.is_current() {
             // SAFETY: as the caller promises.
             unsafe { self.leave_to_parent() };
-            return Ok(());
+            return;
         }
-        let claim = Claim::begin(owner);
-        let process = claim.process;
+        let process = slot.process;
+        let _claim = Claim::begin_in(process);
         let mut registry = process.registry_without_arrivals();
         if !slot.give_up_share() {
-            return Ok(());
+            return;
         }
         if !process.arrivals.take_back(slot) {
             registry.let_in(process.arrivals.take_all());
@@ -89,11 +94,13 @@ impl Share {
         if !slot.turn.claim(Occasions::ANY) {
             // The program is exiting, and has given the file back. The descriptor stays open: what
             // has become of its number is not known any more.
-            return Ok(());
+            return;
         }
         // SAFETY: no share is left, it is off the chains, and the turn is claimed.
         let hold = unsafe { slot.hold_mut() };
-        let given_back = hold.give_back();
+        if let Err(trouble) = hold.give_back() {
+            report(trouble);
+        }
         // Nearly always there is nothing left in it.
         if hold.path.owns_memory() {
             // SAFETY: as above.
@@ -103,7 +110,6 @@ impl Share {
         if !process.spare.put(slot) {
             registry.add_free(slot);
         }
-        given_back
     }
 
     /// In a forked child of the owner: closing is all that is its to do, and dropping does it.
@@ -134,7 +140,7 @@ impl Deref for Share {
 impl Drop for Share {
     fn drop(&mut self) {
         // SAFETY: that was its last use.
-        let _ = unsafe { self.leave() };
+        unsafe { self.leave(drop) };
     }
 }
 

@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::arrivals::{Link, Linked};
 use super::claims::{Occasions, Turn};
+use super::process::Process;
 use super::removal;
 use crate::hold::Hold;
 
 /// A place for one hold.
 pub(super) struct Slot {
+    /// Whose it is, as long as this is the process.
+    pub(super) process: &'static Process,
     pub(super) turn: Turn,
     /// How many shares of the hold are out.
     pub(super) shares: AtomicU32,
@@ -42,8 +45,9 @@ const _: () = {
 };
 
 impl Slot {
-    fn new() -> Self {
+    fn new(process: &'static Process) -> Self {
         Self {
+            process,
             turn: Turn::new(),
             shares: AtomicU32::new(0),
             next: Cell::new(None),
@@ -142,12 +146,12 @@ impl Slots {
 
     /// More of them. For who has the registry only.
     #[cold]
-    pub(super) fn grow(&self) -> &'static [Slot] {
+    pub(super) fn grow(&self, process: &'static Process) -> &'static [Slot] {
         let newest = self.newest.load(Ordering::Relaxed);
         // SAFETY: as in `sweep`.
         let len = unsafe { newest.as_ref() }.map_or(FIRST, |newest| newest.slots.len() * 2);
         let chunk: &'static Chunk = Box::leak(Box::new(Chunk {
-            slots: (0..len).map(|_| Slot::new()).collect(),
+            slots: (0..len).map(|_| Slot::new(process)).collect(),
             older: newest,
         }));
         self.newest

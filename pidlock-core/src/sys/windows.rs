@@ -101,8 +101,8 @@ pub(crate) fn open_new(path: &Path, _mode: u32) -> io::Result<File> {
 }
 
 /// There is nothing that would tell a file that was created from one that was there.
-pub(crate) fn open_or_create(_: &Path, _: u32) -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
+pub(crate) fn open_or_create(_: &Path, _: u32) -> Option<File> {
+    None
 }
 
 pub(crate) const UNFINISHED: u32 = 0;
@@ -199,7 +199,7 @@ pub(crate) fn is_about_what_was_there(error: &io::Error) -> bool {
 }
 
 /// Here nobody closes a handle behind the back of its owner, so there is nothing to tell apart.
-pub(crate) fn mark(_: &File, _: u32) -> io::Result<u32> {
+pub(crate) fn mark(_: &File) -> io::Result<u32> {
     Ok(0)
 }
 
@@ -252,7 +252,6 @@ impl Stat {
         0
     }
 
-    /// The user whom [`effective_uid`] names.
     pub(crate) fn uid(&self) -> u32 {
         0
     }
@@ -446,9 +445,9 @@ pub(crate) fn abandon(file: File) {
     let _ = file.into_raw_handle();
 }
 
-/// The user who owns every file.
-pub(crate) fn effective_uid() -> u32 {
-    0
+/// Every file has the same owner.
+pub(crate) fn is_effective_uid(_: u32) -> bool {
+    true
 }
 
 /// The user that permission checks are made for, for a person.

@@ -43,21 +43,21 @@ pub(crate) fn open_new(path: &FullPath, mode: u32) -> io::Result<OpenFile> {
     open_with(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)
 }
 
-/// Opens what is there, or creates it in the same call; then its mode has `UNFINISHED` in it. An
-/// error where that bit would be lost, and whenever the longer way may know better.
+/// Opens what is there, or creates it in the same call; then its mode has `UNFINISHED` in it. `None`
+/// where that bit would be lost, and whenever the longer way may know better.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-pub(crate) fn open_or_create(path: &FullPath, mode: u32) -> io::Result<OpenFile> {
+pub(crate) fn open_or_create(path: &FullPath, mode: u32) -> Option<OpenFile> {
     let flags = CAREFUL | OFlags::RDWR | OFlags::CREATE;
     let mode = Mode::from_raw_mode((mode | UNFINISHED) as RawMode);
-    let file = rustix::fs::openat(CWD, path.as_c_str(), flags, mode)?;
-    Ok(above_standard(file))
+    let file = rustix::fs::openat(CWD, path.as_c_str(), flags, mode).ok()?;
+    Some(above_standard(file))
 }
 
 /// The BSDs clear the bit (open(2)).
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn open_or_create(_: &FullPath, _: u32) -> io::Result<OpenFile> {
-    Err(io::ErrorKind::Unsupported.into())
+pub(crate) fn open_or_create(_: &FullPath, _: u32) -> Option<OpenFile> {
+    None
 }
 
 /// The "sticky" bit, which means nothing on a file (inode(7)), and which no pidfile has once it is
@@ -242,16 +242,21 @@ pub(crate) fn truncate(file: &OpenFile, len: u64) -> io::Result<()> {
 /// the same path later and got the same descriptor: by its offset, which all descriptors of one
 /// open file share, in children too (open(2)), and which nothing here uses for reading or writing.
 #[inline]
-pub(crate) fn mark(file: &OpenFile, pid: u32) -> io::Result<u32> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    // Below 2 GiB, which every file system allows, and where hardly any program is by chance. The
-    // PID keeps a child, who counts on from where its parent was, from using the same; the address
-    // does so for another copy of this crate in one program.
-    let seed = (pid << 14) ^ (ptr::from_ref(&COUNT).addr() >> 2) as u32;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(seed);
+pub(crate) fn mark(file: &OpenFile) -> io::Result<u32> {
+    let count = MARKS.fetch_add(1, Ordering::Relaxed);
+    // Below 2 GiB, which every file system allows, and where hardly any program is by chance.
     let mark = 1 << 30 | count & ((1 << 30) - 1);
     rustix::fs::seek(file, SeekFrom::Start(mark.into()))?;
     Ok(mark)
+}
+
+static MARKS: AtomicU32 = AtomicU32::new(0);
+
+/// Has a process that begins use other marks than its parent, which it counts on from, and than
+/// another copy of this crate in one program.
+pub(super) fn vary_marks(pid: u32) {
+    let place = ptr::from_ref(&MARKS).addr() >> 2;
+    MARKS.fetch_add(pid << 14 ^ place as u32, Ordering::Relaxed);
 }
 
 /// Whether the descriptor still is one of the file that was marked so. Async-signal-safe.
@@ -278,17 +283,6 @@ pub(crate) fn abandon(file: OpenFile) {
     let _ = file.into_raw_fd();
 }
 
-/// The user that permission checks are made for.
-#[inline]
-pub(crate) fn effective_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
-/// That user, for a person.
-pub(crate) fn current_user() -> String {
-    format!("uid {}", effective_uid())
-}
-
 /// Whether the effective user may make and remove files in this directory.
 pub(crate) fn can_create_in(directory: &Path) -> bool {
     let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
@@ -311,42 +305,4 @@ pub(crate) fn can_create_in(directory: &Path) -> bool {
         )
     };
     answer == 0 && directory.is_dir()
-}
-
-/// Whether the program runs with more rights than the user who started it (set-user-ID and the
-/// like), so that its environment is that user's and not to be followed.
-pub(crate) fn has_raised_privileges() -> bool {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        // SAFETY: getauxval only looks up a value that the kernel left in this process's memory;
-        // 0, for "not there", is an answer like any other (getauxval(3)).
-        let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
-        secure != 0
-    }
-    #[cfg(any(
-        target_vendor = "apple",
-        target_os = "freebsd",
-        target_os = "openbsd",
-        target_os = "netbsd",
-        target_os = "dragonfly"
-    ))]
-    {
-        // SAFETY: issetugid takes nothing, changes nothing and cannot fail (issetugid(2)).
-        let secure = unsafe { libc::issetugid() };
-        secure != 0
-    }
-    #[cfg(not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_vendor = "apple",
-        target_os = "freebsd",
-        target_os = "openbsd",
-        target_os = "netbsd",
-        target_os = "dragonfly"
-    )))]
-    {
-        // SAFETY: neither call takes or changes anything, neither can fail (POSIX.1-2017).
-        let (real, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
-        real != effective
-    }
 }

@@ -5,6 +5,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
+use super::files::vary_marks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::memory::{map, unmap};
 
@@ -77,6 +78,7 @@ static LAST: AtomicU32 = AtomicU32::new(0);
 
 #[cold]
 fn begin_generation(line: &Line) -> u32 {
+    vary_marks(std::process::id());
     if !ptr::eq(line, &raw const RESET_ON_FORK) {
         line.pid.store(std::process::id(), Ordering::Relaxed);
     }

@@ -6,6 +6,7 @@ use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
+use std::num::NonZeroU16;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
@@ -21,8 +22,8 @@ pub(crate) struct FullPath {
     /// Nearly all are short: no memory has to be asked for, which costs more than copying these. What
     /// is behind the NUL nobody ever wrote.
     short: [MaybeUninit<u8>; SHORT],
-    /// How long the short one is, without its NUL.
-    short_len: u8,
+    /// How long the short one is, with its NUL.
+    short_len: NonZeroU16,
 }
 
 /// The longest of the short, with its NUL, in bytes.
@@ -45,7 +46,7 @@ impl FullPath {
         Self {
             long: Some([path, &[0]].concat().into()),
             short: [MaybeUninit::uninit(); SHORT],
-            short_len: 0,
+            short_len: NonZeroU16::MIN,
         }
     }
 
@@ -59,9 +60,9 @@ impl FullPath {
     #[inline]
     pub(crate) fn as_c_str(&self) -> &CStr {
         let bytes = match &self.long {
-            // SAFETY: so many were written, and the NUL.
+            // SAFETY: so many were written.
             None => unsafe {
-                slice::from_raw_parts(self.short.as_ptr().cast(), usize::from(self.short_len) + 1)
+                slice::from_raw_parts(self.short.as_ptr().cast(), self.short_len.get().into())
             },
             Some(bytes) => bytes,
         };
@@ -85,13 +86,14 @@ impl<'a> Absolute<'a> {
 impl From<Absolute<'_>> for FullPath {
     #[inline]
     fn from(Absolute(path): Absolute<'_>) -> Self {
-        if path.len() >= SHORT {
-            return Self::long(path);
-        }
+        let short_len = match u16::try_from(path.len() + 1).ok().and_then(NonZeroU16::new) {
+            Some(len) if usize::from(len.get()) <= SHORT => len,
+            _ => return Self::long(path),
+        };
         let mut full = Self {
             long: None,
             short: [MaybeUninit::uninit(); SHORT],
-            short_len: path.len() as u8,
+            short_len,
         };
         let room = full.short.as_mut_ptr();
         // SAFETY: at most one less than there is room for, and not the room itself.

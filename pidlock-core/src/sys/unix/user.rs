@@ -1,0 +1,121 @@
+//! Which user this is.
+
+#![allow(unsafe_code)]
+
+/// The user that permission checks are made for.
+pub(crate) fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// That user, for a person.
+pub(crate) fn current_user() -> String {
+    format!("uid {}", effective_uid())
+}
+
+/// Whether this is the user that permission checks are made for.
+#[inline]
+pub(crate) fn is_effective_uid(uid: u32) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        settled::is(uid)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        uid == effective_uid()
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod settled {
+    //! Most can never become another user, and need to be asked but once.
+    //!
+    //! A thread whose real, effective and saved IDs are one and the same, and that may not take
+    //! `CAP_SETUID`, keeps them until it runs another program (setresuid(2), capabilities(7)). In a
+    //! user namespace of its own (user_namespaces(7)) it may become others, by numbers that are
+    //! given to its user.
+
+    use std::cell::Cell;
+
+    use rustix::thread::{CapabilitySet, capabilities};
+
+    #[derive(Clone, Copy)]
+    enum User {
+        NotAsked,
+        Settled(u32),
+        /// It may become another.
+        Unsettled,
+    }
+
+    thread_local! {
+        // To the kernel each thread has IDs of its own (credentials(7)).
+        static USER: Cell<User> = const { Cell::new(User::NotAsked) };
+    }
+
+    #[inline]
+    pub(super) fn is(uid: u32) -> bool {
+        match USER.get() {
+            User::Settled(user) => uid == user,
+            _ => ask(uid),
+        }
+    }
+
+    #[cold]
+    fn ask(uid: u32) -> bool {
+        let user = super::effective_uid();
+        if let User::NotAsked = USER.get() {
+            USER.set(match can_change() {
+                true => User::Unsettled,
+                false => User::Settled(user),
+            });
+        }
+        uid == user
+    }
+
+    fn can_change() -> bool {
+        let (mut real, mut effective, mut saved) = (0, 0, 0);
+        // SAFETY: the call writes three numbers, for each of which there is room.
+        let answer = unsafe { libc::getresuid(&mut real, &mut effective, &mut saved) };
+        let is_one = answer == 0 && real == effective && effective == saved;
+        let may_change =
+            |sets: rustix::thread::CapabilitySets| sets.permitted.contains(CapabilitySet::SETUID);
+        !is_one || capabilities(None).map_or(true, may_change)
+    }
+}
+
+/// Whether the program runs with more rights than the user who started it (set-user-ID and the
+/// like), so that its environment is that user's and not to be followed.
+pub(crate) fn has_raised_privileges() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: getauxval only looks up a value that the kernel left in this process's memory;
+        // 0, for "not there", is an answer like any other (getauxval(3)).
+        let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
+        secure != 0
+    }
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "openbsd",
+        target_os = "netbsd",
+        target_os = "dragonfly"
+    ))]
+    {
+        // SAFETY: issetugid takes nothing, changes nothing and cannot fail (issetugid(2)).
+        let secure = unsafe { libc::issetugid() };
+        secure != 0
+    }
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "openbsd",
+        target_os = "netbsd",
+        target_os = "dragonfly"
+    )))]
+    {
+        // SAFETY: neither call takes or changes anything, neither can fail (POSIX.1-2017).
+        let (real, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
+        real != effective
+    }
+}
