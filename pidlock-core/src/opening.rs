@@ -44,6 +44,7 @@ pub(crate) fn open_or_make(
     open_or_make_surely(plan, claim)
 }
 
+#[inline(never)] // mostly once
 fn open_or_make_surely(plan: &Plan<'_>, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
     match sys::open(plan.path, Access::ReadWrite) {
         Ok(file) => return Ok(Some(Opened { file, made: false })),

@@ -44,7 +44,7 @@ impl Claim {
         }
     }
 
-    #[cold]
+    #[inline(never)] // once in each process
     fn install(&self, plan: &Plan<'_>) {
         signal::install(plan.on_signal);
         if plan.on_signal == OnSignal::Auto {

@@ -30,11 +30,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    #[cold]
+    #[inline(never)] // once in each process
     fn new(me: ThisProcess) -> Self {
         Self {
             claims: Claims::new(),
-            slots: Slots::default(),
+            slots: Slots::new(),
             installed: AtomicBool::new(false),
             text: Text::of(me.pid()),
             arrivals: Arrivals::new(),
@@ -73,7 +73,7 @@ impl Process {
         self.spare.take().unwrap_or_else(|| self.another_slot())
     }
 
-    #[cold]
+    #[inline(never)] // mostly once
     fn another_slot(&'static self) -> &'static Slot {
         self.registry().take_free(self)
     }

@@ -22,6 +22,7 @@ pub(crate) struct Registry {
     /// As many as there may be holds before it grows: none, or a power of two.
     chains: Vec<Link<Slot>>,
     holds: usize,
+    first_is_taken: bool,
     free: Link<Slot>,
 }
 
@@ -47,18 +48,17 @@ impl Registry {
         None
     }
 
-    /// One that nothing is in.
+    /// One of the process's slots that nothing is in.
     pub(super) fn take_free(&mut self, process: &'static Process) -> &'static Slot {
+        if !mem::replace(&mut self.first_is_taken, true) {
+            return &process.slots.first;
+        }
         loop {
             if let Some(slot) = self.free.get() {
                 self.free.set(slot.next().take());
                 return slot;
             }
-            process
-                .slots
-                .grow(process)
-                .iter()
-                .for_each(|slot| self.add_free(slot));
+            (process.slots.grow().iter()).for_each(|slot| self.add_free(slot));
         }
     }
 

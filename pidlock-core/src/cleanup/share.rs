@@ -29,7 +29,7 @@ impl Claim {
     pub(crate) fn enter(&self, plan: &Plan<'_>, hold: impl FnOnce() -> Hold) -> Share {
         let slot = self.process.free_slot();
         // SAFETY: free a moment ago, and nobody else has taken it.
-        unsafe { slot.fill(hold()) };
+        unsafe { slot.fill(self.process, hold()) };
         slot.shares.store(1, Ordering::Relaxed);
         self.process.arrivals.add(slot);
         slot.turn.publish(Occasions::new(
@@ -81,7 +81,8 @@ impl Share {
             unsafe { self.leave_to_parent() };
             return;
         }
-        let process = slot.process;
+        // SAFETY: a share is out.
+        let process = unsafe { slot.process() };
         let _claim = Claim::begin_in(process);
         let mut registry = process.registry_without_arrivals();
         if !slot.give_up_share() {

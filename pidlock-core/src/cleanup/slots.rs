@@ -6,6 +6,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::slice;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::arrivals::{Link, Linked};
@@ -16,8 +17,6 @@ use crate::hold::Hold;
 
 /// A place for one hold.
 pub(super) struct Slot {
-    /// Whose it is, as long as this is the process.
-    pub(super) process: &'static Process,
     pub(super) turn: Turn,
     /// How many shares of the hold are out.
     pub(super) shares: AtomicU32,
@@ -25,7 +24,12 @@ pub(super) struct Slot {
     next: Link<Self>,
     /// There is one while shares of it are out, and for the process that published it as long as its
     /// turn says so.
-    hold: UnsafeCell<MaybeUninit<Hold>>,
+    hold: UnsafeCell<MaybeUninit<Entered>>,
+}
+
+struct Entered {
+    hold: Hold,
+    process: &'static Process,
 }
 
 impl Linked for Slot {
@@ -35,19 +39,19 @@ impl Linked for Slot {
 }
 
 // SAFETY: `turn` and `shares` are atomics. `next` is only touched by who has locked the registry that
-// the slot belongs to, or took it out of all chains. `hold` is only touched as the methods below demand of their callers, and a hold
-// may be looked at and taken by any thread, as is checked here.
+// the slot belongs to, or took it out of all chains. `hold` is only touched as the methods below demand
+// of their callers, and what is in it may be looked at and taken by any thread, as is checked here.
 unsafe impl Sync for Slot {}
 
 const _: () = {
     const fn goes_to_any_thread<T: Send + Sync>() {}
     goes_to_any_thread::<Hold>();
+    goes_to_any_thread::<Process>();
 };
 
 impl Slot {
-    fn new(process: &'static Process) -> Self {
+    fn new() -> Self {
         Self {
-            process,
             turn: Turn::new(),
             shares: AtomicU32::new(0),
             next: Cell::new(None),
@@ -55,16 +59,17 @@ impl Slot {
         }
     }
 
-    /// Puts a hold into it.
+    /// Puts a hold of this process into it.
     ///
     /// # Safety
     ///
     /// It is free, and the caller took it off the list of those.
     #[inline]
-    pub(super) unsafe fn fill(&self, hold: Hold) {
+    pub(super) unsafe fn fill(&self, process: &'static Process, hold: Hold) {
+        let place = self.hold.get().cast::<Entered>();
         // SAFETY: nobody else looks at a slot that is on no list and not published, and there is nothing
         // in it that would have to be dropped.
-        unsafe { self.hold.get().cast::<Hold>().write(hold) };
+        unsafe { place.write(Entered { hold, process }) };
     }
 
     /// One share less. Whether it was the last.
@@ -82,10 +87,21 @@ impl Slot {
     #[inline]
     pub(super) unsafe fn hold(&self) -> &Hold {
         // SAFETY: as the caller promises.
-        unsafe { &*self.hold.get().cast::<Hold>() }
+        unsafe { &(*self.hold.get().cast::<Entered>()).hold }
     }
 
-    /// The same, to be changed.
+    /// The process that put it there.
+    ///
+    /// # Safety
+    ///
+    /// As for `hold`.
+    #[inline]
+    pub(super) unsafe fn process(&self) -> &'static Process {
+        // SAFETY: as the caller promises.
+        unsafe { (*self.hold.get().cast::<Entered>()).process }
+    }
+
+    /// The same hold, to be changed.
     ///
     /// # Safety
     ///
@@ -95,7 +111,7 @@ impl Slot {
     #[inline]
     pub(super) unsafe fn hold_mut(&self) -> &mut Hold {
         // SAFETY: as the caller promises.
-        unsafe { &mut *self.hold.get().cast::<Hold>() }
+        unsafe { &mut (*self.hold.get().cast::<Entered>()).hold }
     }
 
     /// Drops it.
@@ -106,56 +122,68 @@ impl Slot {
     #[inline]
     pub(super) unsafe fn empty(&self) {
         // SAFETY: as the caller promises.
-        unsafe { self.hold.get().cast::<Hold>().drop_in_place() }
+        unsafe { self.hold.get().cast::<Entered>().drop_in_place() }
     }
 }
 
-/// Slots come in chunks, each as large as all before it: few programs need more than the first.
+/// Slots come in chunks, each as large as all before it.
 struct Chunk {
     slots: Box<[Slot]>,
     older: *const Chunk,
 }
 
-/// How many slots there are at first.
+/// How many slots the first chunk has.
 const FIRST: usize = 4;
 
 /// All slots of a process.
-#[derive(Default)]
 pub(super) struct Slots {
+    /// More than this few programs need.
+    pub(super) first: Slot,
     newest: AtomicPtr<Chunk>,
 }
 
 impl Slots {
+    pub(super) fn new() -> Self {
+        Self {
+            first: Slot::new(),
+            newest: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
     /// Removes what is to be removed on this occasion. Async-signal-safe.
     pub(super) fn sweep(&self, occasion: Occasions) {
+        sweep(slice::from_ref(&self.first), occasion);
         let mut chunk: *const Chunk = self.newest.load(Ordering::Acquire);
         // SAFETY: a chunk is linked once it is complete, and never freed.
         while let Some(chunk_ref) = unsafe { chunk.as_ref() } {
-            for slot in &chunk_ref.slots {
-                if !slot.turn.claim(occasion) {
-                    continue;
-                }
-                // SAFETY: it was published, and its turn is claimed.
-                removal::remove(unsafe { slot.hold() }, occasion);
-                // Stays claimed: its guard finds that it was beaten, and keeps the descriptor
-                // open, which others may be using by number.
-            }
+            sweep(&chunk_ref.slots, occasion);
             chunk = chunk_ref.older;
         }
     }
 
     /// More of them. For who has the registry only.
     #[cold]
-    pub(super) fn grow(&self, process: &'static Process) -> &'static [Slot] {
+    pub(super) fn grow(&self) -> &'static [Slot] {
         let newest = self.newest.load(Ordering::Relaxed);
         // SAFETY: as in `sweep`.
         let len = unsafe { newest.as_ref() }.map_or(FIRST, |newest| newest.slots.len() * 2);
         let chunk: &'static Chunk = Box::leak(Box::new(Chunk {
-            slots: (0..len).map(|_| Slot::new(process)).collect(),
+            slots: (0..len).map(|_| Slot::new()).collect(),
             older: newest,
         }));
         self.newest
             .store(ptr::from_ref(chunk).cast_mut(), Ordering::Release);
         &chunk.slots
+    }
+}
+
+fn sweep(slots: &[Slot], occasion: Occasions) {
+    for slot in slots {
+        if slot.turn.claim(occasion) {
+            // SAFETY: it was published, and its turn is claimed.
+            removal::remove(unsafe { slot.hold() }, occasion);
+        }
+        // Stays claimed: its guard finds that it was beaten, and keeps the descriptor open, which others
+        // may be using by number.
     }
 }

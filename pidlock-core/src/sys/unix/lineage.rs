@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -49,7 +51,7 @@ impl ThisProcess {
     /// The same for a signal handler, which may find itself in a `vfork` child: that shares all
     /// memory with its parent, so only the kernel can tell the two apart.
     fn is_current_by_kernel(self) -> bool {
-        self.pid == std::process::id() && self.is_current()
+        self.pid == current_pid() && self.is_current()
     }
 }
 
@@ -65,10 +67,15 @@ struct Line {
 impl Line {
     fn pid(&self) -> u32 {
         match self.pid.load(Ordering::Relaxed) {
-            0 => std::process::id(),
+            0 => current_pid(),
             known => known,
         }
     }
+}
+
+/// By the kernel.
+fn current_pid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get() as u32
 }
 
 static LINE: AtomicPtr<Line> = AtomicPtr::new(ptr::null_mut());
@@ -76,11 +83,12 @@ static LINE: AtomicPtr<Line> = AtomicPtr::new(ptr::null_mut());
 /// The last generation given out in this line. A fork copies it, so a child counts on.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
-#[cold]
+#[inline(never)] // once in each process
 fn begin_generation(line: &Line) -> u32 {
-    vary_marks(std::process::id());
+    let pid = current_pid();
+    vary_marks(pid);
     if !ptr::eq(line, &raw const RESET_ON_FORK) {
-        line.pid.store(std::process::id(), Ordering::Relaxed);
+        line.pid.store(pid, Ordering::Relaxed);
     }
     let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     // Whoever sees the generation sees the PID too.
@@ -96,7 +104,7 @@ fn line() -> &'static Line {
     unsafe { line.as_ref() }.unwrap_or_else(|| begin_line())
 }
 
-#[cold]
+#[inline(never)] // once
 fn begin_line() -> &'static Line {
     let fresh = wiped_on_fork().unwrap_or_else(reset_on_fork);
     let null = ptr::null_mut();
@@ -131,6 +139,9 @@ fn wiped_on_fork() -> Option<*mut Line> {
         unsafe { unmap(line) };
         return None;
     }
+    // Written to before it is read: a page that is only read is mapped twice.
+    // SAFETY: as above.
+    unsafe { line.as_ref() }.pid.store(0, Ordering::Relaxed);
     Some(line.as_ptr())
 }
 
@@ -180,6 +191,10 @@ pub(crate) fn forks() -> u32 {
 /// middle of a change, its mutex locked by a thread that the child does not have.
 pub(crate) struct PerProcess<T: 'static> {
     current: AtomicPtr<Owned<T>>,
+    /// For the first process that asks, most often the only one: a program that does nothing else
+    /// would ask for memory just for this.
+    first: UnsafeCell<MaybeUninit<Owned<T>>>,
+    first_is_taken: AtomicBool,
 }
 
 struct Owned<T> {
@@ -187,10 +202,16 @@ struct Owned<T> {
     value: T,
 }
 
+// SAFETY: `first` is only written to by who has taken it, and from then on only looked at, through
+// `current`, as any thread may.
+unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
+
 impl<T: Send + Sync> PerProcess<T> {
     pub(crate) const fn new() -> Self {
         Self {
             current: AtomicPtr::new(ptr::null_mut()),
+            first: UnsafeCell::new(MaybeUninit::uninit()),
+            first_is_taken: AtomicBool::new(false),
         }
     }
 
@@ -207,20 +228,19 @@ impl<T: Send + Sync> PerProcess<T> {
     #[inline]
     pub(crate) fn get(&'static self, me: ThisProcess, new: impl FnOnce() -> T) -> &'static T {
         let known = self.current.load(Ordering::Acquire);
-        // SAFETY: `current` is only ever null or a pointer that `put` stored, which is never
-        // freed.
+        // SAFETY: `current` is only ever null or a pointer that `put` stored, to what is never freed.
         match unsafe { known.as_ref() } {
             Some(known) if known.owner == me => &known.value,
             _ => self.put(me, known, new()),
         }
     }
 
-    #[cold]
+    #[inline(never)] // once in each process
     fn put(&'static self, me: ThisProcess, mut known: *mut Owned<T>, new: T) -> &'static T {
-        let fresh = Box::into_raw(Box::new(Owned {
+        let fresh = self.place(Owned {
             owner: me,
             value: new,
-        }));
+        });
         while let Err(other) =
             self.current
                 .compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire)
@@ -228,13 +248,26 @@ impl<T: Send + Sync> PerProcess<T> {
             known = other;
             // SAFETY: as in `get`.
             if let Some(made) = unsafe { other.as_ref() }.filter(|made| made.owner == me) {
-                // SAFETY: `fresh` came from Box::into_raw and was not stored anywhere.
-                drop(unsafe { Box::from_raw(fresh) });
+                // Another thread was first.
+                if !ptr::eq(fresh, self.first.get().cast()) {
+                    // SAFETY: `place` took it from a Box, and it was not stored anywhere.
+                    drop(unsafe { Box::from_raw(fresh) });
+                }
                 return &made.value;
             }
         }
         // SAFETY: stored, so it is never freed, and all that is shared of it is Sync.
         unsafe { &(*fresh).value }
+    }
+
+    fn place(&'static self, fresh: Owned<T>) -> *mut Owned<T> {
+        if self.first_is_taken.swap(true, Ordering::Relaxed) {
+            return Box::into_raw(Box::new(fresh));
+        }
+        let place = self.first.get().cast::<Owned<T>>();
+        // SAFETY: nobody else has taken it, or ever will, and there was nothing in it.
+        unsafe { place.write(fresh) };
+        place
     }
 }
 
