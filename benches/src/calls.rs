@@ -1,5 +1,7 @@
 //! The system calls of an operation, as strace sees them.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -21,6 +23,24 @@ pub fn can_trace() -> bool {
 pub fn of_contender(key: &str, operation: Operation, path: &Path) -> Vec<String> {
     let mut command = strace();
     command.arg(place::built().join("rival")).arg(key);
+    traced(&mut command, operation, path)
+}
+
+/// The same as user `nobody`, for root. The path's directory is opened to all.
+///
+/// # Panics
+///
+/// If it cannot be.
+#[must_use]
+pub fn of_contender_as_nobody(key: &str, operation: Operation, path: &Path) -> Vec<String> {
+    let directory = path.parent().expect("a file is in a directory");
+    let everybody = Permissions::from_mode(0o777);
+    fs::set_permissions(directory, everybody).expect("it is ours");
+    // Where it was built, only root may be able to go.
+    let program = directory.join("rival");
+    fs::copy(place::built().join("rival"), &program).expect("it was built");
+    let mut command = strace();
+    command.args(["-u", "nobody"]).arg(program).arg(key);
     traced(&mut command, operation, path)
 }
 

@@ -13,7 +13,7 @@ use crate::contents;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::hold::{Hold, Marked};
-use crate::opening::{self, Opened, Way};
+use crate::opening::{self, Opened, Origin, Way};
 use crate::plan::Plan;
 use crate::record::{self, Record, Text};
 use crate::sys::{self, OpenFile, Stat, ThisProcess};
@@ -120,8 +120,6 @@ enum Round {
 /// How often and how long a start has tried, and how it goes about it.
 struct Rounds {
     gone: u32,
-    /// Whether somebody was found in the way, which alone may take long.
-    hurried: bool,
     way: Way,
     patience: Option<Patience>,
 }
@@ -130,7 +128,6 @@ impl Default for Rounds {
     fn default() -> Self {
         Self {
             gone: 0,
-            hurried: false,
             way: Way::Quick,
             patience: None,
         }
@@ -140,10 +137,8 @@ impl Default for Rounds {
 impl Rounds {
     fn are_left(&mut self) -> bool {
         self.gone += 1;
-        let is_late = self.hurried
-            && self.gone > UNHURRIED
-            && self.patience.get_or_insert_default().is_over();
-        !is_late && self.gone < ROUNDS
+        let is_late = self.patience.get_or_insert_default().is_over();
+        self.gone < if is_late { UNHURRIED } else { ROUNDS }
     }
 }
 
@@ -170,10 +165,7 @@ fn round(
             rounds.patience.get_or_insert_default(),
         )? {
             Contention::Over => {}
-            Contention::FileWent => {
-                rounds.hurried = true;
-                return Ok(Round::Again);
-            }
+            Contention::FileWent => return Ok(Round::Again),
             Contention::OurOwn(ours) => return purpose.share(plan, ours).map(|()| Round::Done),
         }
         claim = Claim::begin(me);
@@ -201,7 +193,7 @@ fn round(
 fn is_new_and_there(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
     // Who we are is asked once, and that is when the first file is made.
     let is_safe = trust::is_plainly_ours(plan, found, 1) && found.mode() & OTHERS_WRITE == 0;
-    let is_new = found.size() == 0 && (is_safe || opened.made);
+    let is_new = found.size() == 0 && (is_safe || opened.origin == Origin::Made);
     is_new && found.links() > 0 && sys::shows(plan.path, found).unwrap_or(false)
 }
 
@@ -236,12 +228,8 @@ fn judge(
     };
     match verdict {
         Ok(Verdict::Free) => {}
-        Ok(Verdict::Gone) => {
-            rounds.hurried = true;
-            unlock(opened);
-        }
-        Ok(Verdict::OurOwn(_)) => unlock(opened),
-        Err(_) if rounds.way == Way::Quick && removed_to_be_sure(plan, opened, found) => {
+        Ok(Verdict::Gone | Verdict::OurOwn(_)) => unlock(opened),
+        Err(_) if removed_to_be_sure(plan, opened, found) => {
             rounds.way = Way::Sure;
             return Ok(Verdict::Gone);
         }
@@ -255,10 +243,17 @@ fn judge(
 /// and know to be new is ours. Removed while it is locked, as ever.
 #[cold]
 fn removed_to_be_sure(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
-    let is_perhaps_ours =
-        !opened.made && found.is_unfinished() && !trust::is_ours(plan, found.uid());
+    let is_perhaps_ours = || {
+        let owner = sys::owner_of_new_files(plan.directory());
+        owner.is_none_or(|owner| owner == found.uid())
+    };
     let is_there = || sys::shows(plan.path, found).unwrap_or(false);
-    let removed = is_perhaps_ours && is_there() && sys::remove(plan.path).is_ok();
+    let removed = opened.origin == Origin::MadeOrFound
+        && found.is_unfinished()
+        && !trust::is_ours(plan, found.uid())
+        && is_perhaps_ours()
+        && is_there()
+        && sys::remove(plan.path).is_ok();
     if removed {
         unlock(opened);
     }
@@ -305,7 +300,7 @@ fn is_at_path(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> Result<bool, Pi
     // Those who may write to a file may link it anywhere (fs.protected_hardlinks, proc_sys_fs(5)). While
     // they take such a link away there is an instant with one name less and the old time; who looks again
     // when they are done finds nothing.
-    if opened.made || found.mode() & OTHERS_WRITE == 0 {
+    if opened.origin == Origin::Made || found.mode() & OTHERS_WRITE == 0 {
         return Ok(true);
     }
     sys::wait_for_changes_of_directory(plan.path);
@@ -319,7 +314,7 @@ fn whom_it_names(
     opened: &Opened,
     found: &Stat,
 ) -> Result<Named, PidFileError> {
-    if !opened.made {
+    if opened.origin != Origin::Made {
         trust::check(plan, plan.path, found, 1)?;
     }
     if found.size() == 0 {
@@ -352,7 +347,7 @@ fn withdraw(
     found: &Stat,
     error: PidFileError,
 ) -> PidFileError {
-    let made = opened.made || found.is_unfinished();
+    let made = opened.origin == Origin::Made || found.is_unfinished();
     Hold::new(plan, Marked::new(opened.file, found.id()), me).withdraw(made);
     error
 }
@@ -389,7 +384,8 @@ fn cannot_lock(plan: &Plan<'_>, opened: &Opened, error: io::Error) -> PidFileErr
 /// Removes the empty file that we made, or another start of this user that has not come further.
 fn take_back(plan: &Plan<'_>, opened: &Opened) {
     let is_ours_and_there = |stat: Stat| {
-        let ours = opened.made || stat.is_unfinished() && sys::is_effective_uid(stat.uid());
+        let ours = opened.origin == Origin::Made
+            || stat.is_unfinished() && sys::is_effective_uid(stat.uid());
         ours && stat.size() == 0 && trust::path_names(plan.path, stat.id()).unwrap_or(false)
     };
     if sys::stat(&opened.file).is_ok_and(is_ours_and_there) {

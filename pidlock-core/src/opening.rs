@@ -14,8 +14,19 @@ use crate::trust;
 /// An open file that may be the pidfile.
 pub(crate) struct Opened {
     pub(crate) file: OpenFile,
-    /// Whether it is known to be new. One that is not may be: see [`Stat::is_unfinished`].
-    pub(crate) made: bool,
+    pub(crate) origin: Origin,
+}
+
+/// Where an open file comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is new.
+    Made,
+    /// It was there. Another start of ours may have made it, and not come further: see
+    /// `Stat::is_unfinished`.
+    Found,
+    /// It is one or the other.
+    MadeOrFound,
 }
 
 /// How a file is opened.
@@ -38,7 +49,8 @@ pub(crate) fn open_or_make(
         // Where it fails, the longer way says why, or succeeds: fs.protected_regular forbids O_CREAT on
         // others' files in sticky directories.
         if let Some(file) = sys::open_or_create(plan.path, plan.mode) {
-            return Ok(Some(Opened { file, made: false }));
+            let origin = Origin::MadeOrFound;
+            return Ok(Some(Opened { file, origin }));
         }
     }
     open_or_make_surely(plan, claim)
@@ -47,13 +59,19 @@ pub(crate) fn open_or_make(
 #[inline(never)] // mostly once
 fn open_or_make_surely(plan: &Plan<'_>, claim: &Claim) -> Result<Option<Opened>, PidFileError> {
     match sys::open(plan.path, Access::ReadWrite) {
-        Ok(file) => return Ok(Some(Opened { file, made: false })),
+        Ok(file) => {
+            let origin = Origin::Found;
+            return Ok(Some(Opened { file, origin }));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => cannot_open(plan, error)?,
     }
     claim.arm(plan);
     match make(plan.path, plan.mode) {
-        Ok(file) => Ok(Some(Opened { file, made: true })),
+        Ok(file) => {
+            let origin = Origin::Made;
+            Ok(Some(Opened { file, origin }))
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(cannot_make(plan, error)),
     }

@@ -12,8 +12,8 @@ mod user;
 pub(crate) use files::{
     OpenFile, UNFINISHED, abandon, bears, can_create_in, cannot_be_locked, create_directory,
     is_about_what_was_there, is_lockless, is_name_too_long, mark, open, open_new, open_or_create,
-    read_at, read_some_at, remove, set_mode, set_owner, truncate, try_lock_exclusive,
-    try_lock_shared, unlock, wait_for_changes_of_directory, write_all,
+    owner_of_new_files, read_at, read_some_at, remove, set_mode, set_owner, truncate,
+    try_lock_exclusive, try_lock_shared, unlock, wait_for_changes_of_directory, write_all,
 };
 pub(crate) use identity::{Stat, identify_path, shows, stat, stat_directory, stat_path};
 pub(crate) use lineage::{PerProcess, ThisProcess, forks};

@@ -1,7 +1,7 @@
 //! Files and locks of others, put in the way.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -97,6 +97,35 @@ fn a_lock_of_another_user_keeps_us_out_unless_he_may_not_read() {
                 ));
                 assert_eq!(text(&path), stale_record());
             }
+        }
+    }
+}
+
+/// It looks as what a start of ours makes, but is another's: neither taken over nor removed, however
+/// often we have started before.
+#[test]
+fn what_another_user_began_is_his() {
+    if !is_root() {
+        return skip_for_this_user("only root can make another user's file");
+    }
+    for mode in [0o777, 0o1777, 0o770] {
+        let shared = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("a mode");
+        let path = shared.path().join("app.pid");
+        for _ in 0..2 {
+            fs::write(&path, "").expect("a file");
+            fs::set_permissions(&path, Permissions::from_mode(0o1644)).expect("a mode");
+            chown(&path, Some(ORDINARY_UID), None).expect("another's");
+            let error = PidFile::at(&path).acquire().expect_err("not ours");
+            assert!(
+                matches!(error, PidFileError::Untrusted { .. }),
+                "{mode:o}: {error}"
+            );
+            let left = fs::metadata(&path).expect("there still");
+            assert_eq!((left.uid(), left.mode() & 0o7777), (ORDINARY_UID, 0o1644));
+            fs::remove_file(&path).expect("removed");
+            // The quick way is only for who has held one.
+            drop(PidFile::at(&path).acquire().expect("free"));
         }
     }
 }

@@ -82,6 +82,20 @@ fn above_standard(file: OpenFile) -> OpenFile {
     }
 }
 
+/// Who owns what we make in this directory; `None` where there is no looking without making a name.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn owner_of_new_files(directory: &Path) -> Option<u32> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, directory, flags, Mode::RUSR).ok()?;
+    Some(rustix::fs::fstat(file).ok()?.st_uid)
+}
+
+/// There is no such flag here, and nobody who would have to ask.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn owner_of_new_files(_: &Path) -> Option<u32> {
+    None
+}
+
 /// Waits until those who are in the middle of making or removing a name in the path's directory are
 /// done. The kernel lets in one at a time who changes a directory, and this asks for a change that it
 /// never makes: to rename something to where it is, unless something is there.
