@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::figures::Figures;
@@ -128,6 +129,50 @@ fn what_another_user_began_is_his() {
             drop(PidFile::at(&path).acquire().expect("free"));
         }
     }
+}
+
+/// A daemon that acts as one of its users for a while, and then as itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn whom_we_were_is_not_who_we_are() {
+    use rustix::process::Uid;
+    use rustix::thread::set_thread_res_uid;
+
+    if !is_root() {
+        return skip_for_this_user("only root can act as somebody else");
+    }
+    let act_as = |user| {
+        // Of this thread alone, which has nothing else to do.
+        set_thread_res_uid(Uid::ROOT, Uid::from_raw(user), Uid::ROOT).expect("root may");
+    };
+    let shared = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(shared.path(), Permissions::from_mode(0o1777)).expect("a mode");
+    let path = shared.path().join("app.pid");
+    let refused_then = || {
+        for text in ["", &stale_record()] {
+            fs::write(&path, text).expect("a file");
+            chown(&path, Some(ORDINARY_UID), None).expect("the user's");
+            let error = PidFile::at(&path)
+                .acquire()
+                .expect_err("the user's, not ours");
+            assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
+            fs::remove_file(&path).expect("removed");
+        }
+    };
+    thread::scope(|scope| {
+        let daemon = scope.spawn(|| {
+            for _ in 0..2 {
+                act_as(ORDINARY_UID);
+                for _ in 0..3 {
+                    let started = PidFile::at(&path).acquire();
+                    drop(started.expect("the user's own"));
+                }
+                act_as(0);
+                refused_then();
+            }
+        });
+        daemon.join().expect("it ends");
+    });
 }
 
 /// As on NFS, where what root makes is nobody's, and on file systems that know no owners.
