@@ -6,6 +6,11 @@ pub mod figures;
 pub mod python;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod stepper;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub mod trapped;
 pub mod victims;
 
 use std::io::{BufRead, BufReader, Read, Write};

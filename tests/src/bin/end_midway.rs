@@ -1,5 +1,5 @@
-//! Signals in the very middle of making or removing a pidfile: the system calls that do it are
-//! this program's own here, and what happens in them is told on the command line.
+//! Signals in the very middle of making or removing a pidfile: this program is asked before each of the
+//! system calls that do it, and what happens in them is told on the command line.
 //!
 //! `end_midway EVENT[+EVENT..] HOW PATH..`: acquires all paths but the last, then does HOW with
 //! the last, or with what it holds. EVENT is `CALL:NTH:WHAT`: in the NTH CALL (`flock`, `pwrite`,
@@ -13,9 +13,12 @@
 //! HOW: `acquire`, `reserve`, `commit`, `drop` (the last that it holds), `exit` (with static
 //! guards), `15` (that signal).
 
-#[cfg(target_os = "linux")]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod linux {
-    use std::ffi::{CStr, c_char, c_int, c_void};
+    use std::ffi::{c_int, c_long, c_void};
     use std::io::Error;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -23,6 +26,7 @@ mod linux {
     use std::thread;
 
     use pidlock_core::{PidFile, PidGuard};
+    use pidlock_tests::trapped::{self, Call};
 
     static HELD: Mutex<Vec<PidGuard>> = Mutex::new(Vec::new());
 
@@ -70,6 +74,8 @@ mod linux {
                 libc::signal(signal, libc::SIG_DFL)
             };
         }
+        let calls = [libc::SYS_flock, libc::SYS_pwrite64, libc::SYS_unlinkat];
+        trapped::trap(&calls, in_its_place);
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [events, how, paths @ ..] = &arguments[..] else {
             panic!("usage: end_midway EVENT[+EVENT..] HOW PATH..");
@@ -308,49 +314,35 @@ mod linux {
         };
     }
 
-    /// In the place of the C library's.
-    // SAFETY: does what its namesake does; the program is linked with it instead.
-    #[allow(unsafe_code)]
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
-        happens("unlink");
-        // SAFETY: the caller's promise: a string that ends with a NUL.
-        let path = unsafe { CStr::from_ptr(path) };
-        // SAFETY: the system call of that name, with its arguments.
-        unsafe { libc::syscall(libc::SYS_unlinkat, libc::AT_FDCWD, path.as_ptr(), 0) as c_int }
-    }
-
-    /// In the place of the C library's.
-    // SAFETY: as `unlink`.
-    #[allow(unsafe_code)]
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn flock(descriptor: c_int, operation: c_int) -> c_int {
-        // SAFETY: the system call of that name, with its arguments.
-        let answer = unsafe { libc::syscall(libc::SYS_flock, descriptor, operation) as c_int };
-        happens("flock");
-        answer
-    }
-
-    /// In the place of the C library's.
-    // SAFETY: as `unlink`.
-    #[allow(unsafe_code)]
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn pwrite64(
-        descriptor: c_int,
-        text: *const c_void,
-        length: usize,
-        offset: i64,
-    ) -> isize {
-        happens("pwrite");
-        // SAFETY: the system call of that name, with its arguments.
-        unsafe { libc::syscall(libc::SYS_pwrite64, descriptor, text, length, offset) as isize }
+    fn in_its_place(call: Call) -> c_long {
+        match call.number {
+            libc::SYS_flock => {
+                let answer = call.make();
+                happens("flock");
+                answer
+            }
+            libc::SYS_pwrite64 => {
+                happens("pwrite");
+                call.make()
+            }
+            _ => {
+                happens("unlink");
+                call.make()
+            }
+        }
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 fn main() {
     linux::main();
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
 fn main() {}

@@ -1,7 +1,10 @@
 //! Signals in the very middle of making or removing a pidfile.
 //!
-//! Only where the program can put itself in the place of the C library, as on Linux.
-#![cfg(target_os = "linux")]
+//! Only where the program can put itself in the place of the system's calls, as on Linux.
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 
 use std::process::Command;
 
