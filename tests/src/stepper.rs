@@ -59,6 +59,7 @@ impl fmt::Debug for Call {
 
 const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_brk, "brk"),
+    (libc::SYS_capget, "capget"),
     (libc::SYS_clock_nanosleep, "clock_nanosleep"),
     (libc::SYS_clone, "clone"),
     (libc::SYS_close, "close"),
@@ -71,6 +72,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_getrandom, "getrandom"),
     (libc::SYS_geteuid, "geteuid"),
     (libc::SYS_getpid, "getpid"),
+    (libc::SYS_getresuid, "getresuid"),
     (libc::SYS_gettid, "gettid"),
     (libc::SYS_kill, "kill"),
     (libc::SYS_link, "link"),
@@ -91,7 +93,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
     (libc::SYS_sigaltstack, "sigaltstack"),
     (libc::SYS_statx, "statx"),
-    (libc::SYS_unlink, "unlink"),
+    (libc::SYS_unlinkat, "unlinkat"),
 ];
 
 /// Where it stopped.

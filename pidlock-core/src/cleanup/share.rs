@@ -102,7 +102,7 @@ impl Share {
         if let Err(trouble) = hold.give_back() {
             report(trouble);
         }
-        // Nearly always there is nothing left in it.
+        // Nearly always there is nothing left that would have to be dropped: the file is closed.
         if hold.path.owns_memory() {
             // SAFETY: as above.
             unsafe { slot.empty() };

@@ -51,7 +51,7 @@ fn strike(
         match run.advance() {
             // Between the look at who has the name and its removal nothing can be put: a name is all
             // that unlink(2) takes.
-            Moment::Before(call) if call.is(libc::SYS_unlink) => {}
+            Moment::Before(call) if call.is(libc::SYS_unlinkat) => {}
             Moment::Before(_) => {
                 if moments == number {
                     document = Some(event(place.directory()));

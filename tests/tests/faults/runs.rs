@@ -92,7 +92,7 @@ pub(crate) fn is_shared(case: Case, call: Call) -> bool {
         libc::SYS_link,
         libc::SYS_linkat,
         libc::SYS_rename,
-        libc::SYS_unlink,
+        libc::SYS_unlinkat,
         libc::SYS_getpgid,
     ];
     // It is closing that gives a lock back.
