@@ -2,8 +2,9 @@
 //! program ends without dropping its guard.
 //!
 //! `claims.rs` decides who removes a file, so that exactly one does; `slots.rs` keeps the holds where
-//! a signal handler can read them, `arrivals.rs` lets them come, and `registry.rs` finds them; `claim.rs` is how others take part,
-//! `share.rs` what they get; `removal.rs` removes; `signal.rs` and `exit.rs` are the two occasions.
+//! a signal handler can read them, `arrivals.rs` lets them come, and `registry.rs` finds them;
+//! `claim.rs` is how others take part, `share.rs` what they get; `removal.rs` removes; `signal.rs` and
+//! `exit.rs` are the two occasions.
 
 mod arrivals;
 mod claim;
