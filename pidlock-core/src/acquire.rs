@@ -243,13 +243,12 @@ fn judge(
 /// and know to be new is ours. Removed while it is locked, as ever.
 #[cold]
 fn removed_to_be_sure(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
-    let is_perhaps_ours = || {
-        let owner = sys::owner_of_new_files(plan.directory());
-        owner.is_none_or(|owner| owner == found.uid())
+    let is_perhaps_ours = || match sys::owner_of_new_files(plan.directory()) {
+        Some(owner) => found.is_unfinished() && owner == found.uid(),
+        None => opening::is_as_made_here(plan, found),
     };
     let is_there = || sys::shows(plan.path, found).unwrap_or(false);
     let removed = opened.origin == Origin::MadeOrFound
-        && found.is_unfinished()
         && !trust::is_ours(plan, found.uid())
         && is_perhaps_ours()
         && is_there()

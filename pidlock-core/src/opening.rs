@@ -8,8 +8,9 @@ use crate::error::{PidFileError, Quoted};
 use crate::owner;
 use crate::plan::Plan;
 use crate::record;
-use crate::sys::{self, Access, FullPath, Kind, OpenFile, ThisProcess};
+use crate::sys::{self, Access, FullPath, Kind, OpenFile, Stat, ThisProcess};
 use crate::trust;
+use crate::unlocked;
 
 /// An open file that may be the pidfile.
 pub(crate) struct Opened {
@@ -86,6 +87,23 @@ pub(crate) fn make(path: &FullPath, mode: u32) -> io::Result<OpenFile> {
         }
         other => other,
     }
+}
+
+/// Whether an empty file looks just like one that we make beside it to see. Where a file system keeps
+/// neither the maker nor all of the mode, as FAT and SMB do, `Stat::is_unfinished` does not tell.
+#[cold]
+pub(crate) fn is_as_made_here(plan: &Plan<'_>, found: &Stat) -> bool {
+    if found.kind() != Kind::Regular || found.links() != 1 || found.size() != 0 {
+        return false;
+    }
+    let look_at_another = || -> Option<Stat> {
+        let name = unlocked::private_name(plan, ThisProcess::current().pid(), 0).ok()?;
+        let file = sys::open_new(&name, plan.mode | sys::UNFINISHED).ok()?;
+        let made = sys::stat(&file).ok();
+        let _ = sys::remove(&name);
+        made
+    };
+    look_at_another().is_some_and(|made| made.uid() == found.uid() && made.mode() == found.mode())
 }
 
 /// `Ok` if what was in the way is gone: a symbolic link that somebody removed, for example.

@@ -277,7 +277,11 @@ fn full(name: &Path) -> Result<FullPath, PidFileError> {
 }
 
 /// `.app.pid.12345-0.pidlock`: hidden, and beside the pidfile, for links do not cross file systems.
-fn private_name(plan: &Plan<'_>, pid: u32, level: usize) -> Result<FullPath, PidFileError> {
+pub(crate) fn private_name(
+    plan: &Plan<'_>,
+    pid: u32,
+    level: usize,
+) -> Result<FullPath, PidFileError> {
     let mut name = private_prefix(plan);
     name.push(format!("{pid}-{level}{PRIVATE_SUFFIX}"));
     full(&plan.directory().join(name))

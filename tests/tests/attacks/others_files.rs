@@ -1,6 +1,6 @@
 //! Files and locks of others, put in the way.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, DirEntry, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -202,5 +202,59 @@ fn what_we_make_is_ours_though_it_is_given_to_another_user() {
             assert_eq!(owner.expect("a pidfile"), ORDINARY_UID);
             assert!(!path.exists());
         }
+    }
+}
+
+/// As on FAT and SMB, which keep neither who made a file nor the bit by which we know our own: what a
+/// start has made there must not be in its way, nor in the next one's. Where they are kept, as on most
+/// NFS, the empty file of another user stays his.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn what_we_make_is_ours_though_nothing_shows_it() {
+    use nix::libc;
+    use pidlock_tests::stepper::{Stepper, Stop};
+
+    if !is_root() {
+        return skip_for_this_user("only root can give files away");
+    }
+    for (keeps, left_over) in [(false, false), (false, true), (true, true)] {
+        let shared = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(shared.path(), Permissions::from_mode(0o777)).expect("a mode");
+        let path = shared.path().join("app.pid");
+        let give_new_ones_away = || {
+            let is_new = |file: &DirEntry| file.metadata().expect("it is there").uid() == 0;
+            let files = fs::read_dir(shared.path()).expect("it is there").flatten();
+            for file in files.filter(is_new) {
+                chown(file.path(), Some(ORDINARY_UID), None).expect("another owner");
+                fs::set_permissions(file.path(), Permissions::from_mode(0o755)).expect("a mode");
+            }
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepped"));
+        // The quick way is only for who has held one.
+        command.args(["close", "--settled"]).arg(&path);
+        let mut program = Stepper::start(&mut command);
+        if left_over {
+            fs::write(&path, "").expect("a file");
+            give_new_ones_away();
+        }
+        loop {
+            match program.step() {
+                Stop::Before(call) if call.is(libc::SYS_openat) => {
+                    // None of these file systems has files without names.
+                    let nameless = u64::from(libc::O_TMPFILE.unsigned_abs());
+                    if program.arguments()[2] & nameless == nameless {
+                        program.refuse(libc::EOPNOTSUPP);
+                    }
+                }
+                Stop::After(call) if call.is(libc::SYS_openat) && !keeps => give_new_ones_away(),
+                Stop::Ended(_) => break,
+                _ => {}
+            }
+        }
+        let taken = program.line();
+        let is_refused = taken.starts_with("failed: ") && taken.contains("is not to be trusted");
+        assert!(if keeps { is_refused } else { taken == "in" }, "{taken}");
+        let left = fs::read_dir(shared.path()).expect("it is there").count();
+        assert_eq!(left, usize::from(keeps), "left over: {left_over}");
     }
 }
