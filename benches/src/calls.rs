@@ -26,13 +26,13 @@ pub fn of_contender(key: &str, operation: Operation, path: &Path) -> Vec<String>
     traced(&mut command, operation, path)
 }
 
-/// The same as user `nobody`, for root. The path's directory is opened to all.
+/// The same as user `daemon`, for root. The path's directory is opened to all.
 ///
 /// # Panics
 ///
 /// If it cannot be.
 #[must_use]
-pub fn of_contender_as_nobody(key: &str, operation: Operation, path: &Path) -> Vec<String> {
+pub fn of_contender_as_daemon(key: &str, operation: Operation, path: &Path) -> Vec<String> {
     let directory = path.parent().expect("a file is in a directory");
     let everybody = Permissions::from_mode(0o777);
     fs::set_permissions(directory, everybody).expect("it is ours");
@@ -40,7 +40,7 @@ pub fn of_contender_as_nobody(key: &str, operation: Operation, path: &Path) -> V
     let program = directory.join("rival");
     fs::copy(place::built().join("rival"), &program).expect("it was built");
     let mut command = strace();
-    command.args(["-u", "nobody"]).arg(program).arg(key);
+    command.args(["-u", "daemon"]).arg(program).arg(key);
     traced(&mut command, operation, path)
 }
 

@@ -74,16 +74,16 @@ fn system_calls(operation: Operation) {
 }
 
 /// Without root's rights there is more to be asked, but not each time.
-fn system_calls_of_nobody(operation: Operation) {
+fn system_calls_of_daemon(operation: Operation) {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: the other tests are run by an ordinary user");
         return;
     }
     let place = Place::memory();
-    let ours = calls::of_contender_as_nobody("ours", operation, &place.path().join("app.pid"));
+    let ours = calls::of_contender_as_daemon("ours", operation, &place.path().join("app.pid"));
     let listed = budget(operation).calls;
     let listed: Vec<&str> = listed.iter().map(|(call, _)| call.as_str()).collect();
-    assert_eq!(ours, listed, "{} as nobody", operation.name());
+    assert_eq!(ours, listed, "{} as daemon", operation.name());
 }
 
 /// Instructions in user space that one operation takes.
@@ -142,12 +142,12 @@ fn system_calls_stale() {
 
 #[test]
 fn system_calls_fresh_of_an_ordinary_user() {
-    system_calls_of_nobody(Operation::Fresh);
+    system_calls_of_daemon(Operation::Fresh);
 }
 
 #[test]
 fn system_calls_stale_of_an_ordinary_user() {
-    system_calls_of_nobody(Operation::Stale);
+    system_calls_of_daemon(Operation::Stale);
 }
 
 #[test]

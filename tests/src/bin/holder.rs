@@ -1,7 +1,8 @@
 //! Acquires a pidfile with the given settings, says so, and holds it until its input ends.
 //!
 //! `holder [--at PATH | --name NAME] [--dir DIR] [--no-lock] [--keep] [--reentrant] [--mode OCTAL]
-//! [--uid UID] [--gid GID] [--then WHAT]`. Says `held PATH`, or `refused: WHY` and ends with 3
+//! [--uid UID] [--gid GID] [--remapped UID] [--then WHAT]`. With `--remapped`, as root only, it first
+//! holds another file as that user, and then goes to a user namespace where that user is root. Says `held PATH`, or `refused: WHY` and ends with 3
 //! (contention) or 4. With `--then`, before it waits:
 //! `fork` forks a child that drops the guard and exits, `inherit` one that lives on, `respawn`
 //! starts a program that lives on, `lose` closes the pidfile's descriptor and opens another file
@@ -11,6 +12,8 @@ use std::io::{Read, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use pidlock_core::{PidFile, PidGuard};
+use rustix::process::{DumpableBehavior, Uid, set_dumpable_behavior};
+use rustix::thread::{UnshareFlags, set_thread_res_uid, unshare_unsafe};
 
 fn main() -> ExitCode {
     let mut file = PidFile::default();
@@ -28,6 +31,10 @@ fn main() -> ExitCode {
             "--mode" => file.mode(u32::from_str_radix(&value(), 8).expect("an octal number")),
             "--uid" => file.uid(value().parse().expect("a number")),
             "--gid" => file.gid(value().parse().expect("a number")),
+            "--remapped" => {
+                remap(&file, value().parse().expect("a number"));
+                file
+            }
             "--then" => {
                 then = value();
                 file
@@ -92,6 +99,21 @@ fn main() -> ExitCode {
         });
     }
     ExitCode::SUCCESS
+}
+
+fn remap(file: &PidFile, uid: u32) {
+    let user = Uid::from_raw(uid);
+    set_thread_res_uid(user, user, user).expect("root may");
+    // Its files in /proc become its own again.
+    set_dumpable_behavior(DumpableBehavior::Dumpable).expect("it may");
+    let other = file.path().expect("a path").with_extension("other");
+    for _ in 0..2 {
+        drop(PidFile::at(&other).acquire().expect("a start"));
+    }
+    // SAFETY: takes no open files away from anybody.
+    #[allow(unsafe_code)]
+    unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.expect("a user namespace");
+    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("it is root there");
 }
 
 /// The first descriptor that a program opens for itself.

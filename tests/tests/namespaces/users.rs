@@ -5,9 +5,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use pidlock_core::PidFile;
 use pidlock_tests::again::can_unshare;
-use pidlock_tests::{is_root, skip_for_this_user, stale_record, text};
+use pidlock_tests::{ORDINARY_UID, Program, is_root, skip_for_this_user, stale_record, text};
 
-use super::{assert_held, assert_refused, holder_within};
+use super::{assert_held, assert_refused, holder, holder_within};
 
 const USER: [&str; 2] = ["--user", "--map-root-user"];
 
@@ -69,4 +69,31 @@ fn a_file_of_a_user_who_is_not_mapped_is_not_trusted() {
         assert_refused(&mut inside, "is not to be trusted");
         assert_eq!(text(&path), stale_record());
     }
+}
+
+/// Whoever has held a file is known, and not asked who he is each time. Where he is root of a user
+/// namespace, everybody else bears the number that the usual `nobody` has outside.
+#[test]
+fn who_was_nobody_takes_no_other_user_for_himself() {
+    if !is_root() {
+        return skip_for_this_user("only root can make another user's file");
+    }
+    if !can_unshare(&USER) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("a mode");
+    let path = dir.path().join("app.pid");
+    let remapped = ["--remapped", &ORDINARY_UID.to_string()];
+    for contents in [String::new(), stale_record()] {
+        fs::write(&path, &contents).expect("a file");
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("a mode");
+        chown(&path, Some(12), None).expect("another owner");
+        let mut other = Program::start(holder(&path).args(remapped));
+        assert_refused(&mut other, "is not to be trusted");
+        assert_eq!(text(&path), contents);
+    }
+    fs::remove_file(&path).expect("removed");
+    let mut alone = Program::start(holder(&path).args(remapped));
+    assert_held(&mut alone);
 }

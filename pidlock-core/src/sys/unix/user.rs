@@ -32,11 +32,15 @@ mod settled {
     //! A thread whose real, effective and saved IDs are one and the same, and that may not take
     //! `CAP_SETUID`, keeps them until it runs another program (setresuid(2), capabilities(7)). In a
     //! user namespace of its own (user_namespaces(7)) it may become others, by numbers that are
-    //! given to its user.
+    //! given to its user. Only one number means everybody else there: it is asked again each time.
 
     use std::cell::Cell;
 
     use rustix::thread::{CapabilitySet, capabilities};
+
+    /// As whom the kernel shows all that a user namespace has no number for, unless it was told
+    /// otherwise (proc_sys_kernel(5)); the usual `nobody`, who can go to one.
+    const OVERFLOW: u32 = 65534;
 
     #[derive(Clone, Copy)]
     enum User {
@@ -63,7 +67,7 @@ mod settled {
     fn ask(uid: u32) -> bool {
         let user = super::effective_uid();
         if let User::NotAsked = USER.get() {
-            USER.set(match can_change() {
+            USER.set(match user == OVERFLOW || can_change() {
                 true => User::Unsettled,
                 false => User::Settled(user),
             });
