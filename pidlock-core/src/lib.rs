@@ -52,6 +52,7 @@
 //!   built.
 
 mod acquire;
+mod beside;
 mod cleanup;
 mod contention;
 mod contents;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::beside;
 use crate::cleanup::Claim;
 use crate::error::{PidFileError, Quoted};
 use crate::owner;
@@ -10,7 +11,6 @@ use crate::plan::Plan;
 use crate::record;
 use crate::sys::{self, Access, FullPath, Kind, OpenFile, Stat, ThisProcess};
 use crate::trust;
-use crate::unlocked;
 
 /// An open file that may be the pidfile.
 pub(crate) struct Opened {
@@ -97,7 +97,7 @@ pub(crate) fn is_as_made_here(plan: &Plan<'_>, found: &Stat) -> bool {
         return false;
     }
     let look_at_another = || -> Option<Stat> {
-        let name = unlocked::private_name(plan, ThisProcess::current().pid(), 0).ok()?;
+        let name = beside::private_name(plan, ThisProcess::current().pid(), 0).ok()?;
         let file = sys::open_new(&name, plan.mode | sys::UNFINISHED).ok()?;
         let made = sys::stat(&file).ok();
         let _ = sys::remove(&name);
@@ -199,10 +199,17 @@ fn blame_directory(plan: &Plan<'_>, error: io::Error) -> PidFileError {
 }
 
 fn name_too_long(path: &Path) -> PidFileError {
-    let name = path.file_name().unwrap_or_default();
+    /// More than the system takes (PATH_MAX, limits.h(0p)), with its NUL; else it can only be the name.
+    const TOO_LONG: usize = 4096;
+    let (what, quoted, limit, len) = match path.as_os_str().len() {
+        len @ TOO_LONG.. => ("path", path, "the system", len),
+        _ => {
+            let name = path.file_name().unwrap_or_default();
+            ("name", Path::new(name), "its file system", name.len())
+        }
+    };
     PidFileError::configuration(format!(
-        "pidfile name {} is too long for its file system: {} bytes",
-        Quoted(name.as_ref()),
-        name.len()
+        "pidfile {what} {} is too long for {limit}: {len} bytes",
+        Quoted(quoted)
     ))
 }

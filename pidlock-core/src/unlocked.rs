@@ -9,12 +9,11 @@
 //! The names: `app.pid` is level 0, `app.pid.t1` level 1, and so on. An exhaustive search over up
 //! to four processes, with a crash possible at every step, found no way for two to be in.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::beside::{owner_of_private_name, private_name, public_name};
 use crate::cleanup::{Claim, Registry, Share};
 use crate::contents;
 use crate::error::PidFileError;
@@ -263,55 +262,14 @@ impl Drop for Removed {
     }
 }
 
-fn public_name(plan: &Plan<'_>, level: usize) -> Result<FullPath, PidFileError> {
-    if level == 0 {
-        return Ok(plan.path.clone());
-    }
-    let mut name = plan.path.as_os_str().to_owned();
-    name.push(format!(".t{level}"));
-    full(name.as_ref())
-}
-
-fn full(name: &Path) -> Result<FullPath, PidFileError> {
-    FullPath::resolve(name).map_err(|error| PidFileError::io("find", name, error))
-}
-
-/// `.app.pid.12345-0.pidlock`: hidden, and beside the pidfile, for links do not cross file systems.
-pub(crate) fn private_name(
-    plan: &Plan<'_>,
-    pid: u32,
-    level: usize,
-) -> Result<FullPath, PidFileError> {
-    let mut name = private_prefix(plan);
-    name.push(format!("{pid}-{level}{PRIVATE_SUFFIX}"));
-    full(&plan.directory().join(name))
-}
-
-const PRIVATE_SUFFIX: &str = ".pidlock";
-
-fn private_prefix(plan: &Plan<'_>) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(plan.path.file_name().unwrap_or_default());
-    prefix.push(".");
-    prefix
-}
-
 /// Removes the private files of processes that died before they had taken the name. Should one
 /// belong to a process that has just got that number, it finds it gone and writes another.
 fn sweep(plan: &Plan<'_>, me: ThisProcess) {
-    let prefix = private_prefix(plan);
     let Ok(entries) = fs::read_dir(plan.directory()) else {
         return;
     };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let pid = name
-            .as_encoded_bytes()
-            .strip_prefix(prefix.as_encoded_bytes())
-            .and_then(|rest| rest.strip_suffix(PRIVATE_SUFFIX.as_bytes()))
-            .and_then(|rest| std::str::from_utf8(rest).ok())
-            .and_then(|rest| rest.split_once('-'))
-            .and_then(|(pid, _)| pid.parse::<u32>().ok());
+        let pid = owner_of_private_name(plan, &entry.file_name());
         // Ours are all gone by now, so one with our number is a predecessor's.
         let Some(pid) = pid.filter(|&pid| pid == me.pid() || !owner::is_alive(pid)) else {
             continue;

@@ -82,7 +82,8 @@ fn names_that_are_too_long() {
     }
     let deep = dir.path().join("d/".repeat(3000));
     for error in refusals(&PidFile::new("x").dir(deep)) {
-        assert_says(&error, "too long");
+        assert_says(&error, "pidfile path '");
+        assert_says(&error, "is too long for the system: ");
     }
 }
 

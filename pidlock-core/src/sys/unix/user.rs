@@ -58,7 +58,7 @@ mod settled {
     #[inline]
     pub(super) fn is(uid: u32) -> bool {
         match USER.get() {
-            User::Settled(user) => uid == user,
+            User::Settled(user) if uid == user => true,
             _ => ask(uid),
         }
     }
