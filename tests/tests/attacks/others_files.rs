@@ -136,22 +136,34 @@ fn what_another_user_began_is_his() {
 #[test]
 fn whom_we_were_is_not_who_we_are() {
     use rustix::process::Uid;
-    use rustix::thread::set_thread_res_uid;
+    use rustix::thread::{
+        capabilities, set_capabilities, set_keep_capabilities, set_thread_res_uid,
+    };
+
+    // Not the number that everybody else has in a user namespace.
+    const USER: u32 = 4242;
 
     if !is_root() {
         return skip_for_this_user("only root can act as somebody else");
     }
-    let act_as = |user| {
-        // Of this thread alone, which has nothing else to do.
-        set_thread_res_uid(Uid::ROOT, Uid::from_raw(user), Uid::ROOT).expect("root may");
+    // All of them of this thread alone, which has nothing else to do.
+    let set = |[real, effective, saved]: [u32; 3]| {
+        let [real, effective, saved] = [real, effective, saved].map(Uid::from_raw);
+        set_thread_res_uid(real, effective, saved).expect("it may");
     };
     let shared = tempfile::tempdir().expect("a directory");
     fs::set_permissions(shared.path(), Permissions::from_mode(0o1777)).expect("a mode");
     let path = shared.path().join("app.pid");
-    let refused_then = || {
+    let start_as_user = || {
+        for _ in 0..3 {
+            let started = PidFile::at(&path).acquire();
+            drop(started.expect("the user's own"));
+        }
+    };
+    let refused_as_root = || {
         for text in ["", &stale_record()] {
             fs::write(&path, text).expect("a file");
-            chown(&path, Some(ORDINARY_UID), None).expect("the user's");
+            chown(&path, Some(USER), None).expect("the user's");
             let error = PidFile::at(&path)
                 .acquire()
                 .expect_err("the user's, not ours");
@@ -160,18 +172,40 @@ fn whom_we_were_is_not_who_we_are() {
         }
     };
     thread::scope(|scope| {
-        let daemon = scope.spawn(|| {
+        let with_an_id_to_come_back_to = scope.spawn(|| {
             for _ in 0..2 {
-                act_as(ORDINARY_UID);
-                for _ in 0..3 {
-                    let started = PidFile::at(&path).acquire();
-                    drop(started.expect("the user's own"));
-                }
-                act_as(0);
-                refused_then();
+                set([0, USER, 0]);
+                start_as_user();
+                set([0, 0, 0]);
+                refused_as_root();
             }
         });
-        daemon.join().expect("it ends");
+        with_an_id_to_come_back_to.join().expect("it ends");
+        let with_the_right_to = scope.spawn(|| {
+            set_keep_capabilities(true).expect("a wish");
+            set([USER, USER, USER]);
+            start_as_user();
+            let mut sets = capabilities(None).expect("a look");
+            sets.effective = sets.permitted;
+            set_capabilities(None, sets).expect("they are permitted");
+            set([0, 0, 0]);
+            refused_as_root();
+        });
+        with_the_right_to.join().expect("it ends");
+        // As a set-user-ID program that is no root's.
+        const WHO_STARTED_IT: u32 = 4343;
+        let theirs = shared.path().join("theirs.pid");
+        fs::write(&theirs, "").expect("a file");
+        fs::set_permissions(&theirs, Permissions::from_mode(0o666)).expect("a mode");
+        chown(&theirs, Some(USER), None).expect("the user's");
+        let with_two_ids = scope.spawn(move || {
+            set([WHO_STARTED_IT, USER, WHO_STARTED_IT]);
+            start_as_user();
+            set([WHO_STARTED_IT; 3]);
+            let error = PidFile::at(&theirs).acquire().expect_err("not theirs");
+            assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
+        });
+        with_two_ids.join().expect("it ends");
     });
 }
 

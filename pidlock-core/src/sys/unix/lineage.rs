@@ -51,7 +51,7 @@ impl ThisProcess {
     /// The same for a signal handler, which may find itself in a `vfork` child: that shares all
     /// memory with its parent, so only the kernel can tell the two apart.
     fn is_current_by_kernel(self) -> bool {
-        self.pid == current_pid() && self.is_current()
+        self.pid == std::process::id() && self.is_current()
     }
 }
 
@@ -67,15 +67,10 @@ struct Line {
 impl Line {
     fn pid(&self) -> u32 {
         match self.pid.load(Ordering::Relaxed) {
-            0 => current_pid(),
+            0 => std::process::id(),
             known => known,
         }
     }
-}
-
-/// By the kernel.
-fn current_pid() -> u32 {
-    rustix::process::getpid().as_raw_nonzero().get() as u32
 }
 
 static LINE: AtomicPtr<Line> = AtomicPtr::new(ptr::null_mut());
@@ -85,7 +80,7 @@ static LAST: AtomicU32 = AtomicU32::new(0);
 
 #[inline(never)] // once in each process
 fn begin_generation(line: &Line) -> u32 {
-    let pid = current_pid();
+    let pid = std::process::id();
     vary_marks(pid);
     if !ptr::eq(line, &raw const RESET_ON_FORK) {
         line.pid.store(pid, Ordering::Relaxed);

@@ -4,7 +4,8 @@
 
 /// The user that permission checks are made for.
 pub(crate) fn effective_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
+    // SAFETY: geteuid takes nothing, changes nothing and cannot fail (POSIX.1-2017).
+    unsafe { libc::geteuid() }
 }
 
 /// That user, for a person.
@@ -35,8 +36,6 @@ mod settled {
     //! given to its user. Only one number means everybody else there: it is asked again each time.
 
     use std::cell::Cell;
-
-    use rustix::thread::{CapabilitySet, capabilities};
 
     /// As whom the kernel shows all that a user namespace has no number for, unless it was told
     /// otherwise (proc_sys_kernel(5)); the usual `nobody`, who can go to one.
@@ -80,9 +79,35 @@ mod settled {
         // SAFETY: the call writes three numbers, for each of which there is room.
         let answer = unsafe { libc::getresuid(&mut real, &mut effective, &mut saved) };
         let is_one = answer == 0 && real == effective && effective == saved;
-        let may_change =
-            |sets: rustix::thread::CapabilitySets| sets.permitted.contains(CapabilitySet::SETUID);
-        !is_one || capabilities(None).map_or(true, may_change)
+        !is_one || may_take_any()
+    }
+
+    /// Whether this thread may give itself the right to be anybody, or has it.
+    fn may_take_any() -> bool {
+        #[repr(C)]
+        struct Header {
+            version: u32,
+            /// 0 for this thread.
+            pid: libc::c_int,
+        }
+        #[repr(C)]
+        #[derive(Default)]
+        struct Sets {
+            effective: u32,
+            permitted: u32,
+            inheritable: u32,
+        }
+        // What linux/capability.h has of them: 64 bits, in two parts.
+        const VERSION: u32 = 0x2008_0522;
+        const CAP_SETUID: u32 = 1 << 7;
+        let mut header = Header {
+            version: VERSION,
+            pid: 0,
+        };
+        let mut sets = [Sets::default(), Sets::default()];
+        // SAFETY: both are as this version of the call has them (capget(2)), and outlive it.
+        let answer = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, &raw mut sets) };
+        answer != 0 || sets[0].permitted & CAP_SETUID != 0
     }
 }
 
