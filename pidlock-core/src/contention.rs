@@ -8,7 +8,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cleanup::{Registry, Share};
+use crate::cleanup::{Claim, Registry, Share};
 use crate::error::PidFileError;
 use crate::owner;
 use crate::plan::Plan;
@@ -20,7 +20,8 @@ use crate::trust;
 /// unknown; and how long a process that was killed may take to be gone.
 const HOLDER: Duration = Duration::from_millis(50);
 
-/// How long passing looks may keep a start waiting, one after the other.
+/// How long passing looks may keep a start waiting, one after the other; and threads of its own process
+/// that are in the middle of a start or an end, one of which may be the holder.
 const PROBES: Duration = Duration::from_secs(1);
 
 /// How it ended, where it is not a refusal.
@@ -70,7 +71,11 @@ pub(crate) fn wait(
         if !trust::path_names(plan.path, id)? {
             return Ok(Contention::FileWent);
         }
-        if !patience.is_left(held) {
+        let holder_may_take = match Claim::is_anybodys(me) {
+            true => PROBES,
+            false => HOLDER,
+        };
+        if !patience.is_left(held.then_some(holder_may_take)) {
             return Err(PidFileError::locked(plan.path, None));
         }
         patience.pause();
@@ -137,15 +142,16 @@ impl Patience {
         self.held_since = None;
     }
 
-    fn is_left(&mut self, held: bool) -> bool {
+    /// Whether it is left, where somebody holds the file, with a holder who may take so long.
+    fn is_left(&mut self, holder_may_take: Option<Duration>) -> bool {
         if self.is_over() {
             return false;
         }
-        if !held {
+        let Some(may_take) = holder_may_take else {
             self.held_since = None;
             return true;
-        }
-        self.held_since.get_or_insert_with(Instant::now).elapsed() < HOLDER
+        };
+        self.held_since.get_or_insert_with(Instant::now).elapsed() < may_take
     }
 
     /// A moment, longer each time and never the same for two who wait, lest they keep meeting.

@@ -268,6 +268,7 @@ fn an_exit_meets_a_guard_that_comes_and_goes_twice() {
         ];
         join(threads);
         assert_eq!(process.died_of.load(SeqCst), 0);
+        assert!(!process.claims.is_any());
         // What was there was removed, by whomever; `remove` saw to it that it was once.
         for file in &process.files {
             assert_ne!(file.load(SeqCst), THERE);

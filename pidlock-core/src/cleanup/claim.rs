@@ -29,6 +29,11 @@ impl Claim {
         Self { process }
     }
 
+    /// Whether any thread of process `me` is in the middle of one.
+    pub(crate) fn is_anybodys(me: ThisProcess) -> bool {
+        Process::get(me).claims.is_any()
+    }
+
     /// What the pidfiles of the process say.
     #[inline]
     pub(crate) fn text(&self) -> &'static Text {

@@ -73,6 +73,11 @@ impl Claims {
         before.ok().filter(|&before| is_last(before)).map(signal_of)
     }
 
+    /// Whether anybody has begun.
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & COUNT != 0
+    }
+
     fn update(&self, next: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
         let mut now = self.0.load(Ordering::Acquire);
         while let Some(next) = next(now) {

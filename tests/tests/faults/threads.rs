@@ -92,6 +92,39 @@ fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
     .record("files that go to another thread");
 }
 
+/// The first thread is so slow, after the call with this number, that it would be too slow for a holder
+/// that is another process. Whether it came to that.
+fn is_slow(case: Case, number: usize) -> bool {
+    const TOO_SLOW: Duration = Duration::from_millis(150);
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let (path, other) = (at("app.pid"), at("app.other"));
+    fs::write(&path, stale_record()).expect("a stale file");
+    let life = live(case, &path, number, after, |_| {
+        let is_moved = fs::rename(&path, &other).is_ok();
+        thread::sleep(TOO_SLOW);
+        is_moved
+    });
+    let Some(mut life) = life else { return false };
+    let second = life.run.stepper.line();
+    let known = format!("already locked by PID {}", life.run.stepper.pid());
+    assert!(
+        second == "second sound" || second.ends_with(&known),
+        "{case:?}, after call {number}: {second}"
+    );
+    true
+}
+
+#[test]
+fn who_follows_a_thread_that_is_slow_learns_who_it_is() {
+    let case = Case {
+        there: There::Stale,
+        arguments: "close --beside",
+    };
+    let calls = (0..).take_while(|&number| is_slow(case, number)).count();
+    assert!(calls > 5, "hardly a call");
+}
+
 /// The other thread gives back what it has without a lock, after the call with this number. Whether
 /// the first is in then; `None` if it does not come to that.
 fn give_back(case: Case, number: usize) -> Option<bool> {
