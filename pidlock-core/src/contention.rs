@@ -44,6 +44,11 @@ pub(crate) fn wait(
     let cannot_lock = |error| PidFileError::io("lock", plan.path, error);
     patience.new_file();
     loop {
+        // Before it is looked for: who is done by then is found.
+        let holder_may_take = match Claim::is_anybodys(me) {
+            true => PROBES,
+            false => HOLDER,
+        };
         // What is no text, or cannot be read, names nobody.
         let named = record::read(file, None)
             .ok()
@@ -71,10 +76,6 @@ pub(crate) fn wait(
         if !trust::path_names(plan.path, id)? {
             return Ok(Contention::FileWent);
         }
-        let holder_may_take = match Claim::is_anybodys(me) {
-            true => PROBES,
-            false => HOLDER,
-        };
         if !patience.is_left(held.then_some(holder_may_take)) {
             return Err(PidFileError::locked(plan.path, None));
         }

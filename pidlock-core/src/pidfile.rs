@@ -382,7 +382,8 @@ impl PidFile {
     ///
     /// Does not wait for a holder. Where there is doubt whether there is one (a start or an end
     /// going on at this very moment, a tool that looks at the lock), it looks again for at most
-    /// 50 ms, or for at most one second where nobody but such tools is there.
+    /// 50 ms, or for at most one second where it may be nobody but such tools, or another thread of
+    /// this process.
     ///
     /// A file that a crash left is taken over: one that is empty, or names a process that is gone,
     /// a zombie, or a process that started more than two seconds after the file was written.

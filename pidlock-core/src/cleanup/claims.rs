@@ -75,7 +75,7 @@ impl Claims {
 
     /// Whether anybody has begun.
     pub(crate) fn is_any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & COUNT != 0
+        self.0.load(Ordering::Acquire) & COUNT != 0
     }
 
     fn update(&self, next: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
