@@ -2,8 +2,8 @@
 //!
 //! `holder [--at PATH | --name NAME] [--dir DIR] [--no-lock] [--keep] [--reentrant] [--mode OCTAL]
 //! [--uid UID] [--gid GID] [--remapped UID] [--then WHAT]`. With `--remapped`, as root only, it first
-//! holds another file as that user, and then goes to a user namespace where that user is root. Says `held PATH`, or `refused: WHY` and ends with 3
-//! (contention) or 4. With `--then`, before it waits:
+//! holds another file as that user, and then goes to a user namespace where that user is root. Says
+//! `held PATH`, or `refused: WHY` and ends with 3 (contention) or 4. With `--then`, before it waits:
 //! `fork` forks a child that drops the guard and exits, `inherit` one that lives on, `respawn`
 //! starts a program that lives on, `lose` closes the pidfile's descriptor and opens another file
 //! in its place, as a careless daemonizer would.

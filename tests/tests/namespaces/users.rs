@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use pidlock_core::PidFile;
 use pidlock_tests::again::can_unshare;
@@ -50,6 +51,15 @@ fn an_owner_who_is_not_mapped_cannot_be_given_the_file() {
     }
 }
 
+/// Puts a file of another user there, which everybody may write to, where everybody may make some.
+fn put_others_file(path: &Path, contents: &str) {
+    let directory = path.parent().expect("a directory");
+    fs::set_permissions(directory, Permissions::from_mode(0o1777)).expect("a mode");
+    fs::write(path, contents).expect("a file");
+    fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
+    chown(path, Some(12), None).expect("another owner");
+}
+
 #[test]
 fn a_file_of_a_user_who_is_not_mapped_is_not_trusted() {
     if !is_root() {
@@ -59,11 +69,8 @@ fn a_file_of_a_user_who_is_not_mapped_is_not_trusted() {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("a mode");
     let path = dir.path().join("app.pid");
-    fs::write(&path, stale_record()).expect("a stale file");
-    fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("a mode");
-    chown(&path, Some(12), None).expect("another owner");
+    put_others_file(&path, &stale_record());
     for arguments in [&[][..], &["--no-lock"]] {
         let mut inside = holder_within(&USER, &path, arguments);
         assert_refused(&mut inside, "is not to be trusted");
@@ -82,13 +89,10 @@ fn who_was_nobody_takes_no_other_user_for_himself() {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("a mode");
     let path = dir.path().join("app.pid");
     let remapped = ["--remapped", &ORDINARY_UID.to_string()];
     for contents in [String::new(), stale_record()] {
-        fs::write(&path, &contents).expect("a file");
-        fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("a mode");
-        chown(&path, Some(12), None).expect("another owner");
+        put_others_file(&path, &contents);
         let mut other = Program::start(holder(&path).args(remapped));
         assert_refused(&mut other, "is not to be trusted");
         assert_eq!(text(&path), contents);
