@@ -118,20 +118,11 @@ enum Round {
 }
 
 /// How often and how long a start has tried, and how it goes about it.
+#[derive(Default)]
 struct Rounds {
     gone: u32,
     way: Way,
     patience: Option<Patience>,
-}
-
-impl Default for Rounds {
-    fn default() -> Self {
-        Self {
-            gone: 0,
-            way: Way::Quick,
-            patience: None,
-        }
-    }
 }
 
 impl Rounds {
@@ -142,6 +133,7 @@ impl Rounds {
     }
 }
 
+/// Goes once through it.
 #[inline(always)] // see `lock`
 fn round(
     plan: &Plan<'_>,
@@ -230,6 +222,7 @@ fn judge(
         Ok(Verdict::Free) => {}
         Ok(Verdict::Gone | Verdict::OurOwn(_)) => unlock(opened),
         Err(_) if removed_to_be_sure(plan, opened, found) => {
+            unlock(opened);
             rounds.way = Way::Sure;
             return Ok(Verdict::Gone);
         }
@@ -248,15 +241,11 @@ fn removed_to_be_sure(plan: &Plan<'_>, opened: &Opened, found: &Stat) -> bool {
         None => opening::is_as_made_here(plan, found),
     };
     let is_there = || sys::shows(plan.path, found).unwrap_or(false);
-    let removed = opened.origin == Origin::MadeOrFound
+    opened.origin == Origin::MadeOrFound
         && !trust::is_ours(plan, found.uid())
         && is_perhaps_ours()
         && is_there()
-        && sys::remove(plan.path).is_ok();
-    if removed {
-        unlock(opened);
-    }
-    removed
+        && sys::remove(plan.path).is_ok()
 }
 
 /// Whom the record of a locked file names.

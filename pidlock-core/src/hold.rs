@@ -24,7 +24,7 @@ pub(crate) struct Hold {
 /// An open file that is to be held.
 pub(crate) struct Marked {
     file: OpenFile,
-    pub(crate) id: Identity,
+    id: Identity,
     /// What tells the open file from others that get its descriptor after it was closed behind our
     /// back; `None` where it could not be marked.
     mark: Option<u32>,

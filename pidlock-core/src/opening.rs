@@ -31,9 +31,10 @@ pub(crate) enum Origin {
 }
 
 /// How a file is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Way {
     /// In one call, if that can be.
+    #[default]
     Quick,
     /// In two, which take twice the time, and tell whether the file is new.
     Sure,

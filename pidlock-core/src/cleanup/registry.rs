@@ -68,14 +68,7 @@ impl Registry {
     }
 
     /// Lets those in a chain be found.
-    #[inline]
-    pub(super) fn let_in(&mut self, arrivals: Option<&'static Slot>) {
-        if arrivals.is_some() {
-            self.add_all(arrivals);
-        }
-    }
-
-    fn add_all(&mut self, mut arrivals: Option<&'static Slot>) {
+    pub(super) fn let_in(&mut self, mut arrivals: Option<&'static Slot>) {
         while let Some(slot) = arrivals {
             arrivals = slot.next().take();
             if self.holds == self.chains.len() {
