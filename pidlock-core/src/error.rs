@@ -1,4 +1,4 @@
-//! What can go wrong, in words that name the path, the process and the way out.
+//! The error type. Messages name the path, the process and the way out.
 
 use std::fmt;
 use std::io;
@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Why a pidfile could not be acquired, looked at, verified or given back.
+/// Error returned by pidfile operations.
 ///
-/// `Debug` prints the same sentence as `Display`, so that
-/// `fn main() -> Result<(), PidFileError>` ends with something a person can read.
-/// Control characters in a path are printed escaped: a message never carries a terminal
-/// escape sequence out of a file name.
-///
-/// New variants and new fields may come, hence `#[non_exhaustive]`.
-/// No type of a dependency appears here.
+/// `{}` and `{:?}` print the same one-line message, so that the output of
+/// `fn main() -> Result<(), PidFileError>` is readable. `{:#?}` prints the variant with its fields.
+/// Control characters in a path are printed escaped, so a file name cannot send escape sequences
+/// to the terminal.
 ///
 /// # Examples
 ///
@@ -33,61 +30,64 @@ use thiserror::Error;
 #[derive(Error)]
 #[non_exhaustive]
 pub enum PidFileError {
-    /// Another process, or another guard of this one, holds the lock.
+    /// The lock is held by another process, or by another guard in this one.
     #[error("pidfile {} already locked by {}", Quoted(path), Holder(*pid))]
     #[non_exhaustive]
     AlreadyLocked {
         /// The pidfile.
         path: PathBuf,
-        /// The holder, if its PID could be read and belongs to a live process here. A holder in
-        /// another PID namespace, or one that never wrote its PID, is not known.
+        /// The holder, if the recorded process exists and is visible. A holder in another PID
+        /// namespace, or one that has not written its PID, is not known.
         pid: Option<u32>,
     },
 
-    /// The file names a live process that does not hold the lock.
+    /// The recorded process is running but does not hold the lock.
     ///
-    /// It may be the same program started by a tool that does not lock, or a stranger that got
-    /// the PID of a holder long gone; the latter is recognised, on Linux, by its start time.
-    #[error("pidfile {}: already running (pid {pid}){}", Quoted(path), Unlocked(*pid))]
+    /// It may have been started by a tool that does not lock, or it may be another program that
+    /// got the PID of the process that wrote the file. Where start times of processes are known,
+    /// the latter is recognised and does not keep a program from starting.
+    #[error("pidfile {}: process {pid} is running{}", Quoted(path), Unlocked(*pid))]
     #[non_exhaustive]
     AlreadyRunning {
         /// The pidfile.
         path: PathBuf,
-        /// The live process that the file names.
+        /// The recorded process.
         pid: u32,
     },
 
-    /// The file holds something else than one PID, and was left as it is: it may be a document.
+    /// The file does not contain a PID, or more than a PID, and no process holds it. It is left
+    /// as it is, because it may be a document.
     #[error(
-        "pidfile {} does not hold a PID: {reason}; remove the file if nobody needs it",
+        "pidfile {} {reason}; remove the file if it is not needed",
         Quoted(path)
     )]
     #[non_exhaustive]
     Unreadable {
         /// The pidfile.
         path: PathBuf,
-        /// What is wrong with the contents.
+        /// What is wrong with the contents, as the predicate of a sentence about the file.
         reason: String,
     },
 
-    /// What is at the path is not a file that may be written to, and it was left as it is: a
-    /// symbolic link, a directory, a device, a file with other links, or another user's file in
-    /// a directory that others may write to.
-    #[error("pidfile {} is not to be trusted: {reason}", Quoted(path))]
+    /// The path refers to something that cannot be a pidfile: a symbolic link, a directory, a
+    /// FIFO, a socket or a device. It is left as it is.
+    #[error("pidfile {} cannot be used: {reason}", Quoted(path))]
     #[non_exhaustive]
     Untrusted {
         /// The pidfile.
         path: PathBuf,
-        /// What was found, and the way out.
+        /// What was found, and what to do.
         reason: String,
+        /// [`IsADirectory`](io::ErrorKind::IsADirectory), or
+        /// [`InvalidInput`](io::ErrorKind::InvalidInput) for everything else.
+        kind: io::ErrorKind,
     },
 
-    /// The path no longer names the file that this process locked: somebody removed or replaced
-    /// it, or moved its directory, or this process changed its root directory. What is there now
-    /// was left alone.
+    /// The path no longer refers to the file that this process locked: it was removed or replaced,
+    /// its directory was moved, or this process changed its root directory. What is there now is
+    /// left as it is.
     #[error(
-        "pidfile {} is not the file any more that this process locked: \
-         it was removed, replaced or moved out of reach",
+        "pidfile {} is no longer the file that this process locked: it was removed or replaced",
         Quoted(path)
     )]
     #[non_exhaustive]
@@ -96,30 +96,31 @@ pub enum PidFileError {
         path: PathBuf,
     },
 
-    /// The builder was asked for something that cannot be.
+    /// The settings are invalid.
     #[error("{message}")]
     #[non_exhaustive]
     Configuration {
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what to do.
         message: String,
     },
 
-    /// The operating system refused a call.
-    #[error("{message}: {error}")]
+    /// A system call failed.
+    #[error("{message}: {source}")]
     #[non_exhaustive]
     Io {
-        /// The file or directory that the call was about.
+        /// The file or directory.
         path: PathBuf,
-        /// What was being done, with the path in quotes.
+        /// What was attempted, with the path in quotes.
         message: String,
-        /// The operating system's answer. It is part of the message already, so
-        /// [`source`](std::error::Error::source) does not repeat it.
-        error: io::Error,
+        /// The error of the system. The message ends with it, so
+        /// [`Error::source`](std::error::Error::source) returns `None` for it not to be printed
+        /// twice.
+        r#source: io::Error, // spelled so that thiserror does not return it from `source`
     },
 }
 
 impl PidFileError {
-    /// The process that stands in the way, where one is known.
+    /// The PID of the conflicting process, if known.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -162,8 +163,8 @@ impl PidFileError {
         }
     }
 
-    /// Whether another instance is the reason: [`AlreadyLocked`](Self::AlreadyLocked) or
-    /// [`AlreadyRunning`](Self::AlreadyRunning). Everything else is a fault to be repaired.
+    /// Returns `true` if another instance is the cause: [`AlreadyLocked`](Self::AlreadyLocked) or
+    /// [`AlreadyRunning`](Self::AlreadyRunning). All other errors need fixing.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -183,55 +184,60 @@ impl PidFileError {
     }
 
     pub(crate) fn locked(path: &Path, pid: Option<u32>) -> Self {
-        Self::AlreadyLocked {
-            path: path.to_owned(),
-            pid,
-        }
+        let path = path.to_owned();
+        Self::AlreadyLocked { path, pid }
     }
 
     pub(crate) fn running(path: &Path, pid: u32) -> Self {
-        Self::AlreadyRunning {
-            path: path.to_owned(),
-            pid,
-        }
+        let path = path.to_owned();
+        Self::AlreadyRunning { path, pid }
     }
 
+    /// `reason` follows the path: "does not contain a PID".
     pub(crate) fn unreadable(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Unreadable {
-            path: path.to_owned(),
-            reason: reason.into(),
-        }
+        let (path, reason) = (path.to_owned(), reason.into());
+        Self::Unreadable { path, reason }
     }
 
-    pub(crate) fn untrusted(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Untrusted {
-            path: path.to_owned(),
-            reason: reason.into(),
-        }
+    /// A stale file with further lines.
+    pub(crate) fn has_more(path: &Path, pid: u32) -> Self {
+        let reason = format!("contains more than the PID of process {pid}, which is gone");
+        Self::unreadable(path, reason)
+    }
+
+    pub(crate) fn untrusted(path: &Path, reason: &str, kind: io::ErrorKind) -> Self {
+        let (path, reason) = (path.to_owned(), reason.to_owned());
+        Self::Untrusted { path, reason, kind }
     }
 
     pub(crate) fn replaced(path: &Path) -> Self {
-        Self::Replaced {
-            path: path.to_owned(),
-        }
+        let path = path.to_owned();
+        Self::Replaced { path }
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
-        Self::Configuration {
-            message: message.into(),
-        }
+        let message = message.into();
+        Self::Configuration { message }
     }
 
     /// `doing` completes "cannot ... pidfile 'path'", for example "lock".
-    pub(crate) fn io(doing: &str, path: &Path, error: io::Error) -> Self {
+    pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
+        Self::system(
+            path,
+            format!("cannot {doing} pidfile {}", Quoted(path)),
+            source,
+        )
+    }
+
+    pub(crate) fn system(path: &Path, message: String, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
-            message: format!("cannot {doing} pidfile {}", Quoted(path)),
-            error,
+            message,
+            source,
         }
     }
 
-    /// The rounds that an acquisition may take have run out.
+    /// The attempts that an acquisition may make have run out.
     pub(crate) fn gave_up(path: &Path, why: &str) -> Self {
         Self::io(
             "acquire",
@@ -239,25 +245,66 @@ impl PidFileError {
             io::Error::new(io::ErrorKind::TimedOut, why),
         )
     }
-
-    pub(crate) fn directory(path: &Path, problem: &str, error: io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            message: format!("pidfile directory {} {problem}", Quoted(path)),
-            error,
-        }
-    }
 }
 
 impl fmt::Debug for PidFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        match self {
+            Self::AlreadyLocked { path, pid } => {
+                let mut variant = f.debug_struct("AlreadyLocked");
+                variant.field("path", path).field("pid", pid).finish()
+            }
+            Self::AlreadyRunning { path, pid } => {
+                let mut variant = f.debug_struct("AlreadyRunning");
+                variant.field("path", path).field("pid", pid).finish()
+            }
+            Self::Unreadable { path, reason } => {
+                let mut variant = f.debug_struct("Unreadable");
+                variant.field("path", path).field("reason", reason).finish()
+            }
+            Self::Untrusted { path, reason, kind } => {
+                let mut variant = f.debug_struct("Untrusted");
+                let variant = variant.field("path", path).field("reason", reason);
+                variant.field("kind", kind).finish()
+            }
+            Self::Replaced { path } => {
+                let mut variant = f.debug_struct("Replaced");
+                variant.field("path", path).finish()
+            }
+            Self::Configuration { message } => {
+                let mut variant = f.debug_struct("Configuration");
+                variant.field("message", message).finish()
+            }
+            Self::Io {
+                path,
+                message,
+                source,
+            } => {
+                let mut variant = f.debug_struct("Io");
+                let variant = variant.field("path", path).field("message", message);
+                variant.field("source", source).finish()
+            }
+        }
     }
 }
 
-/// Keeps the kind: contention is [`WouldBlock`](io::ErrorKind::WouldBlock), an [`Io`](PidFileError::Io)
-/// error keeps its own. The pidfile error itself is the payload
-/// ([`io::Error::get_ref`]), so nothing of the message is lost.
+/// The kind of the `io::Error` is
+///
+/// - [`WouldBlock`](io::ErrorKind::WouldBlock) for [`AlreadyLocked`](PidFileError::AlreadyLocked)
+///   and [`AlreadyRunning`](PidFileError::AlreadyRunning),
+/// - [`InvalidData`](io::ErrorKind::InvalidData) for [`Unreadable`](PidFileError::Unreadable),
+/// - [`IsADirectory`](io::ErrorKind::IsADirectory) or
+///   [`InvalidInput`](io::ErrorKind::InvalidInput) for [`Untrusted`](PidFileError::Untrusted),
+/// - [`NotFound`](io::ErrorKind::NotFound) for [`Replaced`](PidFileError::Replaced),
+/// - [`InvalidInput`](io::ErrorKind::InvalidInput) for
+///   [`Configuration`](PidFileError::Configuration),
+/// - the kind of its source for [`Io`](PidFileError::Io): `PermissionDenied` for a stale file that
+///   may not be removed, `TimedOut` for a start that gave up.
+///
+/// The error itself is the payload ([`io::Error::get_ref`]), so its message is kept.
 ///
 /// ```
 /// # use pidlock_core::PidFile;
@@ -274,67 +321,56 @@ impl From<PidFileError> for io::Error {
                 io::ErrorKind::WouldBlock
             }
             PidFileError::Unreadable { .. } => io::ErrorKind::InvalidData,
-            PidFileError::Untrusted { .. } => io::ErrorKind::PermissionDenied,
+            PidFileError::Untrusted { kind, .. } => *kind,
             PidFileError::Replaced { .. } => io::ErrorKind::NotFound,
             PidFileError::Configuration { .. } => io::ErrorKind::InvalidInput,
-            PidFileError::Io { error, .. } => error.kind(),
+            PidFileError::Io { source, .. } => source.kind(),
         };
         io::Error::new(kind, error)
     }
 }
 
-/// A path between quotes, with what a terminal would obey written out (`\u{1b}`).
+/// A path in quotes, with control characters escaped (`\u{1b}`).
 pub(crate) struct Quoted<'a>(pub(crate) &'a Path);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("'")?;
-        write_printable(f, &self.0.to_string_lossy())?;
-        f.write_str("'")
+        write!(f, "{}'", Escaped(&self.0.to_string_lossy()))
     }
 }
 
-/// Text from outside, with what a terminal would obey written out.
-pub(crate) struct Printable<'a>(pub(crate) &'a str);
+/// Text from a file or a path, with control characters escaped.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
-impl fmt::Display for Printable<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_printable(f, self.0)
-    }
-}
-
-fn write_printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    // Piece by piece, not character by character: each can be a system call on its own, and on stderr
-    // is.
-    let mut rest = text;
-    while let Some(start) = rest.find(deceives) {
-        let (harmless, behind) = rest.split_at(start);
-        f.write_str(harmless)?;
-        let mut behind = behind.chars();
-        if let Some(c) = behind.next() {
-            write!(f, "{}", c.escape_default())?;
+        // In one piece: on stderr each piece is a system call.
+        let mut escaped = String::new();
+        for c in self.0.chars() {
+            match needs_escape(c) {
+                true => escaped.extend(c.escape_default()),
+                false => escaped.push(c),
+            }
         }
-        rest = behind.as_str();
+        f.write_str(&escaped)
     }
-    f.write_str(rest)
 }
 
-/// The control characters (C0, DEL, C1), and those that would make a file name with a line or paragraph
-/// separator, or with reversed text, read as something else.
-fn deceives(c: char) -> bool {
+/// Control characters, and those that break a line or reverse the direction of the text, so that a
+/// name would be read as something else.
+fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What is odd about a live process that the file names, and the way out.
+/// What to do about a process that runs without the lock.
 struct Unlocked(u32);
 
 impl fmt::Display for Unlocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // To remove one's own file is no way out.
-        f.write_str(if self.0 == std::process::id() {
-            ", this very process"
-        } else {
-            ", though without the lock; remove the file if that process is another program"
+        f.write_str(match self.0 == std::process::id() {
+            true => " (this process)",
+            false => " but does not hold the lock; if it is a different program, remove the file",
         })
     }
 }
@@ -345,7 +381,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(pid) => write!(f, "PID {pid}"),
-            None => f.write_str("a process whose PID is not known"),
+            None => f.write_str("an unknown process"),
         }
     }
 }
@@ -362,33 +398,39 @@ mod tests {
     }
 
     #[test]
-    fn debug_reads_like_display() {
+    fn debug_is_the_message_and_alternate_debug_the_structure() {
         let error = PidFileError::locked(Path::new("/run/my_app_daemon.pid"), Some(12345));
-        let words = "pidfile '/run/my_app_daemon.pid' already locked by PID 12345";
-        assert_eq!(error.to_string(), words);
-        assert_eq!(format!("{error:?}"), words);
+        let message = "pidfile '/run/my_app_daemon.pid' already locked by PID 12345";
+        assert_eq!(error.to_string(), message);
+        assert_eq!(format!("{error:?}"), message);
+        let structure = format!("{error:#?}");
+        assert!(structure.starts_with("AlreadyLocked {"), "{structure}");
+        assert!(structure.contains("pid: Some("), "{structure}");
     }
 
     #[test]
     fn already_running_names_the_process_and_the_way_out() {
-        let words = PidFileError::running(Path::new("/run/a.pid"), 12345).to_string();
+        let message = PidFileError::running(Path::new("/run/a.pid"), 12345).to_string();
         assert!(
-            words.starts_with("pidfile '/run/a.pid': already running (pid 12345)"),
-            "{words}"
+            message.starts_with("pidfile '/run/a.pid': process 12345 is running"),
+            "{message}"
         );
-        assert!(words.contains("remove the file if"), "{words}");
+        assert!(message.contains("remove the file"), "{message}");
     }
 
     #[test]
     fn terminal_sequences_are_written_out() {
         let error = PidFileError::replaced(Path::new("/run/\u{1b}[2J\u{9b}\n\u{202e}x.pid"));
-        let words = error.to_string();
-        assert!(!words.chars().any(char::is_control), "{words:?}");
-        assert!(words.contains(r"\u{1b}[2J\u{9b}\n\u{202e}x.pid"), "{words}");
+        let message = error.to_string();
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+        assert!(
+            message.contains(r"\u{1b}[2J\u{9b}\n\u{202e}x.pid"),
+            "{message}"
+        );
     }
 
     #[test]
-    fn io_error_keeps_kind_and_words_and_says_them_once() {
+    fn io_error_keeps_kind_and_message_and_says_them_once() {
         let error = PidFileError::io(
             "open",
             Path::new("/run/a.pid"),
@@ -396,12 +438,12 @@ mod tests {
         );
         assert!(
             error.source().is_none(),
-            "the operating system's words would be printed twice"
+            "the operating system's message would be printed twice"
         );
-        let words = error.to_string();
+        let message = error.to_string();
         let converted = io::Error::from(error);
         assert_eq!(converted.kind(), io::ErrorKind::PermissionDenied);
-        assert_eq!(converted.to_string(), words);
+        assert_eq!(converted.to_string(), message);
     }
 
     #[test]
@@ -415,8 +457,8 @@ mod tests {
                 io::ErrorKind::InvalidData,
             ),
             (
-                PidFileError::untrusted(path, "a link"),
-                io::ErrorKind::PermissionDenied,
+                PidFileError::untrusted(path, "a link", io::ErrorKind::InvalidInput),
+                io::ErrorKind::InvalidInput,
             ),
             (PidFileError::replaced(path), io::ErrorKind::NotFound),
             (
@@ -425,9 +467,9 @@ mod tests {
             ),
             (PidFileError::gave_up(path, "no"), io::ErrorKind::TimedOut),
         ] {
-            let words = error.to_string();
+            let message = error.to_string();
             let converted = io::Error::from(error);
-            assert_eq!(converted.kind(), kind, "{words}");
+            assert_eq!(converted.kind(), kind, "{message}");
         }
     }
 

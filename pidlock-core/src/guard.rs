@@ -1,34 +1,37 @@
-//! Holding a pidfile, verifying it, giving it back.
+//! The guard: verify the pidfile, release it.
 
 use std::fmt;
 use std::path::Path;
 
-use crate::cleanup::Share;
+use crate::cleanup::Handle;
 use crate::error::PidFileError;
 
-/// A pidfile that this process holds. Dropping the guard removes the file and releases the lock.
+/// An acquired pidfile. Dropping it removes the file and releases the lock.
 ///
-/// The file is removed while it is still locked, so that the removal cannot hit the file of a
-/// process that started in between. In a child that the holder forks, dropping the guard only
-/// closes the child's copy of the descriptor: the pidfile stays its parent's.
+/// The file is removed while it is still locked, so the file of a process that starts meanwhile is
+/// never removed by mistake. If it cannot be removed, because the process has dropped its privileges
+/// or changed its root directory, it is truncated, and the next start takes it over. A file that
+/// replaced it is left alone.
 ///
-/// Where the file cannot be removed, because the process gave up the right to or changed its root
-/// directory, it is emptied; the next start takes it over. A file that somebody else put in its
-/// place is left alone.
+/// In a child that the process forks, dropping the guard only closes the child's descriptor. If the
+/// process drops its guard while a forked child still shares the lock, the file is truncated and
+/// left to the child: other starts are refused until the child ends or calls `exec`.
 ///
-/// Guards handed out by [`reentrant`](crate::PidFile::reentrant) share one hold; the last of them
-/// to go releases it.
+/// Several guards of one file, see [`reentrant`](crate::PidFile::reentrant), release it when the last
+/// one is dropped.
 ///
 /// # Panics
 ///
-/// Dropping never panics, and reports nothing; who wants to know calls [`close`](Self::close).
+/// Dropping never panics and ignores errors; use [`close`](Self::close) to see them.
 ///
 /// # Platform-specific behavior
 ///
-/// On Unix the lock is `flock(2)` on the open pidfile. The kernel releases it when the last
-/// process that shares the open file is gone, so a child that was forked without `exec` keeps the
-/// lock while it lives, should the holder be killed. Programs started by
-/// [`std::process::Command`] do not inherit it.
+/// On Unix the lock is `flock(2)` on the open pidfile. The kernel releases it when the last process
+/// that shares the open file has closed it, so a child that was forked without `exec` keeps the lock
+/// if the process is killed. Programs started by [`std::process::Command`] do not inherit it. A child
+/// made by a raw `clone(2)` is not noticed on release: the file is removed under it.
+///
+/// After a fork, dropping the guard blocks for up to 5 ms while a child shares the lock.
 ///
 /// # Examples
 ///
@@ -45,12 +48,12 @@ use crate::error::PidFileError;
 /// ```
 #[must_use = "if unused, the pidfile is released at once: bind it, as in `let _guard = ...`"]
 pub struct PidGuard {
-    hold: Share,
+    handle: Handle,
 }
 
 impl PidGuard {
-    pub(crate) fn new(hold: Share) -> Self {
-        Self { hold }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// The pidfile's absolute path.
@@ -64,10 +67,10 @@ impl PidGuard {
     /// ```
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.hold.path()
+        self.handle.path()
     }
 
-    /// The PID that the file names: the process that acquired it.
+    /// The recorded PID: that of the process that acquired the file.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -78,21 +81,21 @@ impl PidGuard {
     /// ```
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.hold.owner().pid()
+        self.handle.owner().pid()
     }
 
-    /// Checks that the path still names the file that this process locked, and the file this
-    /// process.
+    /// Checks that the path still refers to the file that this process locked, and that the file
+    /// still contains its PID.
     ///
-    /// No advisory lock can prevent that somebody with the right to it deletes or replaces the
-    /// file; another instance can start then. A long-running holder can ask now and again.
+    /// An advisory lock cannot keep another process from deleting or replacing the file. Then another
+    /// instance can start, so a long-running process may want to call this periodically.
     ///
     /// # Errors
     ///
     /// - [`Replaced`](PidFileError::Replaced): the file was removed, replaced or moved.
-    /// - [`Unreadable`](PidFileError::Unreadable): somebody overwrote the PID in it.
+    /// - [`Unreadable`](PidFileError::Unreadable): the PID in it was overwritten.
     /// - [`AlreadyLocked`](PidFileError::AlreadyLocked): this is a forked child of the holder.
-    /// - [`Io`](PidFileError::Io): the file could not be looked at, or another part of the program
+    /// - [`Io`](PidFileError::Io): the file could not be inspected, or another part of the program
     ///   closed its descriptor, which ended the lock.
     ///
     /// ```
@@ -105,22 +108,22 @@ impl PidGuard {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn verify(&self) -> Result<(), PidFileError> {
-        self.hold.verify()
+        self.handle.verify()
     }
 
-    /// Does what dropping does, and says how it went.
+    /// Releases the pidfile and reports errors.
     ///
-    /// For one of several [`reentrant`](crate::PidFile::reentrant) guards that is not the last,
-    /// and in a forked child of the holder, there is nothing to give back, and the answer is `Ok`.
+    /// If other [`reentrant`](crate::PidFile::reentrant) guards exist, in a forked child, and if a
+    /// forked child goes on with the lock, nothing is removed and the result is `Ok`.
     ///
     /// # Errors
     ///
     /// Whatever the error, the lock is released and this guard's descriptor is closed.
     ///
-    /// - [`Replaced`](PidFileError::Replaced): the path no longer names the file that was held.
-    ///   What is there now was left alone.
-    /// - [`Io`](PidFileError::Io): the file could neither be removed nor emptied, or another part
-    ///   of the program had closed its descriptor, in which case nothing was touched.
+    /// - [`Replaced`](PidFileError::Replaced): the path no longer refers to the file that was held.
+    ///   What is there now is left alone.
+    /// - [`Io`](PidFileError::Io): the file could neither be removed nor truncated; or another part
+    ///   of the program has closed its descriptor, in which case nothing is touched.
     ///
     /// ```
     /// # use pidlock_core::{PidFile, PidFileError};
@@ -134,7 +137,7 @@ impl PidGuard {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(self) -> Result<(), PidFileError> {
-        self.hold.close()
+        self.handle.close()
     }
 }
 
@@ -153,9 +156,9 @@ mod tests {
     use std::panic::{RefUnwindSafe, UnwindSafe};
 
     #[test]
-    fn a_guard_can_go_wherever_the_program_does() {
-        fn goes<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static>() {}
-        goes::<PidGuard>();
-        goes::<crate::PidFile>();
+    fn guard_and_builder_are_send_sync_and_unwind_safe() {
+        fn assert<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static>() {}
+        assert::<PidGuard>();
+        assert::<crate::PidFile>();
     }
 }

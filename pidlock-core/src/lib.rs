@@ -1,4 +1,6 @@
-//! One instance of a program at a time, on one machine, however it starts and however it ends.
+//! Single-instance locking with pidfiles.
+//!
+//! Ensures that only one instance of a program runs at a time on a machine.
 //!
 //! ```
 //! # #[cfg(feature = "macros")] {
@@ -12,76 +14,65 @@
 //! # }
 //! ```
 //!
-//! While `main` runs, a file `my_app.pid` holds its PID, for `kill $(cat ...)`, monitoring and
-//! service managers. A second start ends at once with
-//! `pidfile '/tmp/my_app.pid' already locked by PID 12345`, and a start after a crash takes over.
-//! The same without the attribute is [`PidFile`], whose [`acquire`](PidFile::acquire) returns a
-//! [`PidGuard`].
+//! While `main` runs, `my_app.pid` contains its PID, for `kill`, monitoring and service managers. A
+//! second start fails at once with `pidfile '/tmp/my_app.pid' already locked by PID 12345`. After a
+//! crash, the next start takes the stale file over. Without the attribute, use [`PidFile::acquire`],
+//! which returns a [`PidGuard`].
 //!
-//! # What the lock promises
+//! # Guarantees
 //!
-//! **The kernel's lock on the file is the truth; the text in it is a hint.** The lock ends with
-//! the process, however that ends, so a crash leaves no program that cannot be started, and a
-//! number that the system gave to somebody else since does no harm. After locking, it is checked
-//! that the path still names the locked file, so that of starts that collide with an end exactly
-//! one gets in.
+//! The kernel lock is authoritative; the PID in the file is only a hint. The lock is released when the
+//! process exits, for whatever reason, so a crash never prevents a restart and a reused PID is
+//! harmless. After locking, the path is checked again, so when starts race with an exit exactly one
+//! succeeds.
 //!
-//! The lock is *advisory*. It excludes those who take it: programs that use this crate, Python's
-//! `pid`, BSD's `pidfile(3)`, `flock(1)`. Nothing keeps somebody with the right to it from
-//! deleting or replacing the file, whereupon another instance can start;
-//! [`PidGuard::verify`] tells. Neighbours that lock without checking the path afterwards (Python's
-//! `pid`, `flock(1)`) can lock the very file that a release has just removed;
-//! [`PidFile::keep`] closes that gap.
+//! The lock is *advisory*: it excludes only programs that take it, such as those that use this crate,
+//! Python's `pid`, BSD's `pidfile(3)` and `flock(1)`. A process with sufficient permissions can still
+//! delete or replace the file, and another instance can then start; [`PidGuard::verify`] detects
+//! this. Programs that lock without checking the path again (Python's `pid`, `flock(1)`) can lock a
+//! file that was just removed; [`PidFile::keep`] prevents that.
 //!
-//! # However it ends
+//! # Clean-up
 //!
-//! The pidfile is removed when the guard is dropped, by return, `?` or a panic that unwinds; by
-//! [`std::process::exit`]; and by SIGTERM, SIGINT and SIGHUP where the program does not handle them,
-//! of which it then dies as it would have without us ([`OnSignal`]). Abort and SIGKILL leave it, and
-//! the next start takes it over. A child that the holder forks neither removes the file nor frees
-//! the lock. Daemons that fork see `PidFile::reserve`.
+//! The pidfile is removed when the guard is dropped, on [`std::process::exit`], and on SIGTERM, SIGINT
+//! and SIGHUP unless the program handles them; the process then terminates by that signal as usual
+//! ([`OnSignal`]). After an abort or SIGKILL the next start takes the file over. A child that the
+//! process forks and that outlives it keeps the lock and the file. Daemons that fork use
+//! `PidFile::reserve`.
 //!
-//! # Between machines
+//! # Network file systems
 //!
-//! It is a lock between processes of one machine. A network file system may offer it between
-//! machines, but then the PID in it means nothing to the others.
+//! The lock is between processes on one machine. Some network file systems extend it across machines,
+//! but the recorded PID is meaningful only on the holder's.
 //!
 //! # Features
 //!
-//! - `macros` (default): the attribute `#[pidfile]`. Without it, no procedural macro of ours is
-//!   built.
+//! - `macros` (default): the `#[pidfile]` attribute.
 
-mod acquire;
-mod beside;
 mod cleanup;
-mod contention;
-mod contents;
 mod error;
 mod guard;
-mod hold;
+mod held;
+mod liveness;
 mod location;
-mod opening;
-mod outcome;
-mod owner;
+pub mod on_error;
 mod pidfile;
-mod plan;
+mod protocol;
 mod record;
 #[cfg(unix)]
-mod reserve;
+mod reservation;
+mod settings;
 mod status;
 mod sys;
-mod trust;
-mod unlocked;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;
-pub use outcome::{exit, skip};
 pub use pidfile::PidFile;
 #[cfg(feature = "macros")]
 pub use pidlock_macros::pidfile;
-pub use plan::OnSignal;
 #[cfg(unix)]
-pub use reserve::Reservation;
+pub use reservation::Reservation;
+pub use settings::OnSignal;
 pub use status::Status;
 
 #[doc(hidden)]

@@ -1,22 +1,21 @@
-//! What to lock, and how.
+//! The builder: which file to lock, and how.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::acquire;
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::location::Location;
-use crate::plan::{OnSignal, Plan, Settings};
+use crate::protocol::{acquire, lockless};
+#[cfg(unix)]
+use crate::reservation::{self, Reservation};
+use crate::settings::{OnSignal, Settings, Target};
 use crate::status::{self, Status};
-use crate::sys::FullPath;
-use crate::unlocked;
 
-/// Which pidfile to acquire, and how. Building one touches nothing; [`acquire`](Self::acquire)
-/// does.
+/// Selects a pidfile and how to acquire it. Creating a `PidFile` does not touch the file system.
 ///
-/// The file is `NAME.pid` in a directory that suits the user who runs the program, or wherever
-/// [`dir`](Self::dir) or [`at`](Self::at) say.
+/// The file is `NAME.pid` in a [default directory](Self::dir), unless [`dir`](Self::dir) or
+/// [`at`](Self::at) say otherwise.
 ///
 /// # Examples
 ///
@@ -33,14 +32,14 @@ use crate::unlocked;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "a PidFile only says what to lock: call `acquire`"]
+#[must_use = "a PidFile does nothing until `acquire` is called"]
 pub struct PidFile {
     location: Location,
     settings: Settings,
 }
 
 impl Default for PidFile {
-    /// The pidfile named after the program (the last component of its `argv[0]`), in the default
+    /// The pidfile named after the program, the last component of `argv[0]`, in the default
     /// directory.
     fn default() -> Self {
         Self {
@@ -51,10 +50,11 @@ impl Default for PidFile {
 }
 
 impl PidFile {
-    /// A pidfile by its name, in the default directory unless [`dir`](Self::dir) gives another.
+    /// Creates a pidfile with the given name, in the default directory unless [`dir`](Self::dir) gives
+    /// another.
     ///
-    /// A name is one component of a path: not empty, no separator, no NUL, not `.` or `..`.
-    /// Whether it is one is checked on use.
+    /// The name must be a single path component: not empty, without separator and NUL, not `.` or
+    /// `..`. It is validated on use.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -67,8 +67,9 @@ impl PidFile {
         Self::default().name(name)
     }
 
-    /// A pidfile by its exact path; a relative one is taken from the working directory at the
-    /// time of use. Leaves no choice of name, directory and suffix.
+    /// Creates a pidfile at an exact path. A relative path is resolved against the working directory
+    /// at the time of use. Cannot be combined with [`name`](Self::name), [`dir`](Self::dir),
+    /// [`suffix`](Self::suffix) or [`temp_dir`](Self::temp_dir).
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -79,12 +80,15 @@ impl PidFile {
     /// ```
     pub fn at(path: impl AsRef<Path>) -> Self {
         Self {
-            location: Location::at(path.as_ref()),
+            location: Location {
+                exact: Some(path.as_ref().to_owned()),
+                ..Location::default()
+            },
             settings: Settings::default(),
         }
     }
 
-    /// The name, instead of the program's. See [`new`](Self::new) for what a name may be.
+    /// Sets the name; by default the program's. See [`new`](Self::new) for what a name can be.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -93,21 +97,23 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn name(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.location.describe().name = Some(name.as_ref().to_owned());
+        self.location.name = Some(name.as_ref().to_owned());
         self
     }
 
-    /// The directory, instead of the default one. If it is missing, [`acquire`](Self::acquire)
-    /// creates it and its missing parents, with mode 0755 less the umask.
+    /// Sets the directory. If it is missing, [`acquire`](Self::acquire) creates it and its missing
+    /// parents with mode 0755 minus the umask.
     ///
     /// # Platform-specific behavior
     ///
-    /// The default on Unix is the first of these that the effective user may write to and search:
-    /// `$RUNTIME_DIRECTORY` (set by systemd; the first, where it is a list), `$XDG_RUNTIME_DIR`,
-    /// `/run/user/UID`, `/var/run/user/UID`, `/run`, `/var/run`, the temporary directory. The two
-    /// variables count only if they hold an absolute path of a directory that the effective user
-    /// owns, and not in a set-user-ID program. Without them it is the directory that Python's
-    /// `pid` picks. On Windows it is `%APPDATA%`.
+    /// The default on Unix is the first of `/run/user/UID`, `/var/run/user/UID`, `/run`, `/var/run` and
+    /// the temporary directory that the effective user can write to. It is the directory that Python's
+    /// `pid` picks, and no environment variable moves it, so a user's cron job, login session and
+    /// service exclude each other. On Windows it is `%APPDATA%`.
+    ///
+    /// Starts of different users do **not** meet there, because each user has another default
+    /// directory. Neither do starts that see different file systems: in a container, or in a service
+    /// with a temporary directory of its own (`PrivateTmp=`). Give such programs a common directory.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -117,11 +123,11 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
-        self.location.describe().dir = Some(dir.as_ref().to_owned());
+        self.location.dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// Whether `.pid` is added to a name that does not end with it. Default: `true`.
+    /// Whether to append `.pid` to a name that lacks it. Default: `true`.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -130,20 +136,19 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn suffix(mut self, suffix: bool) -> Self {
-        self.location.describe().without_suffix = !suffix;
+        self.location.without_suffix = !suffix;
         self
     }
 
-    /// Whether the file is in the temporary directory even where a better one could be had.
-    /// Default: `false`.
+    /// Whether to use the temporary directory instead of the default one. Default: `false`.
     ///
-    /// Everybody may make files there, so anybody can keep the program from starting; what others
-    /// own is never written to.
+    /// Any user can create files there and so prevent the program from starting. Files that other users
+    /// own are never written to.
     ///
     /// # Platform-specific behavior
     ///
     /// On Unix it is the first of `$TMPDIR`, `$TEMP`, `$TMP`, `/tmp`, `/var/tmp` and `/usr/tmp`
-    /// that may be written to, as for Python's `tempfile.gettempdir()`; on Windows
+    /// that the effective user can write to, as for Python's `tempfile.gettempdir()`; on Windows
     /// [`std::env::temp_dir`].
     ///
     /// ```
@@ -153,18 +158,20 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn temp_dir(mut self, temp_dir: bool) -> Self {
-        self.location.describe().temp_dir = temp_dir;
+        self.location.temp_dir = temp_dir;
         self
     }
 
-    /// The file's permission bits, set exactly, whatever the umask. Default: `0o644`.
+    /// Sets the permission bits exactly, regardless of the umask. Default: `0o644`, which a file system
+    /// without permission bits may ignore.
     ///
-    /// They must let the owner read and write (`0o600`), or the next start could not take over a
-    /// file that a crash left.
+    /// They must include `0o400`, so that the next start can inspect a stale file.
     ///
     /// # Platform-specific behavior
     ///
-    /// Ignored on Windows.
+    /// On Unix the sticky bit is set besides (`-rw-r--r-T`), which means nothing on a regular file. It
+    /// says that the program locks the file, and keeps `systemd-tmpfiles` from removing the file. The
+    /// BSDs keep it for root only. Ignored on Windows.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -172,17 +179,17 @@ impl PidFile {
     /// let guard = PidFile::new("my_app").dir(dir.path()).mode(0o600).acquire()?;
     /// # #[cfg(unix)] {
     /// use std::os::unix::fs::PermissionsExt;
-    /// assert_eq!(guard.path().metadata()?.permissions().mode() & 0o7777, 0o600);
+    /// assert_eq!(guard.path().metadata()?.permissions().mode() & 0o777, 0o600);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn mode(mut self, mode: u32) -> Self {
-        self.settings.mode = mode;
+        self.settings.mode = Some(mode);
         self
     }
 
-    /// The user who is to own the file: for programs that start as root and go on as somebody
-    /// else. Default: the file's owner stays who it is.
+    /// Sets the owner, for programs that start as root and drop privileges. By default it is the
+    /// effective user.
     ///
     /// # Platform-specific behavior
     ///
@@ -190,7 +197,7 @@ impl PidFile {
     ///
     /// ```
     /// # use pidlock_core::PidFile;
-    /// // Run as root; any other user may only give what is theirs already.
+    /// // Works for root only.
     /// let file = PidFile::new("my_app").dir("/run/my_app").uid(1000).gid(1000);
     /// # let _ = file;
     /// ```
@@ -199,7 +206,7 @@ impl PidFile {
         self
     }
 
-    /// The group that the file is to belong to. Default: it stays what it is.
+    /// Sets the group. By default it is unchanged.
     ///
     /// # Platform-specific behavior
     ///
@@ -215,13 +222,12 @@ impl PidFile {
         self
     }
 
-    /// Whether to take the kernel's lock. Default: `true`.
+    /// Whether to take the kernel lock. Default: `true`.
     ///
-    /// `false` is for file systems that have no locks. Then the PID in the file is all there is:
-    /// every process must be on one host and in one PID namespace, must use `lock(false)` too, and
-    /// a PID that a stranger got after a crash keeps the program from starting. Of starts
-    /// that collide at most one gets in. The file system must have hard links, and files named
-    /// `.NAME.PID-0.pidlock` and `NAME.t1` appear beside the pidfile for a moment.
+    /// `false` is for file systems without locks. Then the recorded PID is the only protection: all
+    /// processes must share one host and one PID namespace and use `lock(false)`, and a reused PID
+    /// blocks starts. At most one of several concurrent starts succeeds. The file system must support
+    /// hard links. Temporary files `.NAME.PID-0.pidlock` and `NAME.t1` appear briefly.
     ///
     /// ```
     /// # use pidlock_core::{PidFile, PidFileError};
@@ -237,10 +243,9 @@ impl PidFile {
         self
     }
 
-    /// Whether acquiring a file that this process holds already gives another guard of the same
-    /// hold instead of a refusal. Default: `false`.
+    /// Whether this process can acquire the file again while it holds it. Default: `false`.
     ///
-    /// The last guard to go releases the file, in whatever order they go.
+    /// The file is released when the last guard is dropped.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -257,15 +262,12 @@ impl PidFile {
         self
     }
 
-    /// Whether the file stays, empty, on release. Default: `false`, it is removed.
+    /// Whether to truncate the file on release instead of removing it. Default: `false`.
     ///
-    /// `true` is for neighbours that lock the file but do not check, once they have the lock, that
-    /// the path still names what they locked: Python's `pid`, `flock(1)`. Across our release they
-    /// can lock the file that was just removed, and believe that they are alone.
-    ///
-    /// Should a signal end the process before the guard is dropped, the file is emptied too, but the
-    /// lock ends when the last process is gone that shares it: a child that was forked without
-    /// `exec`.
+    /// Use it beside programs that lock without checking the path again: Python's `pid`, `flock(1)`.
+    /// While a file is removed, they can lock the removed file and believe that they are alone. All
+    /// starts must be of one user, with a [`mode`](Self::mode) that lets the owner write; otherwise a
+    /// stale file is replaced, which is a removal too.
     ///
     /// ```
     /// # use pidlock_core::{PidFile, Status};
@@ -280,12 +282,11 @@ impl PidFile {
         self
     }
 
-    /// What to do about SIGTERM, SIGINT and SIGHUP. Default: [`OnSignal::Auto`], remove the file
-    /// and die of the signal, unless the program handles it.
+    /// How to handle SIGTERM, SIGINT and SIGHUP. Default: [`OnSignal::Auto`], remove the file and
+    /// terminate by the signal, unless the program handles it.
     ///
-    /// Handlers are installed when a file is first acquired, for all pidfiles of the process, and
-    /// stay. A library that wants to be the first to handle a signal, such as
-    /// `ctrlc::try_set_handler`, must be called before.
+    /// Handlers are installed for the whole process whenever a pidfile is acquired, and stay. A library
+    /// that refuses to replace a handler, such as `ctrlc::try_set_handler`, must be called before.
     ///
     /// # Platform-specific behavior
     ///
@@ -294,7 +295,7 @@ impl PidFile {
     /// ```
     /// # use pidlock_core::{OnSignal, PidFile};
     /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path()).on_signal(OnSignal::Ignore).acquire()?;
+    /// let guard = PidFile::new("my_app").dir(dir.path()).on_signal(OnSignal::Off).acquire()?;
     /// # drop(guard);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -303,12 +304,12 @@ impl PidFile {
         self
     }
 
-    /// Whether the file is removed when the process exits while the guard is alive: by
-    /// [`std::process::exit`], or by the return from `main` with the guard in a static or leaked.
-    /// Default: `true`.
+    /// Whether to remove the file when the process exits while the guard is alive: by
+    /// [`std::process::exit`], or by return from `main` with the guard in a static or leaked. Default:
+    /// `true`.
     ///
-    /// Other threads, and exit handlers that were registered before the first pidfile was
-    /// acquired, run on for a moment outside the lock.
+    /// Other threads, and exit handlers registered before the first pidfile was acquired, may keep
+    /// running briefly without the lock.
     ///
     /// # Platform-specific behavior
     ///
@@ -326,14 +327,14 @@ impl PidFile {
         self
     }
 
-    /// The absolute path of the file. Looks for the default directory if none was given, and
-    /// creates nothing.
+    /// Returns the absolute path of the file. May look for a writable default directory; creates
+    /// nothing.
     ///
     /// # Errors
     ///
     /// - [`Configuration`](PidFileError::Configuration): the name, the path or the combination of
-    ///   settings cannot be.
-    /// - [`Io`](PidFileError::Io): the path is relative, and the working directory is gone.
+    ///   settings is invalid.
+    /// - [`Io`](PidFileError::Io): the path is relative and the working directory is gone.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -341,28 +342,22 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn path(&self) -> Result<PathBuf, PidFileError> {
-        let mut room = None;
-        let path = self.location.resolve(&mut room)?;
-        Ok(path.to_path_buf())
+        Ok(self.location.resolve()?.to_path_buf())
     }
 
-    /// Looks at the file and changes nothing; makes no concurrent start fail, which waits for it.
-    ///
-    /// With [`lock(false)`](Self::lock) the look is at the PID alone.
+    /// Reports the state of the pidfile without changing it.
     ///
     /// # Errors
     ///
-    /// - [`Unreadable`](PidFileError::Unreadable): nobody has the lock, and the file holds
-    ///   something else than a PID.
-    /// - [`Untrusted`](PidFileError::Untrusted): what is there is no regular file.
+    /// - [`Unreadable`](PidFileError::Unreadable): the file is not locked and does not contain a PID.
+    /// - [`Untrusted`](PidFileError::Untrusted): the path does not refer to a regular file.
     /// - [`Io`](PidFileError::Io): the file cannot be opened, read or locked.
     /// - [`Configuration`](PidFileError::Configuration): as for [`path`](Self::path).
     ///
     /// # Platform-specific behavior
     ///
-    /// On Unix it takes the lock for a moment, shared (`flock(LOCK_SH)`). A start of ours that
-    /// meets it waits for it, at most one second; a neighbour that does not, such as Python's
-    /// `pid`, is refused.
+    /// On Unix, takes a shared lock briefly (`flock(LOCK_SH)`). A concurrent [`acquire`](Self::acquire)
+    /// waits for it, up to one second. A tool that does not retry, such as Python's `pid`, may fail.
     ///
     /// ```
     /// # use pidlock_core::{PidFile, Status};
@@ -370,47 +365,49 @@ impl PidFile {
     /// let file = PidFile::new("my_app").dir(dir.path());
     /// assert_eq!(file.status()?, Status::NoFile);
     /// let _guard = file.acquire()?;
-    /// assert_eq!(file.status()?, Status::SamePid);
+    /// assert_eq!(file.status()?, Status::HeldBySelf);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn status(&self) -> Result<Status, PidFileError> {
-        let mut room = None;
-        status::look(&self.plan(&mut room)?)
+        status::inspect(&self.target()?)
     }
 
-    /// Acquires the file: creates or takes it over, locks it and writes this process's PID.
+    /// Acquires the pidfile: creates it or takes over a stale one, locks it, and writes the PID of this
+    /// process.
     ///
-    /// Does not wait for a holder. Where there is doubt whether there is one (a start or an end
-    /// going on at this very moment, a tool that looks at the lock), it looks again for at most
-    /// 50 ms, or for at most one second where it may be nobody but such tools, or another thread of
-    /// this process.
+    /// Does not wait for a holder. If it is unclear whether there is one, because another process is
+    /// starting or exiting or a tool is probing the lock, it retries for up to 50 ms, or up to 1 s if
+    /// the lock may be held only by probes or by another thread of this process. A refused start
+    /// changes nothing.
     ///
-    /// A file that a crash left is taken over: one that is empty, or names a process that is gone,
-    /// a zombie, or a process that started more than two seconds after the file was written.
-    /// Whoever is refused has changed nothing.
+    /// A file is stale if it is blank, or if its process is gone, is a zombie, or started after the
+    /// file was written. A stale file of another user is replaced if the permissions of the directory
+    /// allow that.
     ///
     /// # Errors
     ///
-    /// - [`AlreadyLocked`](PidFileError::AlreadyLocked): somebody holds it.
-    /// - [`AlreadyRunning`](PidFileError::AlreadyRunning): the file names a live process that does
-    ///   not hold the lock.
-    /// - [`Unreadable`](PidFileError::Unreadable): the file holds something else than a PID.
-    /// - [`Untrusted`](PidFileError::Untrusted): it is a symbolic link, a directory, a device, has
-    ///   several hard links, or belongs to another user in a directory that others may write to.
+    /// - [`AlreadyLocked`](PidFileError::AlreadyLocked): the file is held.
+    /// - [`AlreadyRunning`](PidFileError::AlreadyRunning): the recorded process is running but does not
+    ///   hold the lock.
+    /// - [`Unreadable`](PidFileError::Unreadable): the file does not contain a PID, or it is stale and
+    ///   contains more than a PID.
+    /// - [`Untrusted`](PidFileError::Untrusted): the path refers to a symbolic link, a directory, a
+    ///   FIFO, a socket or a device.
     /// - [`Configuration`](PidFileError::Configuration): the name, the path, the mode or the
-    ///   combination of settings cannot be.
-    /// - [`Io`](PidFileError::Io): the system refused a call, or (kind
-    ///   [`TimedOut`](std::io::ErrorKind::TimedOut)) the file was replaced a thousand times in a
-    ///   row, or for a second.
+    ///   combination of settings is invalid.
+    /// - [`Io`](PidFileError::Io): a system call failed; kind
+    ///   [`PermissionDenied`](std::io::ErrorKind::PermissionDenied), if the file is stale but may not be
+    ///   removed, too; kind [`TimedOut`](std::io::ErrorKind::TimedOut) if the file kept being replaced.
     ///
     /// # Platform-specific behavior
     ///
-    /// The lock is `flock(2)` on Unix, on local file systems and on NFS, where the client turns it
-    /// into a lock of the server. On Windows it is a lock on one byte far behind the text, so that
-    /// others can read the PID. Start times of processes are known on Linux only; elsewhere a live
-    /// process that the file names counts as the one that wrote it. A clock that is set forward
-    /// after the start of a process that does not lock can make that process look younger than its
-    /// file.
+    /// On Unix the lock is `flock(2)`, on local file systems and on NFS, where the client turns it into
+    /// a lock of the server. On Windows it is a lock on one byte beyond the end of the file, so that
+    /// other programs can read the PID.
+    ///
+    /// Start times of processes are known on Linux and Windows. Elsewhere a running process with the
+    /// recorded PID is assumed to have written the file, unless the file bears the mark that
+    /// [`mode`](Self::mode) describes.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -420,27 +417,27 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn acquire(&self) -> Result<PidGuard, PidFileError> {
-        let mut room = None;
-        let plan = self.plan(&mut room)?;
-        match plan.lock {
-            true => acquire::acquire(&plan),
-            false => unlocked::acquire(&plan),
-        }
+        let target = self.target()?;
+        let handle = match target.settings.lock {
+            true => acquire::acquire(&target),
+            false => lockless::acquire(&target),
+        };
+        handle.map(PidGuard::new)
     }
 
-    /// Locks the file and leaves it empty, for a process that is going to fork: the child calls
-    /// [`Reservation::commit`](crate::Reservation::commit), while the parent can still tell the
-    /// terminal that another instance is running. It is the pair `pidfile_open` and
-    /// `pidfile_write` of BSD's `pidfile(3)`. [`reentrant`](Self::reentrant) means nothing here.
+    /// Locks the file but leaves it empty, for a process that is about to fork. The child calls
+    /// [`Reservation::commit`](crate::Reservation::commit), while the parent can still report to the
+    /// terminal that another instance is running. Corresponds to `pidfile_open` and `pidfile_write` of
+    /// BSD's `pidfile(3)`. [`reentrant`](Self::reentrant) is ignored.
     ///
     /// # Errors
     ///
-    /// Those of [`acquire`](Self::acquire), and [`Configuration`](PidFileError::Configuration)
-    /// with [`lock(false)`](Self::lock), for without a lock an empty file keeps nobody out.
+    /// Those of [`acquire`](Self::acquire), and [`Configuration`](PidFileError::Configuration) with
+    /// [`lock(false)`](Self::lock): without a lock, an empty file excludes no process.
     ///
     /// # Platform-specific behavior
     ///
-    /// Only on Unix.
+    /// Unix only.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -452,28 +449,21 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(unix)]
-    pub fn reserve(&self) -> Result<crate::Reservation, PidFileError> {
-        self.settings.check()?;
+    pub fn reserve(&self) -> Result<Reservation, PidFileError> {
         if !self.settings.lock {
-            return Err(PidFileError::configuration(
-                "a pidfile without a lock cannot be reserved: its PID is all there is",
-            ));
+            let message = "reserve requires lock = true: an empty file excludes no process";
+            return Err(PidFileError::configuration(message));
         }
-        let settings = Settings {
-            reentrant: false,
-            ..self.settings
-        };
-        let mut room = None;
-        let path = self.location.resolve(&mut room)?.clone();
-        crate::reserve::reserve(path, settings)
+        let mut target = self.target()?;
+        target.settings.reentrant = false;
+        reservation::reserve(target)
     }
 
-    #[inline]
-    fn plan<'a>(&'a self, room: &'a mut Option<FullPath>) -> Result<Plan<'a>, PidFileError> {
-        self.settings.check()?;
-        Ok(Plan {
-            path: self.location.resolve(room)?,
-            settings: &self.settings,
+    fn target(&self) -> Result<Target, PidFileError> {
+        self.settings.validate()?;
+        Ok(Target {
+            path: self.location.resolve()?,
+            settings: self.settings,
         })
     }
 }

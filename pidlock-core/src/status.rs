@@ -1,97 +1,109 @@
-//! A look at a pidfile that changes nothing.
+//! Inspects a pidfile without changing it.
 
+use std::fs::File;
 use std::io;
 
-use crate::cleanup::Registry;
+use crate::cleanup::Table;
 use crate::error::PidFileError;
-use crate::owner;
-use crate::plan::Plan;
+use crate::liveness;
+use crate::protocol::open;
 use crate::record::{self, Record};
-use crate::sys::{self, Access, ThisProcess};
-use crate::trust;
+use crate::settings::Target;
+use crate::sys::{self, Access, ProcessInstance};
 
-/// What a look at a pidfile showed, at that moment.
+/// What a pidfile was found to be, at that moment.
 ///
 /// Python's `pid` has constants for the first four: `PID_CHECK_NOFILE`, `PID_CHECK_EMPTY`,
-/// `PID_CHECK_NOTRUNNING` and `PID_CHECK_SAMEPID`; for the others its `check()` raises.
+/// `PID_CHECK_NOTRUNNING` and `PID_CHECK_SAMEPID`. For the others its `check()` raises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// There is no file: free.
+    /// There is no file.
     NoFile,
-    /// The file holds nothing but white space and NULs, and nobody has the lock: free.
+    /// The file is empty or contains only white space and NULs, and is not locked.
     Empty,
-    /// The file names a process that is gone, or that cannot be the one that wrote it, and nobody
-    /// has the lock: free.
-    #[non_exhaustive]
-    NotRunning {
-        /// The process that was.
+    /// The file names a process that is gone, or that cannot have written it, and is not locked.
+    Stale {
+        /// The recorded process.
         pid: u32,
     },
     /// This process holds the file.
-    SamePid,
-    /// The file names a live process that does not have the lock: its program does not lock.
-    #[non_exhaustive]
-    Running {
-        /// The live process.
+    HeldBySelf,
+    /// The file names a running process that does not hold the lock.
+    RunningUnlocked {
+        /// The recorded process.
         pid: u32,
     },
-    /// Another process has the lock.
-    #[non_exhaustive]
+    /// Another process holds the lock.
     Locked {
-        /// The process that the file names, if that is alive.
+        /// The recorded process, if it exists.
         pid: Option<u32>,
     },
 }
 
-pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
-    let file = match sys::open(plan.path, Access::Read) {
+pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
+    let path = &target.path;
+    let lock = target.settings.lock;
+    let failed = |doing| move |error| PidFileError::io(doing, path, error);
+    let file = match sys::open(path, Access::Read) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Status::NoFile),
+        Err(error) if sys::is_removed(&error) => return Ok(Status::NoFile),
         Err(error) => {
-            return Err(
-                match sys::stat_path(plan.path)
-                    .ok()
-                    .and_then(|stat| trust::unfit(stat.kind()))
-                {
-                    Some(reason) => PidFileError::untrusted(plan.path, reason),
-                    None => PidFileError::io("open", plan.path, error),
-                },
-            );
+            if let Ok(stat) = sys::stat_path(path) {
+                open::check_file_type(path, stat.file_type)?;
+            }
+            return Err(failed("open")(error));
         }
     };
-    let stat = sys::stat(&file).map_err(|error| PidFileError::io("look at", plan.path, error))?;
-    if let Some(reason) = trust::unfit(stat.kind()) {
-        return Err(PidFileError::untrusted(plan.path, reason));
+    let Some(stat) = sys::unless_removed(sys::stat(&file)).map_err(failed("inspect"))? else {
+        return Ok(Status::NoFile);
+    };
+    open::check_file_type(path, stat.file_type)?;
+    let process = ProcessInstance::current();
+    if Table::of(process).contains(stat.id) {
+        return Ok(Status::HeldBySelf);
     }
-    let me = ThisProcess::current();
-    if Registry::of(me).holds(stat.id()) {
-        return Ok(Status::SamePid);
+    // Shared, so that two probes do not take each other for a holder, and unlocked explicitly: a child
+    // that another thread has just forked would keep the lock.
+    let is_locked = lock && !sys::try_lock_shared(&file).map_err(failed("lock"))?;
+    let record = read_settled(&file);
+    if lock && !is_locked {
+        sys::unlock(&file).map_err(failed("unlock"))?;
     }
-    // Shared, so that two looks do not take each other for a holder, and given back at once: a
-    // start that meets it waits for it. Not by closing, which would leave it with a child that
-    // another thread has just forked.
-    let lockable = |error| PidFileError::io("lock", plan.path, error);
-    let locked = plan.lock && !sys::try_lock_shared(&file).map_err(lockable)?;
-    let record = record::read(&file, Some(stat.size()));
-    if plan.lock && !locked {
-        sys::unlock(&file).map_err(lockable)?;
-    }
-    let record = record.map_err(|error| PidFileError::io("read", plan.path, error))?;
-    if locked {
+    let record = record.map_err(failed("read"))?;
+    if is_locked {
+        let is_other = |&pid: &u32| pid != process.pid() && sys::exists(pid);
         return Ok(Status::Locked {
-            pid: record.pid().filter(|&pid| owner::can_be_holder(pid, me)),
+            pid: record.pid().filter(is_other),
         });
     }
-    let alive = |pid| match plan.lock {
-        true => owner::may_have_written(pid, stat.modified()),
-        false => owner::is_alive(pid),
+    let is_running = |pid| match lock {
+        true => liveness::may_have_written(pid, &stat),
+        false => liveness::is_alive(pid),
     };
     match record {
         Record::Blank => Ok(Status::Empty),
-        Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
-        // Our number, but not our hold: a predecessor's.
-        Record::Pid(pid) if pid == me.pid() || !alive(pid) => Ok(Status::NotRunning { pid }),
-        Record::Pid(pid) => Ok(Status::Running { pid }),
+        Record::Invalid(reason) => Err(PidFileError::unreadable(path, reason)),
+        Record::Pid(pid) | Record::PidWithMore(pid) => {
+            // This process's own PID, which it does not hold, was written by a predecessor.
+            Ok(match pid != process.pid() && is_running(pid) {
+                true => Status::RunningUnlocked { pid },
+                false => Status::Stale { pid },
+            })
+        }
     }
+}
+
+/// Reads until two reads agree. A single one can see the old and the new record mixed.
+fn read_settled(file: &File) -> io::Result<Record> {
+    const MAX_READS: u32 = 10;
+    let mut record = record::read(file, None)?;
+    for _ in 1..MAX_READS {
+        let again = record::read(file, None)?;
+        if again == record {
+            break;
+        }
+        record = again;
+    }
+    Ok(record)
 }

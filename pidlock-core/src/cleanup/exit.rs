@@ -1,36 +1,31 @@
-//! `exit`: called by `process::exit`, and by the return from `main` while a guard is in a static,
-//! or was leaked.
-
-#![allow(unsafe_code)]
+//! The exit handler, for `process::exit` and for the return from `main` with a guard in a static.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::claims::Occasions;
-use super::process::Process;
+use super::process::ProcessState;
+use super::shutdown::RemoveOn;
+use crate::sys;
 
-/// Has the pidfiles removed when the process exits. Once is enough.
+/// Registers the handler. Not with a `Once`: a child forked while another thread is inside would wait
+/// for it for ever. Two threads may both register, which does no harm.
 pub(super) fn register() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if REGISTERED.load(Ordering::Acquire) {
-        return;
+    if !REGISTERED.load(Ordering::Acquire) {
+        sys::register_exit_handler(at_exit);
+        REGISTERED.store(true, Ordering::Release);
     }
-    // SAFETY: the handler is a function of this program, and unwinds into nobody. Where there is
-    // no memory for it, the file stays, and the next start takes it over.
-    unsafe { libc::atexit(at_exit) };
-    // Not before: another thread would go on without. Twice does no harm.
-    REGISTERED.store(true, Ordering::Release);
 }
 
-/// Uses only what a signal handler may: some programs call `exit` from one.
+/// Async-signal-safe, because some programs call `exit` in a signal handler.
 extern "C" fn at_exit() {
     // A forked child that exits has nothing to remove.
-    let Some(process) = Process::peek() else {
+    let Some(process) = ProcessState::peek() else {
         return;
     };
-    // Not kept waiting by a signal that waits: the thread that it waits for may be the very one
-    // that has called exit, from another handler.
-    if process.claims.begin_anyway() {
-        process.slots.sweep(Occasions::EXIT);
-        process.end_claim();
+    // Does not wait for a pending signal: the section that the signal waits for may be on this thread,
+    // interrupted by the handler that called exit.
+    if process.shutdown.enter_even_if_pending() {
+        process.slots.remove_all(RemoveOn::EXIT);
+        process.leave_section();
     }
 }

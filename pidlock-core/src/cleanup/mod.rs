@@ -1,37 +1,29 @@
-//! What this process holds, and the last will of each hold: what happens to the pidfile when the
-//! program ends without dropping its guard.
+//! The pidfiles that this process holds, and their removal when it ends without dropping the guards.
 //!
-//! `claims.rs` decides who removes a file, so that exactly one does; `slots.rs` keeps the holds where
-//! a signal handler can read them, `arrivals.rs` lets them come, and `registry.rs` finds them;
-//! `claim.rs` is how others take part, `share.rs` what they get; `removal.rs` removes; `signal.rs` and
-//! `exit.rs` are the two occasions.
+//! From the bottom: `shutdown` decides, by atomics alone, when a signal may terminate the process and
+//! which of guard, exit handler and signal handler removes a file. `slots` keeps held files where a
+//! signal handler can read them, `table` finds them, `process` is the state that each process has
+//! once. `signal` and `exit` are the two handlers, `critical` defers signals, `handle` is what a guard
+//! has.
 
-mod arrivals;
-mod claim;
-#[cfg_attr(not(unix), expect(dead_code, reason = "there are no handlers"))]
-mod claims;
+mod critical;
+mod handle;
 mod process;
-mod registry;
-mod share;
+#[cfg_attr(not(unix), expect(dead_code, reason = "no handler uses it"))]
+mod shutdown;
 mod slots;
-pub(crate) use claim::Claim;
-pub(crate) use registry::Registry;
-pub(crate) use share::Share;
+mod table;
 
 #[cfg(unix)]
 mod exit;
 #[cfg(unix)]
-mod removal;
-#[cfg(unix)]
 mod signal;
 
-#[cfg(not(unix))]
-mod none;
-#[cfg(not(unix))]
-use none::{exit, removal, signal};
+pub(crate) use critical::CriticalSection;
+pub(crate) use handle::Handle;
+pub(crate) use table::Table;
 
-/// What `claims.rs` and `arrivals.rs` are written with; their exhaustive tests supply others.
+/// What `shutdown` is written with. Its model test supplies other ones.
 mod atomic {
-    pub(super) use std::cell::Cell;
-    pub(super) use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+    pub(super) use std::sync::atomic::{AtomicU32, Ordering};
 }

@@ -1,8 +1,12 @@
 //! The operating system, behind the same function names on every platform.
 //!
-//! Nothing above this module names a system call, and nothing in it knows the protocol.
+//! Only this module and `cleanup` call the system directly, and nothing in here knows the protocol.
 
+use std::io;
 use std::time::SystemTime;
+
+mod atomic_ref;
+pub(crate) use atomic_ref::AtomicRef;
 
 #[cfg(unix)]
 mod unix;
@@ -21,27 +25,17 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
-/// What makes two looks at a file looks at the same file, for as long as one of them keeps it open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Identity {
+/// Identifies a file for as long as one descriptor of it stays open: an inode number is reused only
+/// after the last one is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,
 }
 
-impl Stat {
-    /// Whether a start made the file, and has not come to more yet: `open_or_create` did, here or in
-    /// a process that ended there. A FIFO or a second name is nothing that it makes.
-    pub(crate) fn is_unfinished(&self) -> bool {
-        self.mode() & UNFINISHED != 0
-            && self.kind() == Kind::Regular
-            && self.links() == 1
-            && self.size() == 0
-    }
-}
-
-/// What sort of thing is at a path.
+/// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FileType {
     Regular,
     Directory,
     Symlink,
@@ -50,16 +44,32 @@ pub(crate) enum Kind {
     Device,
 }
 
-/// What can be learned about the process that has a given number.
+/// What is known about the process with a given PID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// There is no such process: never was, ended, a zombie, or the number is a thread's.
+pub(crate) enum ProcessState {
+    /// There is no such process, it is a zombie, or the ID is a thread's.
     Gone,
-    /// It runs; since when, where the platform tells.
     Running {
-        since: Option<SystemTime>,
-        /// It was killed, or exits: it runs nothing of its program any more, but may not have let go
-        /// yet of all that it held, files and ports for example.
-        ending: bool,
+        /// `None` where the platform does not tell, or hides it from this user.
+        started: Option<SystemTime>,
+        /// The process is exiting. It runs no more code of its program, but may still hold files.
+        exiting: bool,
     },
+}
+
+/// The result of a call, or `None` if the file that it is about was removed. Network and FUSE file
+/// systems report that even for an open file.
+pub(crate) fn unless_removed<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_removed(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns `true` if the path refers to this file. Async-signal-safe.
+pub(crate) fn path_refers_to(path: &AbsPath, id: FileId) -> io::Result<bool> {
+    let stat = unless_removed(stat_path(path))?;
+    // NFS can show a removed name, without links, for a moment.
+    Ok(stat.is_some_and(|stat| stat.id == id && stat.links > 0))
 }

@@ -1,0 +1,93 @@
+//! Counted handles to a held file. The last one to be dropped releases it.
+
+use std::mem;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::critical::CriticalSection;
+#[cfg(unix)]
+use super::exit;
+use super::shutdown::RemoveOn;
+use super::table::{Entry, Table};
+use crate::error::PidFileError;
+use crate::held::{HeldFile, ReleaseError};
+use crate::settings::{OnSignal, Settings};
+use crate::sys::FileId;
+
+/// A handle to a file that this process holds, or that its parent held when it forked.
+#[derive(Debug)]
+pub(crate) struct Handle(Option<Arc<Entry>>); // `None` after release
+
+impl CriticalSection {
+    /// Takes over a held file, which from now on is removed however the process ends, and returns its
+    /// first handle.
+    pub(crate) fn insert(&self, settings: &Settings, held: HeldFile) -> Handle {
+        let entry = self.process.table().insert(&self.process.slots, held);
+        let on_signal = settings.on_signal != OnSignal::Off;
+        let occasions = RemoveOn::new(on_signal, settings.at_exit);
+        entry.slot.publish(&entry.held, occasions);
+        #[cfg(unix)]
+        if settings.at_exit {
+            exit::register();
+        }
+        Handle(Some(entry))
+    }
+}
+
+impl Table {
+    /// Another handle to a file that this process holds.
+    pub(crate) fn handle(&mut self, id: FileId) -> Option<Handle> {
+        self.find(id).map(|entry| Handle(Some(entry)))
+    }
+}
+
+impl Handle {
+    /// Drops the handle and reports whether the file was released.
+    pub(crate) fn close(mut self) -> Result<(), PidFileError> {
+        let path = self.path().clone();
+        self.release().map_err(|error| error.into_error(&path))
+    }
+
+    fn release(&mut self) -> Result<(), ReleaseError> {
+        let Some(entry) = self.0.take() else {
+            return Ok(());
+        };
+        let owner = entry.held.owner();
+        if !owner.is_current() {
+            // In a forked child only the descriptor is closed, with the last handle.
+            return Ok(());
+        }
+        let section = CriticalSection::enter(owner);
+        let mut table = section.process.table();
+        let mut released = Ok(());
+        if Arc::strong_count(&entry) == 1 {
+            if !entry.slot.withdraw() {
+                // The exit handler has released the file, and may be at it still.
+                mem::forget(entry);
+                return Ok(());
+            }
+            table.remove(&entry);
+            released = entry.held.release();
+        }
+        // Counted down, and closed, under the table's lock: another thread that finds the file locked
+        // by this process must find it in the table or unlocked.
+        drop(entry);
+        drop(table);
+        released
+    }
+}
+
+impl Deref for Handle {
+    type Target = HeldFile;
+
+    fn deref(&self) -> &HeldFile {
+        let entry = self.0.as_ref();
+        &entry.expect("a handle is used before it is released").held
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.release();
+    }
+}

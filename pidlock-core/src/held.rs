@@ -1,0 +1,242 @@
+//! A locked file: write its record, verify it, release it.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::error::PidFileError;
+use crate::record::{self, Record};
+use crate::settings::Target;
+use crate::sys::{self, AbsPath, FileId, ProcessInstance};
+
+/// An acquired pidfile: the descriptor that holds the lock, and what is needed to release it.
+/// Dropping it only closes the descriptor.
+#[derive(Debug)]
+pub(crate) struct HeldFile {
+    path: AbsPath,
+    id: FileId,
+    owner: ProcessInstance,
+    /// `None` where the file system refuses it.
+    tag: Option<u64>,
+    keep: bool,
+    lock: bool,
+    /// The number of forks when the file was opened; `None` if another process shared it from the
+    /// start.
+    forks: Option<u32>,
+    /// `None` only while it is dropped.
+    file: Option<File>,
+}
+
+/// Why a release failed.
+#[derive(Debug)]
+pub(crate) enum ReleaseError {
+    /// The descriptor was closed elsewhere in the program, which ended the lock.
+    Lost,
+    /// The path refers to another file, or to none.
+    Replaced,
+    Io(&'static str, io::Error),
+}
+
+impl ReleaseError {
+    pub(crate) fn into_error(self, path: &Path) -> PidFileError {
+        match self {
+            Self::Lost => PidFileError::io(
+                "use the lock of",
+                path,
+                io::Error::other("its descriptor was closed elsewhere in the program"),
+            ),
+            Self::Replaced => PidFileError::replaced(path),
+            Self::Io(doing, error) => PidFileError::io(doing, path, error),
+        }
+    }
+}
+
+impl HeldFile {
+    /// `forks` is the number of forks before the file was opened.
+    pub(crate) fn new(
+        target: &Target,
+        file: File,
+        id: FileId,
+        owner: ProcessInstance,
+        forks: u32,
+    ) -> Self {
+        Self {
+            path: target.path.clone(),
+            id,
+            owner,
+            tag: sys::offset_tag(&file).ok(),
+            keep: target.settings.keep,
+            lock: target.settings.lock,
+            forks: Some(forks),
+            file: Some(file),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &AbsPath {
+        &self.path
+    }
+
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    pub(crate) fn owner(&self) -> ProcessInstance {
+        self.owner
+    }
+
+    /// The file, if the descriptor still refers to it. A program that becomes a daemon may have closed
+    /// the descriptor, and its number may be in use for another file since: then the lock is gone, and
+    /// nothing may be touched. Async-signal-safe.
+    fn open_file(&self) -> Option<&File> {
+        let is_ours = |file: &&File| match self.tag {
+            Some(tag) => sys::has_offset_tag(file, tag),
+            None => sys::stat(file).is_ok_and(|stat| stat.id == self.id),
+        };
+        self.file.as_ref().filter(is_ours)
+    }
+
+    /// Returns `true` if the descriptor, and so the lock, is still there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open_file().is_some()
+    }
+
+    /// Makes `process`, which shares this blank file, its owner, and writes the record. Undoes that
+    /// if it fails.
+    #[cfg(unix)]
+    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<(), PidFileError> {
+        self.owner = process;
+        self.forks = None;
+        let file = self.verify_path()?;
+        // Another program may have written into it.
+        let len = sys::stat(file).map_or(0, |stat| stat.size);
+        record::write(file, process.pid(), len).map_err(|error| {
+            let _ = self.release();
+            PidFileError::io("write", &self.path, error)
+        })
+    }
+
+    /// Checks that the path still refers to this file, and that the file contains the owner's PID.
+    pub(crate) fn verify(&self) -> Result<(), PidFileError> {
+        let owner = self.owner.pid();
+        if !self.owner.is_current() {
+            return Err(PidFileError::locked(&self.path, Some(owner)));
+        }
+        let file = self.verify_path()?;
+        let failed = |error| PidFileError::io("read", &self.path, error);
+        match record::read(file, None).map_err(failed)? {
+            Record::Pid(pid) if pid == owner => Ok(()),
+            _ => {
+                let reason = format!("no longer contains the PID of its holder, {owner}");
+                Err(PidFileError::unreadable(&self.path, reason))
+            }
+        }
+    }
+
+    /// The file, if it is still open and the path refers to it.
+    fn verify_path(&self) -> Result<&File, PidFileError> {
+        let lost = || ReleaseError::Lost.into_error(&self.path);
+        let file = self.open_file().ok_or_else(lost)?;
+        match sys::path_refers_to(&self.path, self.id) {
+            Ok(true) => Ok(file),
+            Ok(false) => Err(PidFileError::replaced(&self.path)),
+            Err(error) => Err(PidFileError::io("inspect", &self.path, error)),
+        }
+    }
+
+    /// Removes the file while it is locked, or truncates it. Does not close it.
+    ///
+    /// For the owner only. Async-signal-safe: drop, the exit handler and the signal handler release
+    /// a file in the same way.
+    pub(crate) fn release(&self) -> Result<(), ReleaseError> {
+        // The tag first: to lock an unrelated file that got the descriptor would harm its user.
+        let has_lock = |file: &&File| !self.lock || sys::confirm_lock(file);
+        let Some(file) = self.open_file().filter(has_lock) else {
+            return Err(ReleaseError::Lost);
+        };
+        match sys::path_refers_to(&self.path, self.id) {
+            Ok(true) => {}
+            Ok(false) => {
+                let _ = self.erase_and_unlock(file);
+                return Err(ReleaseError::Replaced);
+            }
+            // Out of reach for this process, after a chroot for example, but perhaps not for others.
+            Err(error) => {
+                let erased = self.erase_and_unlock(file);
+                return erased.map_err(|_| ReleaseError::Io("inspect", error));
+            }
+        }
+        #[cfg(unix)]
+        if self.lock && self.forks != Some(sys::fork_count()) && !self.leave_to_children(file) {
+            return Ok(());
+        }
+        if self.keep {
+            let truncated = self.erase_and_unlock(file);
+            return truncated.map_err(|error| ReleaseError::Io("truncate", error));
+        }
+        match sys::unlink(&self.path) {
+            Ok(()) => Ok(()),
+            Err(error) if sys::is_removed(&error) => Err(ReleaseError::Replaced),
+            // Privileges were dropped, or the file system is read-only by now.
+            Err(error) => {
+                let erased = self.erase_and_unlock(file);
+                erased.map_err(|_| ReleaseError::Io("remove", error))
+            }
+        }
+    }
+
+    /// Gives up this process's share of the lock and takes the lock anew, for itself. Returns `true`
+    /// if that succeeds and the path still refers to the file: no child goes on with the lock.
+    ///
+    /// Whatever happens, the file is blank: free as soon as no process shares the lock.
+    #[cfg(unix)]
+    fn leave_to_children(&self, file: &File) -> bool {
+        // How long a program that another thread starts may share the lock, before exec closes it.
+        const SPAWNS: u32 = 5;
+        let _ = record::erase(file);
+        let Ok(new) = sys::open(&self.path, sys::Access::ReadWrite) else {
+            return false;
+        };
+        let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
+        let tagged = self
+            .tag
+            .is_none_or(|tag| sys::set_offset_tag(&new, tag).is_ok());
+        if !is_same || !tagged || sys::put_over(file, new).is_err() {
+            return false;
+        }
+        let mut tries = 0..=SPAWNS;
+        tries.any(|number| {
+            if number > 0 {
+                sys::pause(std::time::Duration::from_millis(1));
+            }
+            sys::try_lock_exclusive(file).is_ok_and(|locked| locked)
+        }) && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
+    }
+
+    /// Leaves a blank, free file. Unlocks explicitly, because a program that another thread is just
+    /// starting shares the lock until it calls exec, and on Windows closing may unlock later.
+    fn erase_and_unlock(&self, file: &File) -> io::Result<()> {
+        let erased = record::erase(file);
+        if self.lock {
+            let _ = sys::unlock(file);
+        }
+        erased
+    }
+
+    /// Truncates the file in case it cannot be unlinked.
+    pub(crate) fn blank(&self) {
+        if let Some(file) = self.open_file() {
+            let _ = record::erase(file);
+        }
+    }
+}
+
+impl Drop for HeldFile {
+    fn drop(&mut self) {
+        if self.is_open() {
+            return; // the descriptor is closed with the field
+        }
+        if let Some(file) = self.file.take() {
+            sys::forget(file);
+        }
+    }
+}

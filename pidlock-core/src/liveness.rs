@@ -1,0 +1,83 @@
+//! Is the recorded process alive, and can it have written the file?
+
+use std::time::{Duration, SystemTime};
+
+use crate::sys::{self, LOCK_MARK, ProcessState, Stat};
+
+/// How much later than the file its writer can seem to have started. Start times come in clock ticks
+/// (10 ms on Linux), times of files in steps of up to 2 s (FAT).
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
+
+/// The same for a file that bears the lock mark, and whose time is finer than a second. The mark
+/// says that the lock decides, so less evidence will do.
+const MARKED_CLOCK_SLACK: Duration = Duration::from_millis(50);
+
+/// Returns `true` if the process exists and is not a zombie.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    sys::process_state(pid) != ProcessState::Gone
+}
+
+/// Returns `true` if the process is alive and may have written the file, which nothing locks.
+///
+/// A process that started after the file was written has only got the PID of the writer. If the
+/// times are not known, the lock mark decides: a writer that locks is gone when the lock is free.
+pub(crate) fn may_have_written(pid: u32, file: &Stat) -> bool {
+    let ProcessState::Running {
+        started,
+        exiting: false,
+    } = sys::process_state(pid)
+    else {
+        return false;
+    };
+    let is_marked = file.mode & LOCK_MARK != 0;
+    // A clock that was set back leaves files from the future.
+    let written = file.modified.filter(|&time| time <= SystemTime::now());
+    match (started, written) {
+        (Some(started), Some(written)) => !started_after(started, written, is_marked),
+        _ => !is_marked,
+    }
+}
+
+fn started_after(started: SystemTime, written: SystemTime, is_marked: bool) -> bool {
+    let is_fine = written
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .is_ok_and(|since_epoch| since_epoch.subsec_nanos() != 0);
+    let slack = match is_marked && is_fine {
+        true => MARKED_CLOCK_SLACK,
+        false => CLOCK_SLACK,
+    };
+    started
+        .duration_since(written)
+        .is_ok_and(|later| later > slack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn process_older_than_the_file_may_have_written_it() {
+        for is_marked in [false, true] {
+            assert!(!started_after(at(1_001), at(60_001), is_marked));
+            assert!(!started_after(at(60_001), at(60_001), is_marked));
+            assert!(!started_after(at(60_051), at(60_001), is_marked));
+        }
+    }
+
+    #[test]
+    fn process_younger_than_the_file_has_a_reused_pid() {
+        assert!(started_after(at(62_002), at(60_001), false));
+        assert!(!started_after(at(62_001), at(60_001), false));
+        assert!(started_after(at(60_052), at(60_001), true));
+    }
+
+    #[test]
+    fn time_in_whole_seconds_is_coarse() {
+        assert!(!started_after(at(61_000), at(60_000), true));
+        assert!(started_after(at(62_001), at(60_000), true));
+    }
+}

@@ -1,0 +1,323 @@
+//! Which processes exist, since when, and which of them took a lock; and who this process is.
+
+#![allow(unsafe_code)]
+
+use std::io;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use proc::{is_holder, process_state, took_lock};
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use without_proc::{is_holder, process_state, took_lock};
+
+/// Returns `true` if a process, a zombie or a thread has this ID.
+///
+/// By `getpgid(2)`, which unlike `kill(2)` needs no permission to signal.
+pub(crate) fn exists(pid: u32) -> bool {
+    // 0 would mean the caller.
+    let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|&pid| pid > 0) else {
+        return false;
+    };
+    // SAFETY: takes a number and returns one.
+    let group = unsafe { libc::getpgid(pid) };
+    // 0 is a group in another PID namespace. EPERM means that the process exists.
+    group >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod without_proc {
+    use crate::sys::{ProcessState, Stat};
+
+    pub(crate) fn process_state(pid: u32) -> ProcessState {
+        match super::exists(pid) {
+            true => ProcessState::Running {
+                started: None,
+                exiting: false,
+            },
+            false => ProcessState::Gone,
+        }
+    }
+
+    pub(crate) fn took_lock(_: u32, _: &Stat) -> bool {
+        false
+    }
+
+    pub(crate) fn is_holder(_: u32, _: &Stat) -> Option<bool> {
+        None
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod proc {
+    //! What `/proc` tells (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)).
+
+    use std::fs::{self, File};
+    use std::io::Read;
+    use std::time::{Duration, SystemTime};
+
+    use crate::sys::{ProcessState, Stat};
+
+    pub(crate) fn process_state(pid: u32) -> ProcessState {
+        let unknown = ProcessState::Running {
+            started: None,
+            exiting: false,
+        };
+        if !super::exists(pid) {
+            return ProcessState::Gone;
+        }
+        if !is_our_pid_namespace() {
+            return unknown;
+        }
+        let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}"));
+        let (Ok(status), Ok(stat)) = (read("status"), read("stat")) else {
+            // Hidden from this user (hidepid), or the process has just ended.
+            return match super::exists(pid) {
+                true => unknown,
+                false => ProcessState::Gone,
+            };
+        };
+        let field = |name: &str| {
+            let line = |line: &str| {
+                line.strip_prefix(name)?
+                    .strip_prefix(':')
+                    .map(str::to_owned)
+            };
+            let value = status.lines().find_map(line);
+            value.map(|value| value.trim().to_owned())
+        };
+        if field("Tgid").is_some_and(|leader| leader != pid.to_string()) {
+            return ProcessState::Gone;
+        }
+        // A process whose main thread has ended is shown as a zombie while other threads run.
+        let is_alone = field("Threads").is_none_or(|count| count == "1" || count == "0");
+        let has_ended = field("State").is_some_and(|state| state.starts_with(['Z', 'X']));
+        let is_exiting = stat_field(&stat, 9).is_some_and(|flags| flags & PF_EXITING != 0);
+        match is_alone && has_ended {
+            true => ProcessState::Gone,
+            false => ProcessState::Running {
+                started: stat_field(&stat, 22).and_then(start_time),
+                exiting: is_alone && is_exiting,
+            },
+        }
+    }
+
+    /// "Getting shut down" (the kernel's `include/linux/sched.h`).
+    const PF_EXITING: u64 = 0x4;
+
+    /// `/proc` may have been mounted for another PID namespace, where the same PID is another process.
+    fn is_our_pid_namespace() -> bool {
+        fs::read_link("/proc/self")
+            .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
+    }
+
+    /// A field of proc_pid_stat(5): 9 is flags, 22 the start time. Counts after the last `)`, because
+    /// field 2 is the name of the program and can contain anything.
+    fn stat_field(stat: &str, field: usize) -> Option<u64> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        let value = rest.split_ascii_whitespace().nth(field.checked_sub(3)?)?;
+        value.parse().ok()
+    }
+
+    /// `ticks` are clock ticks after boot. In a time namespace they and `CLOCK_BOOTTIME` are shifted
+    /// alike (time_namespaces(7)), so their difference is the age. A process older than the namespace
+    /// shows a start time in the far future: unknown.
+    fn start_time(ticks: u64) -> Option<SystemTime> {
+        // SAFETY: takes a number and returns one.
+        let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+        let started =
+            Duration::from_nanos(ticks.checked_mul(1_000_000_000u64.checked_div(per_second)?)?);
+        // Before the other clock: if this thread is interrupted in between, the process seems older
+        // than it is, and a process that is old enough counts as the writer of its file.
+        let now = SystemTime::now();
+        now.checked_sub(since_boot()?.checked_sub(started)?)
+    }
+
+    fn since_boot() -> Option<Duration> {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` is a valid timespec that outlives the call.
+        let answer = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+        (answer == 0).then_some(Duration::new(seconds, nanoseconds))
+    }
+
+    /// Returns `true` if this process exists and took the exclusive lock on this file. A child that
+    /// inherited the lock did not take it.
+    pub(crate) fn took_lock(pid: u32, file: &Stat) -> bool {
+        // Through the process's own directory, so that the same call fails if the process is gone:
+        // /proc/locks goes on to show the PID of a process that left its lock to a child.
+        let locks = File::open(format!("/proc/{pid}/../locks"));
+        locks.is_ok_and(|locks| lock_owner(locks, file, |owner| owner == pid).is_some())
+    }
+
+    /// Whether this process has the exclusive lock on this file, taken or inherited. `None` if that
+    /// is hidden from this user, or the lock is another machine's.
+    pub(crate) fn is_holder(pid: u32, file: &Stat) -> Option<bool> {
+        if let Some(has_lock) = has_lock(pid, file) {
+            return Some(has_lock);
+        }
+        let takes_it = |owner| owner != pid && super::exists(owner);
+        let other = lock_owner(File::open("/proc/locks").ok()?, file, takes_it);
+        other.map(|_| false)
+    }
+
+    /// By the descriptors of the process (proc_pid_fdinfo(5)).
+    fn has_lock(pid: u32, file: &Stat) -> Option<bool> {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?;
+        let is_locked = |info: String| {
+            let locks = info.lines().filter_map(|line| line.strip_prefix("lock:"));
+            locks
+                .filter_map(parse_lock)
+                .any(|(_, inode)| inode == file.id.inode)
+        };
+        let mut infos = descriptors
+            .flatten()
+            .map(|entry| fs::read_to_string(entry.path()));
+        Some(infos.any(|info| info.is_ok_and(is_locked)))
+    }
+
+    /// The first process that took an exclusive lock on this file and is wanted. Reads piece by piece,
+    /// because the list can be long.
+    fn lock_owner(mut locks: File, file: &Stat, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        let is_wanted = |&(owner, inode): &(u32, u64)| inode == file.id.inode && is_wanted(owner);
+        let mut text = String::new();
+        let mut piece = [0; 4096];
+        loop {
+            let len = locks.read(&mut piece).ok().filter(|&len| len > 0)?;
+            text += &String::from_utf8_lossy(&piece[..len]);
+            let (lines, rest) = text.rsplit_once('\n').unwrap_or(("", &text));
+            if let Some((owner, _)) = lines.lines().filter_map(parse_lock).find(is_wanted) {
+                return Some(owner);
+            }
+            text = rest.to_owned();
+        }
+    }
+
+    /// The owner and the inode of an exclusive `flock(2)` lock, from a line like
+    /// `7: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`. The device cannot be compared: on btrfs and
+    /// overlayfs it differs from `st_dev`. A process that waits has an arrow after the number.
+    fn parse_lock(line: &str) -> Option<(u32, u64)> {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", owner, file, ..] = fields[..] else {
+            return None;
+        };
+        Some((owner.parse().ok()?, file.rsplit(':').next()?.parse().ok()?))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn process_name_does_not_shift_the_fields() {
+            let stat = "7 (a) R (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
+            assert_eq!(stat_field(stat, 22), Some(98765));
+            assert_eq!(stat_field("", 22), None);
+        }
+
+        #[test]
+        fn exclusive_flock_line_is_parsed_and_others_are_not() {
+            let line = "7: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF";
+            assert_eq!(parse_lock(line), Some((1234, 5678)));
+            for other in [
+                "7: FLOCK  ADVISORY  READ 1234 08:01:5678 0 EOF",
+                "7: POSIX  ADVISORY  WRITE 1234 08:01:5678 0 EOF",
+                "7: -> FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF",
+                "",
+            ] {
+                assert_eq!(parse_lock(other), None, "{other}");
+            }
+        }
+    }
+}
+
+/// The user that permission checks are made for.
+pub(crate) fn effective_uid() -> u32 {
+    // SAFETY: geteuid takes nothing, changes nothing and cannot fail (POSIX.1-2017).
+    unsafe { libc::geteuid() }
+}
+
+/// The same, for a message.
+pub(crate) fn current_user() -> String {
+    format!("uid {}", effective_uid())
+}
+
+/// Returns `true` if the program runs with more privileges than the user who started it
+/// (set-user-ID and the like). Then that user controls the environment.
+pub(crate) fn is_secure_execution() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: getauxval looks a value up in this process's memory; 0 means "no" or "unknown"
+        // (getauxval(3)).
+        let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
+        secure != 0
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        // SAFETY: issetugid takes nothing, changes nothing and cannot fail (issetugid(2)).
+        let secure = unsafe { libc::issetugid() };
+        secure != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::ProcessState;
+
+    #[test]
+    fn this_process_exists_and_the_largest_pid_does_not() {
+        assert!(exists(std::process::id()));
+        // Linux PIDs are at most 4,194,304 (proc_sys_kernel(5)).
+        assert!(!exists(i32::MAX as u32));
+        assert!(!exists(0));
+        assert!(!exists(u32::MAX));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn start_time_is_after_boot_and_before_now() {
+        let ProcessState::Running {
+            started: Some(started),
+            exiting: false,
+        } = process_state(std::process::id())
+        else {
+            panic!("this process runs, and /proc tells since when");
+        };
+        let age = started.elapsed().expect("a start in the past");
+        assert!(age.as_secs() < 3600, "{age:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn thread_id_is_not_a_process() {
+        let (ask, answer) = std::sync::mpsc::channel();
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            // SAFETY: gettid takes nothing and cannot fail (gettid(2)).
+            ask.send(unsafe { libc::gettid() } as u32).ok();
+            wait.recv().ok();
+        });
+        let id = answer.recv().expect("receive the thread's ID");
+        assert!(exists(id), "getpgid(2) accepts a thread's ID");
+        assert_eq!(process_state(id), ProcessState::Gone);
+        drop(done);
+        thread.join().expect("join the thread");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn zombie_is_gone() {
+        let mut child = std::process::Command::new("true")
+            .spawn()
+            .expect("run true");
+        while process_state(child.id()) != ProcessState::Gone {
+            std::thread::yield_now();
+        }
+        assert!(exists(child.id()), "a zombie keeps its PID");
+        child.wait().expect("wait for true");
+    }
+}

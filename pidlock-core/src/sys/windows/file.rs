@@ -1,0 +1,317 @@
+//! Files: open, lock, identify, change.
+
+#![allow(unsafe_code)]
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
+use std::os::windows::io::{AsRawHandle, IntoRawHandle};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use windows_sys::Win32::Foundation::{
+    ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILENAME_EXCED_RANGE, ERROR_INVALID_FUNCTION,
+    ERROR_LOCK_VIOLATION, ERROR_NOT_LOCKED, ERROR_NOT_SUPPORTED, FILETIME,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT,
+    FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TYPE_DISK, FILE_TYPE_PIPE,
+    FileAttributeTagInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
+    LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFile,
+};
+use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+
+use super::path::AbsPath;
+use crate::sys::{Access, FileId, FileType};
+
+/// No process is kept from reading, writing or removing the file: only the lock decides.
+const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .share_mode(SHARE_ALL)
+        .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+    options
+}
+
+/// Opens an existing file, a symbolic link itself and not its target. Never creates or truncates one.
+pub(crate) fn open(path: &AbsPath, access: Access) -> io::Result<File> {
+    options().write(access == Access::ReadWrite).open(&**path)
+}
+
+/// Creates the file. Fails with `AlreadyExists` if anything is there.
+pub(crate) fn create(path: &AbsPath, _mode: u32) -> io::Result<File> {
+    options().write(true).create_new(true).open(&**path)
+}
+
+/// Removes the name.
+pub(crate) fn unlink(path: &AbsPath) -> io::Result<()> {
+    fs::remove_file(&**path)
+}
+
+/// Creates a directory and its missing parents.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(path)
+}
+
+/// The byte that is locked. Locks are mandatory here, so a lock on the text would keep others from
+/// reading the PID. This byte lies beyond the end of every file, and inside the range of programs that
+/// lock "the whole file", so that they and pidlock exclude each other.
+const LOCKED_BYTE: u64 = i64::MAX as u64 - 1;
+const LOCKED_BYTE_LOW: u32 = LOCKED_BYTE as u32;
+const LOCKED_BYTE_HIGH: u32 = (LOCKED_BYTE >> 32) as u32;
+
+/// Tries to take the exclusive lock; `false` if any other lock is held, even through `file`.
+pub(crate) fn try_lock_exclusive(file: &File) -> io::Result<bool> {
+    try_lock(file, LOCKFILE_EXCLUSIVE_LOCK)
+}
+
+/// Tries to take a shared lock; `false` if the exclusive lock is held.
+pub(crate) fn try_lock_shared(file: &File) -> io::Result<bool> {
+    try_lock(file, 0)
+}
+
+fn try_lock(file: &File, flags: u32) -> io::Result<bool> {
+    let mut region = OVERLAPPED {
+        Anonymous: OVERLAPPED_0 {
+            Anonymous: OVERLAPPED_0_0 {
+                Offset: LOCKED_BYTE_LOW,
+                OffsetHigh: LOCKED_BYTE_HIGH,
+            },
+        },
+        ..OVERLAPPED::default()
+    };
+    let flags = flags | LOCKFILE_FAIL_IMMEDIATELY;
+    // SAFETY: `file` is open, and `region` outlives the call. Nothing refers to it afterwards: std
+    // opens files for synchronous work, so the request has ended when the call returns.
+    let locked = unsafe { LockFileEx(file.as_raw_handle(), flags, 0, 1, 0, &mut region) };
+    if locked != 0 {
+        return Ok(true);
+    }
+    match io::Error::last_os_error() {
+        error if is_any_of(&error, &[ERROR_LOCK_VIOLATION]) => Ok(false),
+        error => Err(error),
+    }
+}
+
+/// Releases the lock, if it is held.
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    // SAFETY: `file` is open; the rest are numbers.
+    let unlocked = unsafe {
+        UnlockFile(
+            file.as_raw_handle(),
+            LOCKED_BYTE_LOW,
+            LOCKED_BYTE_HIGH,
+            1,
+            0,
+        )
+    };
+    if unlocked != 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        error if is_any_of(&error, &[ERROR_NOT_LOCKED]) => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// A lock is lost only with its handle, which no other part of the program can close.
+pub(crate) fn confirm_lock(_: &File) -> bool {
+    true
+}
+
+/// The file system has no locks.
+pub(crate) fn is_lock_unsupported(error: &io::Error) -> bool {
+    is_any_of(
+        error,
+        &[
+            ERROR_NOT_SUPPORTED,
+            ERROR_INVALID_FUNCTION,
+            ERROR_CALL_NOT_IMPLEMENTED,
+        ],
+    )
+}
+
+pub(crate) fn needs_write_access(_: &io::Error) -> bool {
+    false
+}
+
+/// The file was removed.
+pub(crate) fn is_removed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+pub(crate) fn is_not_kept(_: &io::Error) -> bool {
+    false
+}
+
+/// Opening failed because of what was there, so it may succeed once that is removed.
+pub(crate) fn may_be_transient(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
+    is_any_of(error, &[ERROR_FILENAME_EXCED_RANGE])
+}
+
+pub(super) fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&(code as u32)))
+}
+
+/// Not needed: no other part of the program can close a handle and have its number reused.
+pub(crate) fn offset_tag(_: &File) -> io::Result<u64> {
+    Ok(0)
+}
+
+pub(crate) fn has_offset_tag(_: &File, _: u64) -> bool {
+    true
+}
+
+/// Reads from `offset`. May return less than there is, but 0 only at the end of the file.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.seek_read(buffer, offset)
+}
+
+/// Overwrites the beginning of the file. Does not truncate it.
+pub(crate) fn write_at_start(file: &File, text: &[u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < text.len() {
+        match file.seek_write(&text[done..], done as u64)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => done += written,
+        }
+    }
+    Ok(())
+}
+
+/// Does nothing: the access control list is inherited from the directory.
+pub(crate) fn set_mode(_: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Does nothing: an owner has no number.
+pub(crate) fn set_owner(_: &File, _uid: Option<u32>, _gid: Option<u32>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Forgets a handle without closing it.
+pub(crate) fn forget(file: File) {
+    let _ = file.into_raw_handle();
+}
+
+/// There is no bit for it.
+pub(crate) const LOCK_MARK: u32 = 0;
+
+/// The metadata of a file.
+#[derive(Debug)]
+pub(crate) struct Stat {
+    pub(crate) id: FileId,
+    pub(crate) file_type: FileType,
+    pub(crate) links: u64,
+    /// In bytes.
+    pub(crate) size: u64,
+    /// There are no permission bits.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// When the contents last changed.
+    pub(crate) modified: Option<SystemTime>,
+}
+
+pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+    let mut information = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: `file` is open.
+    let file_type = match unsafe { GetFileType(file.as_raw_handle()) } {
+        FILE_TYPE_DISK => {
+            // SAFETY: `file` is open, and `information` outlives the call.
+            let answer =
+                unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut information) };
+            if answer == 0 {
+                return Err(io::Error::last_os_error());
+            }
+            file_type(file, information.dwFileAttributes)?
+        }
+        // A reserved name (NUL, CON) or a pipe has no identity.
+        FILE_TYPE_PIPE => FileType::Fifo,
+        _ => FileType::Device,
+    };
+    Ok(Stat {
+        id: FileId {
+            device: information.dwVolumeSerialNumber.into(),
+            inode: joined(information.nFileIndexHigh, information.nFileIndexLow),
+        },
+        file_type,
+        links: information.nNumberOfLinks.into(),
+        size: joined(information.nFileSizeHigh, information.nFileSizeLow),
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        modified: system_time(information.ftLastWriteTime),
+    })
+}
+
+/// The metadata of what is at the path, a symbolic link itself and not its target.
+pub(crate) fn stat_path(path: &AbsPath) -> io::Result<Stat> {
+    let file = OpenOptions::new()
+        // Neither reading nor writing, which no other process can forbid.
+        .access_mode(0)
+        .share_mode(SHARE_ALL)
+        // Without this flag a directory cannot be opened.
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
+        .open(&**path)?;
+    stat(&file)
+}
+
+fn file_type(file: &File, attributes: u32) -> io::Result<FileType> {
+    /// In the tag of everything that stands for another place: symbolic links, junctions.
+    const NAME_SURROGATE: u32 = 0x2000_0000;
+    const AF_UNIX: u32 = 0x8000_0023;
+
+    // Compressed files and the like are reparse points too, and regular files all the same.
+    if attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
+        match reparse_tag(file)? {
+            AF_UNIX => return Ok(FileType::Socket),
+            tag if tag & NAME_SURROGATE != 0 => return Ok(FileType::Symlink),
+            _ => {}
+        }
+    }
+    Ok(match attributes & FILE_ATTRIBUTE_DIRECTORY {
+        0 => FileType::Regular,
+        _ => FileType::Directory,
+    })
+}
+
+fn reparse_tag(file: &File) -> io::Result<u32> {
+    let mut information = FILE_ATTRIBUTE_TAG_INFO::default();
+    // SAFETY: `file` is open, and `information` is a structure of this class and size that outlives
+    // the call.
+    let answer = unsafe {
+        GetFileInformationByHandleEx(
+            file.as_raw_handle(),
+            FileAttributeTagInfo,
+            (&raw mut information).cast(),
+            size_of::<FILE_ATTRIBUTE_TAG_INFO>() as u32,
+        )
+    };
+    match answer {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(information.ReparseTag),
+    }
+}
+
+fn joined(high: u32, low: u32) -> u64 {
+    (u64::from(high) << 32) | u64::from(low)
+}
+
+/// A `FILETIME` counts steps of 100 ns since 1601.
+pub(super) fn system_time(time: FILETIME) -> Option<SystemTime> {
+    const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
+    let steps = joined(time.dwHighDateTime, time.dwLowDateTime).checked_sub(UNIX_EPOCH)?;
+    let seconds = Duration::from_secs(steps / 10_000_000);
+    SystemTime::UNIX_EPOCH.checked_add(seconds + Duration::from_nanos(steps % 10_000_000 * 100))
+}
