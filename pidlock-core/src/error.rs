@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
 /// Why a pidfile could not be acquired, looked at, verified or given back.
 ///
 /// `Debug` prints the same sentence as `Display`, so that
@@ -30,11 +28,9 @@ use thiserror::Error;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Error)]
 #[non_exhaustive]
 pub enum PidFileError {
     /// Another process, or another guard of this one, holds the lock.
-    #[error("pidfile {} already locked by {}", Quoted(path), Holder(*pid))]
     #[non_exhaustive]
     AlreadyLocked {
         /// The pidfile.
@@ -48,7 +44,6 @@ pub enum PidFileError {
     ///
     /// It may be the same program started by a tool that does not lock, or a stranger that got
     /// the PID of a holder long gone; the latter is recognised, on Linux, by its start time.
-    #[error("pidfile {}: already running (pid {pid}){}", Quoted(path), Unlocked(*pid))]
     #[non_exhaustive]
     AlreadyRunning {
         /// The pidfile.
@@ -58,10 +53,6 @@ pub enum PidFileError {
     },
 
     /// The file holds something else than one PID, and was left as it is: it may be a document.
-    #[error(
-        "pidfile {} does not hold a PID: {reason}; remove the file if nobody needs it",
-        Quoted(path)
-    )]
     #[non_exhaustive]
     Unreadable {
         /// The pidfile.
@@ -73,7 +64,6 @@ pub enum PidFileError {
     /// What is at the path is not a file that may be written to, and it was left as it is: a
     /// symbolic link, a directory, a device, a file with other links, or another user's file in
     /// a directory that others may write to.
-    #[error("pidfile {} is not to be trusted: {reason}", Quoted(path))]
     #[non_exhaustive]
     Untrusted {
         /// The pidfile.
@@ -85,11 +75,6 @@ pub enum PidFileError {
     /// The path no longer names the file that this process locked: somebody removed or replaced
     /// it, or moved its directory, or this process changed its root directory. What is there now
     /// was left alone.
-    #[error(
-        "pidfile {} is not the file any more that this process locked: \
-         it was removed, replaced or moved out of reach",
-        Quoted(path)
-    )]
     #[non_exhaustive]
     Replaced {
         /// The pidfile.
@@ -97,7 +82,6 @@ pub enum PidFileError {
     },
 
     /// The builder was asked for something that cannot be.
-    #[error("{message}")]
     #[non_exhaustive]
     Configuration {
         /// What is wrong, and what would be right.
@@ -105,7 +89,6 @@ pub enum PidFileError {
     },
 
     /// The operating system refused a call.
-    #[error("{message}: {error}")]
     #[non_exhaustive]
     Io {
         /// The file or directory that the call was about.
@@ -114,9 +97,50 @@ pub enum PidFileError {
         message: String,
         /// The operating system's answer. It is part of the message already, so
         /// [`source`](std::error::Error::source) does not repeat it.
-        error: io::Error,
+        source: io::Error,
     },
 }
+
+impl fmt::Display for PidFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyLocked { path, pid } => write!(
+                f,
+                "pidfile {} already locked by {}",
+                Quoted(path),
+                Holder(*pid)
+            ),
+            Self::AlreadyRunning { path, pid } => write!(
+                f,
+                "pidfile {}: already running (pid {pid}){}",
+                Quoted(path),
+                Unlocked(*pid)
+            ),
+            Self::Unreadable { path, reason } => write!(
+                f,
+                "pidfile {} does not hold a PID: {reason}; remove the file if nobody needs it",
+                Quoted(path)
+            ),
+            Self::Untrusted { path, reason } => {
+                write!(f, "pidfile {} is not to be trusted: {reason}", Quoted(path))
+            }
+            Self::Replaced { path } => write!(
+                f,
+                "pidfile {} is not the file any more that this process locked: \
+                 it was removed, replaced or moved out of reach",
+                Quoted(path)
+            ),
+            Self::Configuration { message } => f.write_str(message),
+            Self::Io {
+                message, source, ..
+            } => write!(f, "{message}: {source}"),
+        }
+    }
+}
+
+/// By hand: thiserror would make the field `source` the [`source`](std::error::Error::source), and
+/// a report that prints the chain would print its text twice.
+impl std::error::Error for PidFileError {}
 
 impl PidFileError {
     /// The process that stands in the way, where one is known.
@@ -223,11 +247,11 @@ impl PidFileError {
     }
 
     /// `doing` completes "cannot ... pidfile 'path'", for example "lock".
-    pub(crate) fn io(doing: &str, path: &Path, error: io::Error) -> Self {
+    pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             message: format!("cannot {doing} pidfile {}", Quoted(path)),
-            error,
+            source,
         }
     }
 
@@ -240,11 +264,11 @@ impl PidFileError {
         )
     }
 
-    pub(crate) fn directory(path: &Path, problem: &str, error: io::Error) -> Self {
+    pub(crate) fn directory(path: &Path, problem: &str, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             message: format!("pidfile directory {} {problem}", Quoted(path)),
-            error,
+            source,
         }
     }
 }
@@ -277,7 +301,7 @@ impl From<PidFileError> for io::Error {
             PidFileError::Untrusted { .. } => io::ErrorKind::PermissionDenied,
             PidFileError::Replaced { .. } => io::ErrorKind::NotFound,
             PidFileError::Configuration { .. } => io::ErrorKind::InvalidInput,
-            PidFileError::Io { error, .. } => error.kind(),
+            PidFileError::Io { source, .. } => source.kind(),
         };
         io::Error::new(kind, error)
     }

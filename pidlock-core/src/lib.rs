@@ -75,7 +75,6 @@ mod unlocked;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;
-pub use outcome::{exit, skip};
 pub use pidfile::PidFile;
 #[cfg(feature = "macros")]
 pub use pidlock_macros::pidfile;
@@ -86,3 +85,8 @@ pub use status::Status;
 
 #[doc(hidden)]
 pub mod __private;
+
+/// Ready-made values for the key `on_error` of the attribute.
+pub mod on_error {
+    pub use crate::outcome::{exit, skip};
+}

@@ -18,7 +18,7 @@ use crate::PidFileError;
 /// use pidlock_core::pidfile;
 ///
 /// /// Returns how many were sent: none, if they are being sent already.
-/// #[pidfile("send_mails", temp_dir = true, on_error = pidlock_core::skip)]
+/// #[pidfile("send_mails", temp_dir = true, on_error = pidlock_core::on_error::skip)]
 /// fn send_mails() -> usize {
 ///     3
 /// }
@@ -45,7 +45,7 @@ pub fn skip<T: Default>(error: PidFileError) -> T {
 /// # #[cfg(feature = "macros")] {
 /// use pidlock_core::pidfile;
 ///
-/// #[pidfile("serve", temp_dir = true, on_error = pidlock_core::exit)]
+/// #[pidfile("serve", temp_dir = true, on_error = pidlock_core::on_error::exit)]
 /// fn serve() -> u16 {
 ///     8080
 /// }

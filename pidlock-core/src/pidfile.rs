@@ -294,7 +294,7 @@ impl PidFile {
     /// ```
     /// # use pidlock_core::{OnSignal, PidFile};
     /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path()).on_signal(OnSignal::Ignore).acquire()?;
+    /// let guard = PidFile::new("my_app").dir(dir.path()).on_signal(OnSignal::Off).acquire()?;
     /// # drop(guard);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -370,7 +370,7 @@ impl PidFile {
     /// let file = PidFile::new("my_app").dir(dir.path());
     /// assert_eq!(file.status()?, Status::NoFile);
     /// let _guard = file.acquire()?;
-    /// assert_eq!(file.status()?, Status::SamePid);
+    /// assert_eq!(file.status()?, Status::HeldBySelf);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn status(&self) -> Result<Status, PidFileError> {

@@ -57,7 +57,7 @@ pub enum OnSignal {
     /// As `Auto`, but over whatever handler is there, and over a signal that is ignored.
     Force,
     /// Leave the signals, and the pidfile when one comes, alone: the next start takes it over.
-    Ignore,
+    Off,
 }
 
 impl Settings {

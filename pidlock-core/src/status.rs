@@ -23,21 +23,18 @@ pub enum Status {
     Empty,
     /// The file names a process that is gone, or that cannot be the one that wrote it, and nobody
     /// has the lock: free.
-    #[non_exhaustive]
-    NotRunning {
+    Stale {
         /// The process that was.
         pid: u32,
     },
     /// This process holds the file.
-    SamePid,
+    HeldBySelf,
     /// The file names a live process that does not have the lock: its program does not lock.
-    #[non_exhaustive]
-    Running {
+    RunningUnlocked {
         /// The live process.
         pid: u32,
     },
     /// Another process has the lock.
-    #[non_exhaustive]
     Locked {
         /// The process that the file names, if that is alive.
         pid: Option<u32>,
@@ -66,7 +63,7 @@ pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
     }
     let me = ThisProcess::current();
     if Registry::of(me).holds(stat.id()) {
-        return Ok(Status::SamePid);
+        return Ok(Status::HeldBySelf);
     }
     // Shared, so that two looks do not take each other for a holder, and given back at once: a
     // start that meets it waits for it. Not by closing, which would leave it with a child that
@@ -91,7 +88,7 @@ pub(crate) fn look(plan: &Plan<'_>) -> Result<Status, PidFileError> {
         Record::Blank => Ok(Status::Empty),
         Record::NotAPid(reason) => Err(PidFileError::unreadable(plan.path, reason)),
         // Our number, but not our hold: a predecessor's.
-        Record::Pid(pid) if pid == me.pid() || !alive(pid) => Ok(Status::NotRunning { pid }),
-        Record::Pid(pid) => Ok(Status::Running { pid }),
+        Record::Pid(pid) if pid == me.pid() || !alive(pid) => Ok(Status::Stale { pid }),
+        Record::Pid(pid) => Ok(Status::RunningUnlocked { pid }),
     }
 }

@@ -298,7 +298,7 @@ fn test_pid_decorator() {
     #[pidfile(name = "decorator-{process}")]
     fn decorated(process: u32) -> Result<(), PidFileError> {
         let file = PidFile::new(format!("decorator-{process}"));
-        assert_eq!(file.status().expect("a look"), Status::SamePid);
+        assert_eq!(file.status().expect("a look"), Status::HeldBySelf);
         Ok(())
     }
     decorated(std::process::id()).expect("a start");
@@ -392,7 +392,7 @@ fn test_pid_check_const_nofile() {
 fn test_pid_check_const_samepid() {
     let file = unique("check_samepid").reentrant(true);
     let guard = file.acquire().expect("a start");
-    assert_eq!(file.status().expect("a look"), Status::SamePid);
+    assert_eq!(file.status().expect("a look"), Status::HeldBySelf);
     drop(guard);
     assert_gone(&file);
 }
@@ -404,7 +404,7 @@ fn test_pid_check_const_notrunning() {
     fs::write(&path, format!("{NOBODY}\n")).expect("a stale file");
     let status = file.status().expect("a look");
     assert!(
-        matches!(status, Status::NotRunning { pid: NOBODY, .. }),
+        matches!(status, Status::Stale { pid: NOBODY }),
         "{status:?}"
     );
     fs::remove_file(path).expect("the end");
@@ -418,7 +418,7 @@ fn test_pid_check_already_running() {
     assert!(other.line().starts_with("held "));
     let status = file.status().expect("a look");
     assert!(
-        matches!(status, Status::Locked { pid: Some(pid), .. } if pid == other.pid()),
+        matches!(status, Status::Locked { pid: Some(pid) } if pid == other.pid()),
         "{status:?}"
     );
     other.finish();

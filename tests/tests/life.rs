@@ -58,7 +58,7 @@ fn a_second_process_is_refused_with_the_first_ones_pid_and_changes_nothing() {
     assert_eq!(snapshot(&path), before);
     let status = PidFile::at(&path).status().expect("a look");
     assert!(
-        matches!(status, Status::Locked { pid: Some(pid), .. } if pid == first.pid()),
+        matches!(status, Status::Locked { pid: Some(pid) } if pid == first.pid()),
         "{status:?}"
     );
     assert_eq!(snapshot(&path), before);
@@ -161,7 +161,7 @@ fn a_reused_pid_is_stale_and_a_possible_writer_is_not() {
         Err(PidFileError::AlreadyRunning { pid, .. }) => assert_eq!(pid, stranger.pid()),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(file.status(), Ok(Status::Running { pid, .. }) if pid == stranger.pid()));
+    assert!(matches!(file.status(), Ok(Status::RunningUnlocked { pid }) if pid == stranger.pid()));
 
     // It started an hour after: its number belonged to another.
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
@@ -171,7 +171,7 @@ fn a_reused_pid_is_stale_and_a_possible_writer_is_not() {
         .expect("the file");
     open.set_modified(an_hour_ago).expect("a time");
     drop(open);
-    assert!(matches!(file.status(), Ok(Status::NotRunning { .. })));
+    assert!(matches!(file.status(), Ok(Status::Stale { .. })));
     file.acquire()
         .expect("a reused number")
         .close()
@@ -206,7 +206,7 @@ fn a_zombie_holds_nothing() {
         fs::write(&path, format!("{}\n", zombie.pid())).expect("a record");
         let file = PidFile::at(&path).lock(lock);
         // It may still be on its way from closing its output to being a zombie.
-        while matches!(file.status(), Ok(Status::Running { .. })) {
+        while matches!(file.status(), Ok(Status::RunningUnlocked { .. })) {
             std::thread::yield_now();
         }
         file.acquire()

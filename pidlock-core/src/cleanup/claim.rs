@@ -62,7 +62,7 @@ impl Claim {
     #[inline]
     pub(crate) fn is_armed(&self, plan: &Plan<'_>) -> bool {
         match plan.on_signal {
-            OnSignal::Ignore => true,
+            OnSignal::Off => true,
             OnSignal::Force => false,
             OnSignal::Auto => self.process.installed.load(Ordering::Acquire),
         }
@@ -72,7 +72,7 @@ impl Claim {
     /// as daemonizers do.
     #[cfg(unix)]
     pub(crate) fn arm_anew(&self, plan: &Plan<'_>) {
-        if plan.on_signal != OnSignal::Ignore {
+        if plan.on_signal != OnSignal::Off {
             signal::install(plan.on_signal);
         }
     }

@@ -33,7 +33,7 @@ impl Claim {
         slot.shares.store(1, Ordering::Relaxed);
         self.process.arrivals.add(slot);
         slot.turn.publish(Occasions::new(
-            plan.on_signal != OnSignal::Ignore,
+            plan.on_signal != OnSignal::Off,
             plan.at_exit,
         ));
         if plan.at_exit {

@@ -1,15 +1,15 @@
 //! A program that cannot start, and says so in one of the ways in which programs do.
 //!
-//! `refused WAY PATH`: WAY is `result`, `boxed` or `io` (what `main` returns), `exit`
-//! (`pidlock_core::exit`), `skip` (`pidlock_core::skip`, which panics), `unwrap`, or `debug`, which
-//! prints all there is to print about the file and the error.
+//! `refused WAY PATH`: WAY is `result`, `boxed` or `io` (what `main` returns), `exit` or `skip` (of
+//! `pidlock_core::on_error`; `skip` panics), `unwrap`, or `debug`, which prints all there is to
+//! print about the file and the error.
 
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
 use std::process::{ExitCode, Termination};
 
-use pidlock_core::{PidFile, PidFileError, PidGuard, Reservation};
+use pidlock_core::{PidFile, PidFileError, PidGuard, Reservation, on_error};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -20,11 +20,11 @@ fn main() -> ExitCode {
         "result" => start().report(),
         "boxed" => start().map_err(Box::<dyn Error>::from).report(),
         "io" => start().map_err(io::Error::from).report(),
-        "exit" => start().map_or_else(|error| pidlock_core::exit(error), |()| ExitCode::SUCCESS),
+        "exit" => start().map_or_else(|error| on_error::exit(error), |()| ExitCode::SUCCESS),
         "skip" => match start() {
             Ok(()) => ExitCode::SUCCESS,
             // Any type with a default.
-            Err(error) => pidlock_core::skip::<u8>(error).into(),
+            Err(error) => on_error::skip::<u8>(error).into(),
         },
         "unwrap" => start().map(|()| ExitCode::SUCCESS).unwrap(),
         _ => {

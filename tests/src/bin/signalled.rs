@@ -1,7 +1,7 @@
 //! Acquires and releases, and is killed meanwhile: at what moment, its output tells.
 //!
 //! `signalled WHAT HOW PATH`: HOW is `locked`, `kept` (`keep(true)`), `unlocked` (`lock(false)`),
-//! `twice` (two pidfiles at once), or `ignoring` (`OnSignal::Ignore`). It says `ready`, and when
+//! `twice` (two pidfiles at once), or `ignoring` (`OnSignal::Off`). It says `ready`, and when
 //! its input ends does WHAT:
 //! `once` acquires and releases, `exit` acquires and exits, `again` goes round and round, `threads N` in N threads, each
 //! with pidfiles of its own, `forks` with children that come and go, `hold N` holds N of them,
@@ -112,7 +112,7 @@ fn acquire(how: &str, path: &Path) -> Result<Vec<PidGuard>, PidFileError> {
         "locked" => vec![file.acquire()?],
         "kept" => vec![file.keep(true).acquire()?],
         "unlocked" => vec![file.lock(false).acquire()?],
-        "ignoring" => vec![file.on_signal(OnSignal::Ignore).acquire()?],
+        "ignoring" => vec![file.on_signal(OnSignal::Off).acquire()?],
         "twice" => vec![
             file.acquire()?,
             PidFile::at(path.with_extension("second")).acquire()?,

@@ -219,7 +219,7 @@ fn what_we_make_is_ours_though_it_is_given_to_another_user() {
     if !is_root() {
         return skip_for_this_user("only root can make another user's file");
     }
-    for on_signal in [OnSignal::Auto, OnSignal::Ignore] {
+    for on_signal in [OnSignal::Auto, OnSignal::Off] {
         let dir = tempfile::tempdir().expect("a directory");
         let shared = tempfile::tempdir().expect("a directory");
         fs::set_permissions(shared.path(), Permissions::from_mode(0o777)).expect("a mode");

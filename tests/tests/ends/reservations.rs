@@ -63,7 +63,7 @@ fn check_reserved(place: &Place, what: &str) {
     check_refused(place.path(), true, None, what);
     let status = PidFile::at(place.path()).status().expect("a look");
     assert!(
-        matches!(status, Status::Locked { pid: None, .. }),
+        matches!(status, Status::Locked { pid: None }),
         "{what}: {status:?}"
     );
 }

@@ -83,7 +83,7 @@ fn a_file_from_before_or_after_a_step_of_the_clock() {
     set_written(&path, SystemTime::now() - HOUR);
     assert!(matches!(
         PidFile::at(&path).status(),
-        Ok(Status::NotRunning { .. })
+        Ok(Status::Stale { .. })
     ));
 }
 

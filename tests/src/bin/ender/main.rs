@@ -75,7 +75,7 @@ fn main() -> ExitCode {
             "--keep" => settings.keep = true,
             "--no-lock" => settings.no_lock = true,
             "--force" => settings.on_signal = OnSignal::Force,
-            "--ignore-signals" => settings.on_signal = OnSignal::Ignore,
+            "--ignore-signals" => settings.on_signal = OnSignal::Off,
             "--first-only" => settings.first_differs = true,
             "--no-at-exit" => settings.no_at_exit = true,
             "--become" => settings.become_user = Some(value().parse().expect("a number")),
