@@ -1,7 +1,7 @@
 //! Death before and after every call.
 
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
+use pidlock_tests::ptrace::Ending;
+use pidlock_tests::tally::Figures;
 
 use super::cases::{CASES, Case, There};
 use super::place::{Checked, Place};

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 
 use super::cases::{Case, There};
 use super::lives::{live, sum};

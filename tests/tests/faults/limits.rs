@@ -1,8 +1,8 @@
 //! The limits of setrlimit(2), reached in earnest.
 
 use nix::sys::signal::Signal;
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::{Ending, Stop};
+use pidlock_tests::ptrace::{Ending, Stop};
+use pidlock_tests::tally::Figures;
 
 use super::cases::{Case, There};
 use super::errors::{Fault, Faulty, Way};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 use pidlock_tests::{stale_record, text};
 
 use super::cases::{Case, There};

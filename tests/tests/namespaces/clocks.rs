@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use pidlock_core::{PidFile, Status};
-use pidlock_tests::again::can_unshare;
+use pidlock_tests::rerun_in_namespace::can_unshare;
 use pidlock_tests::{Program, has_tool, run, said, skip};
 
 use super::{assert_held, assert_refused, flags, holder, holder_within};

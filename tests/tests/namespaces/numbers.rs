@@ -6,18 +6,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_tests::{Program, again, text};
+use pidlock_tests::{Program, rerun_in_namespace, text};
 
 use super::{flags, holder};
 
 #[test]
 fn a_number_that_another_process_got() {
-    if let Some(place) = again::inside() {
+    if let Some(place) = rerun_in_namespace::inside() {
         return in_a_namespace_of_our_own(&place);
     }
     let flags = flags(&["--pid", "--fork", "--mount-proc"]);
-    if again::can_unshare(&flags) {
-        again::within("numbers::a_number_that_another_process_got", &flags, ":");
+    if rerun_in_namespace::can_unshare(&flags) {
+        rerun_in_namespace::within("numbers::a_number_that_another_process_got", &flags, ":");
     }
 }
 

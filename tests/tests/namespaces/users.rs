@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use pidlock_core::PidFile;
-use pidlock_tests::again::can_unshare;
+use pidlock_tests::rerun_in_namespace::can_unshare;
 use pidlock_tests::{ORDINARY_UID, Program, is_root, skip_for_this_user, stale_record, text};
 
 use super::{assert_held, assert_refused, holder, holder_within};

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 use rustix::fs::{FlockOperation, flock};
 
 use super::arena::Arena;
@@ -109,9 +109,9 @@ fn besiege(how: &'static str, with_truce: bool) -> u32 {
                     while going_on() {
                         n += 1;
                         let hold = n * 37 % 1500;
-                        let mut besieged = Command::new(env!("CARGO_BIN_EXE_besieged"));
-                        besieged.arg(how).arg(path).arg(hold.to_string()).arg(truce);
-                        let end = besieged.status().expect("a holder starts");
+                        let mut holder = Command::new(env!("CARGO_BIN_EXE_verify_loop"));
+                        holder.arg(how).arg(path).arg(hold.to_string()).arg(truce);
+                        let end = holder.status().expect("a holder starts");
                         let count = match end.code() {
                             Some(0) => well,
                             Some(3) => refused,

@@ -1,7 +1,7 @@
 //! Signals in the very middle of making or removing a pidfile: this program is asked before each of the
 //! system calls that do it, and what happens in them is told on the command line.
 //!
-//! `end_midway EVENT[+EVENT..] HOW PATH..`: acquires all paths but the last, then does HOW with
+//! `signal_midway EVENT[+EVENT..] HOW PATH..`: acquires all paths but the last, then does HOW with
 //! the last, or with what it holds. EVENT is `CALL:NTH:WHAT`: in the NTH CALL (`flock`, `pwrite`,
 //! `unlink`) from then on, or from the event before on, WHAT happens:
 //! `15`, `15,1`: signals, to the thread that makes the call; says `errno kept` after each;
@@ -26,7 +26,7 @@ mod linux {
     use std::thread;
 
     use pidlock_core::{PidFile, PidGuard};
-    use pidlock_tests::trapped::{self, Call};
+    use pidlock_tests::seccomp::{self, Call};
 
     static HELD: Mutex<Vec<PidGuard>> = Mutex::new(Vec::new());
 
@@ -75,10 +75,10 @@ mod linux {
             };
         }
         let calls = [libc::SYS_flock, libc::SYS_pwrite64, libc::SYS_unlinkat];
-        trapped::trap(&calls, in_its_place);
+        seccomp::trap(&calls, in_its_place);
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [events, how, paths @ ..] = &arguments[..] else {
-            panic!("usage: end_midway EVENT[+EVENT..] HOW PATH..");
+            panic!("usage: signal_midway EVENT[+EVENT..] HOW PATH..");
         };
         let (last, held) = paths.split_last().expect("a path");
         let mut guards: Vec<_> = held

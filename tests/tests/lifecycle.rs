@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_tests::{NOBODY, Program, dead_pid, is_root, skip_for_this_user, stale_record, text};
+use pidlock_tests::{
+    NONEXISTENT_PID, Program, dead_pid, is_root, skip_for_this_user, stale_record, text,
+};
 
 fn holder(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
@@ -130,7 +132,7 @@ fn stale_records_are_taken_over() {
         "\0".repeat(6),
         "\0".repeat(100_000),
         // Padded by a writer that died before it could shorten the file.
-        format!("{NOBODY}{}", "\n".repeat(500)),
+        format!("{NONEXISTENT_PID}{}", "\n".repeat(500)),
     ];
     for lock in [true, false] {
         for record in &records {

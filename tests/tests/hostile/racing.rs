@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::figures::Figures;
-use pidlock_tests::victims::Victims;
+use pidlock_tests::protected_files::ProtectedFiles;
+use pidlock_tests::tally::Figures;
 use pidlock_tests::{ORDINARY_UID, Program, is_root};
 
 /// How long each attack goes on in seconds.
@@ -83,7 +83,7 @@ fn start(file: &PidFile, reserve: bool) -> bool {
 }
 
 fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool) {
-    let victims = Victims::new();
+    let victims = ProtectedFiles::new();
     let shared = tempfile::tempdir().expect("a directory");
     fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("a mode");
     let path = shared.path().join("app.pid");

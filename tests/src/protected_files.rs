@@ -13,14 +13,14 @@ pub const VICTIMS: [&str; 2] = ["stale", "blank"];
 /// A directory that only its owner may write to, with files that a careless program would take for
 /// a pidfile that is free: stale, or blank. Others may link to them, for they may write to them.
 #[derive(Debug)]
-pub struct Victims {
+pub struct ProtectedFiles {
     dir: tempfile::TempDir,
     before: BTreeMap<PathBuf, Picture>,
 }
 
 type Picture = (Vec<u8>, u64, u32, u32, u32, i64, i64);
 
-impl Victims {
+impl ProtectedFiles {
     /// As they are before the attack.
     ///
     /// # Panics

@@ -1,5 +1,5 @@
 //! Holds a pidfile while its main thread has ended and another one runs on: the process is shown as
-//! a zombie, and is none. `headless PATH` says `held`, or `refused`, and lives until its input ends.
+//! a zombie, and is none. `main_thread_exits PATH` says `held`, or `refused`, and lives until its input ends.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -7,7 +7,9 @@ use std::thread;
 use pidlock_core::PidFile;
 
 fn main() {
-    let path = std::env::args_os().nth(1).expect("usage: headless PATH");
+    let path = std::env::args_os()
+        .nth(1)
+        .expect("usage: main_thread_exits PATH");
     thread::spawn(move || {
         let guard = PidFile::at(path).acquire();
         let said = if guard.is_ok() { "held" } else { "refused" };

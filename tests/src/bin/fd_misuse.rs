@@ -1,6 +1,6 @@
 //! Programs that do to their own descriptors and children what they should not.
 //!
-//! `careless WHAT PATH`, where WHAT is
+//! `fd_misuse WHAT PATH`, where WHAT is
 //! - `again`: holds, closes the pidfile's descriptor behind the guard's back, holds once more and
 //!   drops the first guard;
 //! - `share`: the same with shares of one hold;
@@ -29,7 +29,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [what, path] = &arguments[..] else {
-        panic!("usage: careless WHAT PATH");
+        panic!("usage: fd_misuse WHAT PATH");
     };
     let path = Path::new(path);
     match what.as_str() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::victims::Victims;
+use pidlock_tests::protected_files::ProtectedFiles;
 use pidlock_tests::{ORDINARY_UID, is_root, skip_for_this_user, stale_record, text};
 
 fn names(dir: &Path) -> Vec<String> {
@@ -49,7 +49,7 @@ fn a_parent_that_is_a_link_leads_where_it_leads() {
 
 #[test]
 fn a_parent_that_is_a_dangling_link_is_not_made() {
-    let victims = Victims::new();
+    let victims = ProtectedFiles::new();
     let dir = tempfile::tempdir().expect("a directory");
     let link = dir.path().join("link");
     symlink(victims.path().join("nothing"), &link).expect("a link");

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use pidlock_core::{PidFile, PidFileError, PidGuard, Status, pidfile};
-use pidlock_tests::{NOBODY, Program, text};
+use pidlock_tests::{NONEXISTENT_PID, Program, text};
 
 /// The cases in the order of the suite, and why one is not here.
 const CASES: &[(&str, Option<&str>)] = &[
@@ -65,7 +65,7 @@ const ATEXIT: Option<&str> = Some("about atexit");
 
 #[test]
 fn every_case_is_here_or_excused() {
-    let here = include_str!("counterparts.rs");
+    let here = include_str!("python_pid_suite.rs");
     for (case, excuse) in CASES {
         let found = here.contains(&format!("\nfn {case}() {{"));
         assert_eq!(found, excuse.is_none(), "{case}: {excuse:?}");
@@ -401,10 +401,15 @@ fn test_pid_check_const_samepid() {
 fn test_pid_check_const_notrunning() {
     let file = unique("check_notrunning");
     let path = file.path().expect("a path");
-    fs::write(&path, format!("{NOBODY}\n")).expect("a stale file");
+    fs::write(&path, format!("{NONEXISTENT_PID}\n")).expect("a stale file");
     let status = file.status().expect("a look");
     assert!(
-        matches!(status, Status::Stale { pid: NOBODY }),
+        matches!(
+            status,
+            Status::Stale {
+                pid: NONEXISTENT_PID
+            }
+        ),
         "{status:?}"
     );
     fs::remove_file(path).expect("the end");

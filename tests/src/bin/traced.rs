@@ -2,7 +2,7 @@
 //! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
 //! says how that went; and marks once more (5) before it ends.
 //!
-//! `stepped WHAT [--no-lock] [--settled] [--keep] [--owner] [--reentrant] [--beside] [--leaving]
+//! `traced WHAT [--no-lock] [--settled] [--keep] [--owner] [--reentrant] [--beside] [--leaving]
 //! [--files N] [--no-writing [--ignored]] PATH`: WHAT is
 //! `close`, `drop`: acquires, and gives back in this way;
 //! `second`, `share`: the same where this process already holds the file, without and with
@@ -23,7 +23,7 @@ mod linux {
     use std::time::Duration;
 
     use pidlock_core::{PidFile, PidFileError, PidGuard};
-    use pidlock_tests::stepper::{be_led, mark};
+    use pidlock_tests::ptrace::{be_led, mark};
     use rustix::process::{Resource, Rlimit, setrlimit};
 
     pub(crate) fn main() {

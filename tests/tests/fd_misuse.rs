@@ -8,9 +8,9 @@ use std::process::Command;
 use pidlock_core::PidFile;
 use pidlock_tests::{Program, text};
 
-fn careless(what: &str, path: &Path) -> Program {
+fn fd_misuse(what: &str, path: &Path) -> Program {
     Program::start(
-        Command::new(env!("CARGO_BIN_EXE_careless"))
+        Command::new(env!("CARGO_BIN_EXE_fd_misuse"))
             .arg(what)
             .arg(path),
     )
@@ -21,7 +21,7 @@ fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
     for what in ["again", "share"] {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("app.pid");
-        let mut program = careless(what, &path);
+        let mut program = fd_misuse(what, &path);
         program.expect("held");
         assert_eq!(text(&path), format!("{}\n", program.pid()), "{what}");
         let error = PidFile::at(&path).acquire().expect_err("held");
@@ -35,7 +35,7 @@ fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
 #[test]
 fn shares_that_lost_their_descriptor_take_no_other_file_with_them() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut program = careless("many", &dir.path().join("app.pid"));
+    let mut program = fd_misuse("many", &dir.path().join("app.pid"));
     program.expect("left nothing");
     assert!(program.wait().success());
     assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
@@ -45,7 +45,7 @@ fn shares_that_lost_their_descriptor_take_no_other_file_with_them() {
 fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    let mut program = careless("other", &path);
+    let mut program = fd_misuse("other", &path);
     program.expect("precious data");
     assert!(program.wait().success());
     assert_eq!(text(&path), "precious data\n");
@@ -56,7 +56,7 @@ fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() 
 #[test]
 fn what_is_printed_to_closed_descriptors_does_not_land_in_pidfiles() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut program = careless("silent", &dir.path().join("app.pid"));
+    let mut program = fd_misuse("silent", &dir.path().join("app.pid"));
     program.expect("held");
     for n in ["0", "1", "2"] {
         let path = dir.path().join("app").with_extension(n);
@@ -72,7 +72,7 @@ fn assert_no_lock_is_left_with_children(what: &str, text: &str) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     fs::write(&path, text).expect("a file");
-    let mut program = careless(what, &path);
+    let mut program = fd_misuse(what, &path);
     program.expect("forked");
     fs::write(&path, "").expect("an empty file");
     PidFile::at(&path)
@@ -97,7 +97,7 @@ fn refusals_leave_no_lock_with_children_that_are_forked_meanwhile() {
 fn who_has_no_descriptor_left_is_told_so() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    let mut program = careless("full", &path);
+    let mut program = fd_misuse("full", &path);
     let words = program.line();
     assert!(
         words.starts_with("cannot open pidfile '") && words.contains("(os error 24)"),
@@ -112,5 +112,5 @@ fn who_is_refused_is_left_with_the_signal_handlers_it_had() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     let _guard = PidFile::at(&path).acquire().expect("a start");
-    careless("pass", &path).expect("handles 0");
+    fd_misuse("pass", &path).expect("handles 0");
 }

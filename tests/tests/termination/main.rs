@@ -1,5 +1,5 @@
 //! However a program ends: what its parent sees, what becomes of the pidfile, and that the next
-//! start gets in. The programs are `ender` and `end_midway`.
+//! start gets in. The programs are `terminate` and `signal_midway`.
 
 mod children;
 mod endings;
@@ -119,9 +119,9 @@ fn check_refused(path: &Path, lock: bool, pid: Option<u32>, what: &str) {
     assert_eq!(error.pid(), pid, "{what}: {error}");
 }
 
-/// `ender`, with everything but the paths as one would type it.
-fn ender(arguments: &str, place: &Place) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ender"));
+/// `terminate`, with everything but the paths as one would type it.
+fn terminate(arguments: &str, place: &Place) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_terminate"));
     command
         .args(arguments.split_whitespace())
         .args(&place.paths);
@@ -130,7 +130,7 @@ fn ender(arguments: &str, place: &Place) -> Command {
 
 /// Up to the moment at which it holds everything.
 fn start(arguments: &str, place: &Place) -> Program {
-    let mut program = Program::start(&mut ender(arguments, place));
+    let mut program = Program::start(&mut terminate(arguments, place));
     assert_eq!(program.line(), "held", "{arguments}");
     program
 }

@@ -5,7 +5,7 @@ use std::fs;
 use pidlock_tests::{Program, has_tool, is_root, skip, skip_for_this_user, text};
 use rustix::process::Signal;
 
-use super::{After, Ends, Place, ender, send, start};
+use super::{After, Ends, Place, send, start, terminate};
 use After::{Empty, Gone, Stays};
 use Ends::{By, Code};
 
@@ -291,8 +291,12 @@ fn under_nohup_a_hangup_changes_nothing() {
     for way in BOTH {
         let place = Place::new(1);
         let mut nohup = std::process::Command::new("nohup");
-        let ender = ender(&format!("--signals-as-started {way} return"), &place);
-        let mut program = Program::start(nohup.arg(ender.get_program()).args(ender.get_args()));
+        let terminate = terminate(&format!("--signals-as-started {way} return"), &place);
+        let mut program = Program::start(
+            nohup
+                .arg(terminate.get_program())
+                .args(terminate.get_args()),
+        );
         program.expect("held");
         send(Signal::HUP, program.pid());
         place.check_held(true, program.pid(), way);
@@ -306,7 +310,7 @@ fn under_nohup_a_hangup_changes_nothing() {
 fn a_panic_in_one_thread_of_two_releases_that_ones_file_only() {
     for way in ["threads", "annotated_threads"] {
         let place = Place::new(2);
-        let mut program = Program::start(&mut ender(way, &place));
+        let mut program = Program::start(&mut terminate(way, &place));
         program.expect("one panicked");
         let others = format!("{}\n", program.pid());
         assert_eq!(place.all(), [(place.paths[1].clone(), others)], "{way}");
@@ -357,7 +361,7 @@ fn as_pid_1() {
             let what = format!("{way} {settings} {signal:?}");
             let arguments = format!("--as-init {settings} {way} return");
             let place = Place::new(2);
-            let mut program = Program::start(&mut ender(&arguments, &place));
+            let mut program = Program::start(&mut terminate(&arguments, &place));
             let init = program.line();
             let init = init.strip_prefix("init ").and_then(|n| n.parse().ok());
             program.expect("held");
@@ -368,7 +372,7 @@ fn as_pid_1() {
             assert_eq!(Ends::of(program.wait()), Some(ends), "{what}");
             place.check(after, 1, &what);
             // Restarted: what is left names the very number that this one has.
-            let mut next = Program::start(&mut ender(&arguments, &place));
+            let mut next = Program::start(&mut terminate(&arguments, &place));
             assert!(next.line().starts_with("init "), "{what}");
             next.expect("held");
             assert_eq!(Ends::of(next.finish().0), Some(Code(0)), "{what}");

@@ -4,7 +4,7 @@ use pidlock_core::PidFile;
 use pidlock_tests::{Program, is_root, skip_for_this_user};
 use rustix::process::Signal;
 
-use super::{After, Ends, Place, check_refused, ender, start};
+use super::{After, Ends, Place, check_refused, start, terminate};
 
 const WAYS: [&str; 3] = ["guard", "function", "static"];
 
@@ -117,7 +117,7 @@ fn a_child_with_its_parents_number_is_another_process() {
         ] {
             let what = format!("--as-init {way} child namespace {end}");
             let place = Place::new(2);
-            let mut program = Program::start(&mut ender(&what, &place));
+            let mut program = Program::start(&mut terminate(&what, &place));
             assert!(program.line().starts_with("init "), "{what}");
             program.expect("held");
             assert_eq!(program.line(), format!("child {ends}"), "{what}");

@@ -1,6 +1,6 @@
 //! One lock, taken by the attribute or by a guard written by hand, for a tracer to compare.
 //!
-//! `parity WAY PATH` says `begin` and calls the function that WAY names: `annotated` or `by_hand`,
+//! `attribute_cost WAY PATH` says `begin` and calls the function that WAY names: `annotated` or `by_hand`,
 //! or one of these with `_async` behind it. It ends as the function does.
 
 use std::path::{Path, PathBuf};

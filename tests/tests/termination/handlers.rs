@@ -3,7 +3,7 @@
 use pidlock_tests::Program;
 use rustix::process::Signal;
 
-use super::{After, Ends, Place, check_refused, ender, send, start};
+use super::{After, Ends, Place, check_refused, send, start, terminate};
 
 const WAYS: [&str; 2] = ["guard", "function"];
 const WHEN: [&str; 2] = ["before", "after"];
@@ -112,7 +112,7 @@ fn who_installs_a_handler_only_where_there_is_none_must_come_before_us() {
     for way in WAYS {
         let place = Place::new(1);
         let arguments = format!("--handler-before tries-ctrlc {way} graceful");
-        let mut program = Program::start(&mut ender(&arguments, &place));
+        let mut program = Program::start(&mut terminate(&arguments, &place));
         program.expect("tried: Ok(())");
         program.expect("held");
         send(Signal::INT, program.pid());
@@ -122,7 +122,7 @@ fn who_installs_a_handler_only_where_there_is_none_must_come_before_us() {
         place.check(After::Gone, program.pid(), &arguments);
 
         let arguments = format!("--handler-after tries-ctrlc {way} graceful");
-        let mut program = Program::start(&mut ender(&arguments, &place));
+        let mut program = Program::start(&mut terminate(&arguments, &place));
         program.expect("tried: Err(MultipleHandlers)");
         program.expect("held");
         send(Signal::INT, program.pid());

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::thread;
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::figures::Figures;
-use pidlock_tests::victims::Victims;
+use pidlock_tests::protected_files::ProtectedFiles;
+use pidlock_tests::tally::Figures;
 use pidlock_tests::{
     ORDINARY_UID, Program, has_tool, is_root, skip, skip_for_this_user, stale_record, text,
 };
@@ -37,7 +37,7 @@ fn start_in_every_way(path: &Path) {
 fn links_to_files_of_others_change_nothing_there() {
     let mut attacks = 0;
     for mode in [0o755, 0o777, 0o1777] {
-        let victims = Victims::new();
+        let victims = ProtectedFiles::new();
         for name in ["stale", "blank", "nothing", "directory"] {
             for hard in [true, false] {
                 let shared = tempfile::tempdir().expect("a directory");
@@ -246,7 +246,7 @@ fn what_we_make_is_ours_though_it_is_given_to_another_user() {
 #[test]
 fn what_we_make_is_ours_though_nothing_shows_it() {
     use nix::libc;
-    use pidlock_tests::stepper::{Stepper, Stop};
+    use pidlock_tests::ptrace::{Stepper, Stop};
 
     if !is_root() {
         return skip_for_this_user("only root can give files away");
@@ -263,7 +263,7 @@ fn what_we_make_is_ours_though_nothing_shows_it() {
                 fs::set_permissions(file.path(), Permissions::from_mode(0o755)).expect("a mode");
             }
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stepped"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
         // The quick way is only for who has held one.
         command.args(["close", "--settled"]).arg(&path);
         let mut program = Stepper::start(&mut command);

@@ -15,7 +15,7 @@ mod system_calls {
     fn trace(way: &str, pidfile: &Path, log: &Path) -> String {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-v", "-s", "200", "-o"]).arg(log);
-        strace.arg(env!("CARGO_BIN_EXE_parity"));
+        strace.arg(env!("CARGO_BIN_EXE_attribute_cost"));
         strace.arg(way).arg(pidfile);
         let output = run(&mut strace);
         let log = text(log);
@@ -88,46 +88,49 @@ mod allocations {
         assert_eq!(of(|| drop(annotated())), by_hand);
     }
 
-    #[pidfile("parity", dir = ".", mode = 0o600)]
+    #[pidfile("attribute_cost", dir = ".", mode = 0o600)]
     fn annotated(value: u32) -> Result<u32, PidFileError> {
         Ok(value + 1)
     }
 
     fn by_hand(value: u32) -> Result<u32, PidFileError> {
-        let _guard = PidFile::new("parity").dir(".").mode(0o600).acquire()?;
+        let _guard = PidFile::new("attribute_cost")
+            .dir(".")
+            .mode(0o600)
+            .acquire()?;
         Ok(value + 1)
     }
 
-    #[pidfile(path = "parity.pid", keep)]
+    #[pidfile(path = "attribute_cost.pid", keep)]
     fn annotated_path(value: String) -> Result<String, PidFileError> {
         Ok(value)
     }
 
     fn by_hand_path(value: String) -> Result<String, PidFileError> {
-        let _guard = PidFile::at("parity.pid").keep(true).acquire()?;
+        let _guard = PidFile::at("attribute_cost.pid").keep(true).acquire()?;
         Ok(value)
     }
 
     struct Job(String);
 
     impl Job {
-        #[pidfile("parity", dir = ".")]
+        #[pidfile("attribute_cost", dir = ".")]
         fn annotated(self) -> Result<usize, PidFileError> {
             Ok(self.0.len())
         }
 
         fn by_hand(self) -> Result<usize, PidFileError> {
-            let _guard = PidFile::new("parity").dir(".").acquire()?;
+            let _guard = PidFile::new("attribute_cost").dir(".").acquire()?;
             Ok(self.0.len())
         }
 
-        #[pidfile("parity", dir = ".")]
+        #[pidfile("attribute_cost", dir = ".")]
         async fn annotated_async(&self, value: u32) -> Result<u32, PidFileError> {
             Ok(value + 1)
         }
 
         async fn by_hand_async(&self, value: u32) -> Result<u32, PidFileError> {
-            let _guard = PidFile::new("parity").dir(".").acquire()?;
+            let _guard = PidFile::new("attribute_cost").dir(".").acquire()?;
             Ok(value + 1)
         }
     }
@@ -151,7 +154,9 @@ mod allocations {
             );
         };
         both();
-        let _held = PidFile::at("parity.pid").acquire().expect("it is free");
+        let _held = PidFile::at("attribute_cost.pid")
+            .acquire()
+            .expect("it is free");
         assert!(annotated(1).is_err_and(|error| error.is_contention()));
         both();
     }
@@ -180,13 +185,13 @@ mod futures {
     /// The same function twice: with the attribute, and with a guard written by hand.
     macro_rules! twice {
         ($($annotated:ident $by_hand:ident ($($params:tt)*) $body:block)*) => {$(
-            #[pidfile("parity", dir = ".")]
+            #[pidfile("attribute_cost", dir = ".")]
             #[allow(dead_code, reason = "measured, not run")]
             async fn $annotated($($params)*) -> Outcome $body
 
             #[allow(dead_code, reason = "measured, not run")]
             async fn $by_hand($($params)*) -> Outcome {
-                let _guard = PidFile::new("parity").dir(".").acquire()?;
+                let _guard = PidFile::new("attribute_cost").dir(".").acquire()?;
                 $body
             }
         )*};

@@ -1,6 +1,6 @@
 //! A holder whose file a third party deletes or replaces: is it told?
 //!
-//! `besieged HOW PATH HOLD TRUCE`: HOW is `locked`, `unlocked` or `kept`, as for `contender`; HOLD is a
+//! `verify_loop HOW PATH HOLD TRUCE`: HOW is `locked`, `unlocked` or `kept`, as for `contender`; HOLD is a
 //! time to stay inside in microseconds, in which it asks `verify` all the time. TRUCE is a file
 //! that it locks while it gives the pidfile back, or `-`. It looks for itself whether the file went. The code that it ends with says how it went.
 
@@ -23,7 +23,7 @@ const TOLD_WITHOUT_CAUSE: u8 = 12;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [how, path, hold, truce] = &arguments[..] else {
-        panic!("usage: besieged HOW PATH HOLD TRUCE");
+        panic!("usage: verify_loop HOW PATH HOLD TRUCE");
     };
     let path = Path::new(path);
     let file = PidFile::at(path)

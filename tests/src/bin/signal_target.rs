@@ -1,6 +1,6 @@
 //! Acquires and releases, and is killed meanwhile: at what moment, its output tells.
 //!
-//! `signalled WHAT HOW PATH`: HOW is `locked`, `kept` (`keep(true)`), `unlocked` (`lock(false)`),
+//! `signal_target WHAT HOW PATH`: HOW is `locked`, `kept` (`keep(true)`), `unlocked` (`lock(false)`),
 //! `twice` (two pidfiles at once), or `ignoring` (`OnSignal::Off`). It says `ready`, and when
 //! its input ends does WHAT:
 //! `once` acquires and releases, `exit` acquires and exits, `again` goes round and round, `threads N` in N threads, each
@@ -29,7 +29,7 @@ fn main() {
     let (what, number, how, path) = match arguments[..] {
         [what, how, path] => (what, 1, how, Path::new(path)),
         [what, number, how, path] => (what, number.parse().expect("a number"), how, path.as_ref()),
-        _ => panic!("usage: signalled WHAT [N] HOW PATH"),
+        _ => panic!("usage: signal_target WHAT [N] HOW PATH"),
     };
     let says = Says::new();
     if what == "cost" {

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 use pidlock_core::PidFile;
-use pidlock_tests::figures::Figures;
 use pidlock_tests::run;
+use pidlock_tests::tally::Figures;
 
 const WAYS: [&str; 7] = ["result", "boxed", "io", "exit", "skip", "unwrap", "debug"];
 
@@ -28,9 +28,9 @@ fn evil(prefix: &str) -> OsString {
 /// Refused in every way; how often.
 fn assert_harmless(path: &Path) -> u64 {
     for way in WAYS {
-        let mut refused = Command::new(env!("CARGO_BIN_EXE_refused"));
-        refused.env("RUST_BACKTRACE", "0").arg(way).arg(path);
-        let output = run(&mut refused);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_refuse_messages"));
+        program.env("RUST_BACKTRACE", "0").arg(way).arg(path);
+        let output = run(&mut program);
         // `skip` passes over contention, in silence.
         let silent = way == "skip" && output.status.success();
         assert_eq!(output.status.success(), silent, "{way}: {output:?}");

@@ -8,7 +8,7 @@ use std::thread;
 
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::{
-    NOBODY, ORDINARY_UID, Program, is_root, skip_for_this_user, stale_record, text,
+    NONEXISTENT_PID, ORDINARY_UID, Program, is_root, skip_for_this_user, stale_record, text,
 };
 
 fn names(dir: &Path) -> Vec<String> {
@@ -30,8 +30,14 @@ fn names(dir: &Path) -> Vec<String> {
 fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
     let dir = tempfile::tempdir().expect("a directory");
     let left = [
-        (format!(".app.pid.{NOBODY}-0.pidlock"), stale_record()),
-        (format!(".app.pid.{NOBODY}-3.pidlock"), String::new()),
+        (
+            format!(".app.pid.{NONEXISTENT_PID}-0.pidlock"),
+            stale_record(),
+        ),
+        (
+            format!(".app.pid.{NONEXISTENT_PID}-3.pidlock"),
+            String::new(),
+        ),
         (
             format!(".app.pid.{}-4.pidlock", std::process::id()),
             format!("{}\n", std::process::id()),
@@ -40,11 +46,17 @@ fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
     let not_ours = [
         (".app.pid.2024-05".to_owned(), "my notes".to_owned()),
         (
-            format!(".app.pid.{NOBODY}-1.pidlock"),
+            format!(".app.pid.{NONEXISTENT_PID}-1.pidlock"),
             "my notes".to_owned(),
         ),
-        (format!(".app.pid.{NOBODY}-2.pidlock"), "12345\n".to_owned()),
-        (format!(".other.pid.{NOBODY}-0.pidlock"), stale_record()),
+        (
+            format!(".app.pid.{NONEXISTENT_PID}-2.pidlock"),
+            "12345\n".to_owned(),
+        ),
+        (
+            format!(".other.pid.{NONEXISTENT_PID}-0.pidlock"),
+            stale_record(),
+        ),
         ("app.pid.txt".to_owned(), stale_record()),
     ];
     for (name, text) in left.iter().chain(&not_ours) {

@@ -8,7 +8,7 @@ use pidlock_core::{PidFile, PidFileError, Status};
 use pidlock_tests::{Program, stale_record, text};
 use rustix::process::Signal;
 
-use super::{After, Ends, Place, check_refused, ender};
+use super::{After, Ends, Place, check_refused, terminate};
 
 /// A program that is told line by line when to go on.
 struct Talk {
@@ -19,7 +19,7 @@ struct Talk {
 
 impl Talk {
     fn start(arguments: &str, place: &Place) -> Self {
-        let mut child = ender(arguments, place)
+        let mut child = terminate(arguments, place)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -240,7 +240,7 @@ fn what_cannot_be_reserved() {
     place.check(After::Gone, 0, "not reserved");
 
     let guard = file.acquire().expect("a start");
-    let mut other = Program::start(&mut ender("reserve stay return", &place));
+    let mut other = Program::start(&mut terminate("reserve stay return", &place));
     let refused = format!("already locked by PID {}", std::process::id());
     let line = other.line();
     assert!(

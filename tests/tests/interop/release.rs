@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::figures::Figures;
 use pidlock_tests::python::Environment;
+use pidlock_tests::tally::Figures;
 use pidlock_tests::{Program, has_tool, skip};
 
 use crate::libbsd;

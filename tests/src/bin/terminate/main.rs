@@ -1,6 +1,6 @@
 //! Holds pidfiles in a given way and ends in a given way.
 //!
-//! `ender [SETTING..] WAY HOW PATH..`, or `ender reserve PARENT CHILD PATH` (see `reserve.rs`).
+//! `terminate [SETTING..] WAY HOW PATH..`, or `terminate reserve PARENT CHILD PATH` (see `reserve.rs`).
 //! It says `held` when it holds the pidfiles and is about to end, and mostly ends when its input
 //! does.
 //!
@@ -116,7 +116,7 @@ fn main() -> ExitCode {
             };
             hold(way, run, &paths)
         }
-        [] => panic!("usage: ender [SETTING..] WAY HOW PATH.."),
+        [] => panic!("usage: terminate [SETTING..] WAY HOW PATH.."),
     };
     if let Some(afterwards) = AFTERWARDS.lock().expect("no panic before").take() {
         afterwards();

@@ -44,7 +44,7 @@ const fn row(
 }
 
 fn midway(arguments: &str, place: &Place) -> Program {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_end_midway"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signal_midway"));
     command
         .args(arguments.split_whitespace())
         .args(&place.paths);

@@ -1,6 +1,7 @@
 //! Other programs that lock or read the pidfile, each both ways: those that come with the system,
-//! and two libraries.
+//! Python's `pid` and `filelock`, and libbsd.
 
+mod commands;
 mod daemons;
 mod filelock;
 mod libbsd;
