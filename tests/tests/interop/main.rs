@@ -5,6 +5,7 @@ mod commands;
 mod daemons;
 mod filelock;
 mod libbsd;
+mod python_pid;
 mod release;
 
 use std::io::{Seek, Write};
