@@ -45,7 +45,7 @@ mod system_calls {
     }
 
     #[test]
-    fn are_the_same() {
+    fn annotated_function_makes_the_same_system_calls() {
         let dir = tempfile::tempdir().expect("a directory");
         let (path, log) = (dir.path().join("app.pid"), dir.path().join("trace"));
         if !has_tool("strace") {
@@ -136,7 +136,7 @@ mod allocations {
     }
 
     #[test]
-    fn are_the_same() {
+    fn annotated_function_makes_the_same_allocations() {
         // For literals that stand for the same everywhere.
         let dir = tempfile::tempdir().expect("a directory");
         std::env::set_current_dir(dir.path()).expect("it is there");
@@ -256,7 +256,7 @@ mod futures {
     }
 
     #[test]
-    fn are_no_larger() {
+    fn annotated_futures_are_no_larger() {
         let s = String::new;
         let pair = || (s(), Vec::new());
         let (mut one_job, mut another) = (job(), job());
@@ -300,7 +300,7 @@ mod futures {
 
     /// The exception, with the figures that the attribute's documentation has.
     #[test]
-    fn that_own_their_self_hold_parameters_three_times_instead_of_twice() {
+    fn futures_owning_self_hold_parameters_three_times_instead_of_twice() {
         let (annotated, by_hand) = sizes(
             job().by_value_large([0; LARGE]),
             job().by_value_large_by_hand([0; LARGE]),

@@ -33,7 +33,7 @@ fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
 }
 
 #[test]
-fn shares_that_lost_their_descriptor_take_no_other_file_with_them() {
+fn reentrant_guards_with_closed_fd_touch_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut program = fd_misuse("many", &dir.path().join("app.pid"));
     program.expect("left nothing");
@@ -94,7 +94,7 @@ fn refusals_leave_no_lock_with_children_that_are_forked_meanwhile() {
 }
 
 #[test]
-fn who_has_no_descriptor_left_is_told_so() {
+fn emfile_is_reported() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     let mut program = fd_misuse("full", &path);

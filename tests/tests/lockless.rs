@@ -148,7 +148,7 @@ fn private_files_that_vanish_are_written_again() {
 }
 
 #[test]
-fn who_may_not_write_is_told_who_runs() {
+fn read_only_access_reports_running_pid() {
     if !is_root() {
         return skip_for_this_user("only root can start programs as somebody else");
     }

@@ -491,25 +491,25 @@ fn test_double_close_race_condition() {
 
 #[test]
 fn test_pid_contextdecorator() {
-    fn wrapped(file: &PidFile) -> Result<(), PidFileError> {
+    fn decorated_function(file: &PidFile) -> Result<(), PidFileError> {
         let _guard = file.acquire()?;
         Ok(())
     }
     let file = unique("contextdecorator");
-    wrapped(&file).expect("a start");
+    decorated_function(&file).expect("a start");
     assert_gone(&file);
 }
 
 #[test]
 fn test_pid_contextdecorator_already_locked() {
-    fn wrapped(file: &PidFile, inner: impl FnOnce()) -> Result<(), PidFileError> {
+    fn decorated_function(file: &PidFile, inner: impl FnOnce()) -> Result<(), PidFileError> {
         let _guard = file.acquire()?;
         inner();
         Ok(())
     }
     let file = unique("contextdecorator_locked");
-    wrapped(&file, || {
-        let error = wrapped(&file, || unreachable!("held")).expect_err("held");
+    decorated_function(&file, || {
+        let error = decorated_function(&file, || unreachable!("held")).expect_err("held");
         assert!(
             matches!(error, PidFileError::AlreadyLocked { .. }),
             "{error}"

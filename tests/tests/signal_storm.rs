@@ -239,7 +239,7 @@ fn the_storm_sees_what_the_handler_prevents() {
 
 /// On one path, among holders that look all the time whether the file is still theirs.
 #[test]
-fn the_dying_never_remove_the_file_of_a_later_holder() {
+fn terminating_process_never_removes_successors_file() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = own(&dir)(0);
     let oracle = dir.path().join("oracle");
@@ -320,7 +320,7 @@ fn of_two_signals_at_once_to_two_threads_one_is_died_of() {
 }
 
 #[test]
-fn busy_threads_do_not_put_a_signal_off_for_ever() {
+fn pending_signal_is_not_starved() {
     for how in ["locked", "unlocked"] {
         let dir = tempfile::tempdir().expect("a directory");
         Storm {

@@ -29,7 +29,7 @@ fn check(case: Case, fault: Fault, figures: &mut Figures) -> bool {
 }
 
 #[test]
-fn without_descriptors_it_is_said_and_nothing_is_left() {
+fn emfile_leaves_no_file() {
     let mut figures = Figures::default();
     let too_few = real(libc::EMFILE);
     let cases = [

@@ -215,7 +215,7 @@ fn check_words(taken: &str, given_back: &str, path: &Path) -> Checked {
 }
 
 #[test]
-fn another_s_file_that_comes_and_goes_is_not_harmed() {
+fn hard_link_swapped_in_between_calls_is_not_written() {
     let kept = match is_root() {
         true => "close --keep --owner",
         false => "close --keep",

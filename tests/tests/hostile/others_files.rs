@@ -105,7 +105,7 @@ fn a_lock_of_another_user_keeps_us_out_unless_he_may_not_read() {
 /// It looks as what a start of ours makes, but is another's: neither taken over nor removed, however
 /// often we have started before.
 #[test]
-fn what_another_user_began_is_his() {
+fn rejects_unfinished_file_of_another_user() {
     if !is_root() {
         return skip_for_this_user("only root can make another user's file");
     }
@@ -134,7 +134,7 @@ fn what_another_user_began_is_his() {
 /// A daemon that acts as one of its users for a while, and then as itself.
 #[cfg(target_os = "linux")]
 #[test]
-fn whom_we_were_is_not_who_we_are() {
+fn trust_follows_current_uid_after_setuid() {
     use rustix::process::Uid;
     use rustix::thread::{
         capabilities, set_capabilities, set_keep_capabilities, set_thread_res_uid,
@@ -212,7 +212,7 @@ fn whom_we_were_is_not_who_we_are() {
 /// As on NFS, where what root makes is nobody's, and on file systems that know no owners.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
-fn what_we_make_is_ours_though_it_is_given_to_another_user() {
+fn accepts_own_file_under_root_squash() {
     use nix::unistd::{Uid, setfsuid};
     use pidlock_core::OnSignal;
 
@@ -244,7 +244,7 @@ fn what_we_make_is_ours_though_it_is_given_to_another_user() {
 /// NFS, the empty file of another user stays his.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
-fn what_we_make_is_ours_though_nothing_shows_it() {
+fn accepts_own_file_where_owner_and_mode_are_lost() {
     use nix::libc;
     use pidlock_tests::ptrace::{Stepper, Stop};
 

@@ -168,6 +168,6 @@ fn who_replaces_a_file_that_is_kept_loses_nothing_at_any_moment() {
 
 /// Holders are told right even there; what was lost, the output tells.
 #[test]
-fn who_replaces_the_file_as_it_is_removed_is_seen_by_the_next() {
+fn replacement_during_release_is_seen_by_next_start() {
     besiege("locked", false);
 }

@@ -197,7 +197,7 @@ fn a_program_that_is_just_being_started_does_not_inherit_the_lock() {
 }
 
 #[test]
-fn nor_if_its_parent_exits_meanwhile() {
+fn spawned_program_does_not_inherit_the_lock_when_its_parent_exits() {
     for way in ["guard", "function", "static"] {
         for settings in ["", "--keep"] {
             let arguments = format!("{settings} {way} spawn_exit");

@@ -142,7 +142,7 @@ fn one_process_can_do_both() {
 }
 
 #[test]
-fn given_back_before_a_fork_it_leaves_nothing() {
+fn reservation_dropped_before_fork_removes_file() {
     let place = Place::new(1);
     let mut program = Talk::start("reserve stay drop", &place);
     program.expect("reserved");
@@ -154,7 +154,7 @@ fn given_back_before_a_fork_it_leaves_nothing() {
 }
 
 #[test]
-fn given_back_in_the_child_it_stays_its_parents() {
+fn reservation_dropped_in_child_stays_parents() {
     let place = Place::new(1);
     let mut program = Talk::start("reserve wait drop", &place);
     program.expect("reserved");
