@@ -1,7 +1,7 @@
 //! One lock, taken by the attribute or by a guard written by hand, for a tracer to compare.
 //!
-//! `attribute_cost WAY PATH` says `begin` and calls the function that WAY names: `annotated` or `by_hand`,
-//! or one of these with `_async` behind it. It ends as the function does.
+//! `attribute_cost WAY PATH` says `begin` and calls the function that WAY names: `annotated` or
+//! `by_hand`, or one of these with `_async` behind it. It ends as the function does.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;

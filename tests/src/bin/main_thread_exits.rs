@@ -1,5 +1,7 @@
 //! Holds a pidfile while its main thread has ended and another one runs on: the process is shown as
-//! a zombie, and is none. `main_thread_exits PATH` says `held`, or `refused`, and lives until its input ends.
+//! a zombie, and is none.
+//!
+//! `main_thread_exits PATH` says `held`, or `refused`, and lives until its input ends.
 
 use std::io::{Read, Write};
 use std::thread;

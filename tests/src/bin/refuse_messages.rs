@@ -1,8 +1,8 @@
 //! A program that cannot start, and says so in one of the ways in which programs do.
 //!
-//! `refuse_messages WAY PATH`: WAY is `result`, `boxed` or `io` (what `main` returns), `exit` or `skip` (of
-//! `pidlock_core::on_error`; `skip` panics), `unwrap`, or `debug`, which prints all there is to
-//! print about the file and the error.
+//! `refuse_messages WAY PATH`: WAY is `result`, `boxed` or `io` (what `main` returns), `exit` or
+//! `skip` (of `pidlock_core::on_error`; `skip` panics), `unwrap`, or `debug`, which prints all there
+//! is to print about the file and the error.
 
 use std::error::Error;
 use std::fmt::Debug;

@@ -1,11 +1,12 @@
 //! Acquires and releases, and is killed meanwhile: at what moment, its output tells.
 //!
-//! `signal_target WHAT HOW PATH`: HOW is `locked`, `kept` (`keep(true)`), `unlocked` (`lock(false)`),
-//! `twice` (two pidfiles at once), or `ignoring` (`OnSignal::Off`). It says `ready`, and when
-//! its input ends does WHAT:
-//! `once` acquires and releases, `exit` acquires and exits, `again` goes round and round, `threads N` in N threads, each
-//! with pidfiles of its own, `forks` with children that come and go, `hold N` holds N of them,
-//! `cost N` says how long a further hold takes beside N. Then it waits for a signal.
+//! `signal_target WHAT HOW PATH`: HOW is `locked`, `kept` (`keep(true)`), `unlocked`
+//! (`lock(false)`), `twice` (two pidfiles at once), or `ignoring` (`OnSignal::Off`). It says
+//! `ready`, and when its input ends does WHAT:
+//! `once` acquires and releases, `exit` acquires and exits, `again` goes round and round,
+//! `threads N` in N threads, each with pidfiles of its own, `forks` with children that come and go,
+//! `hold N` holds N of them, `cost N` says how long a further hold takes beside N. Then it waits
+//! for a signal.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -1,8 +1,9 @@
 //! A holder whose file a third party deletes or replaces: is it told?
 //!
-//! `verify_loop HOW PATH HOLD TRUCE`: HOW is `locked`, `unlocked` or `kept`, as for `contender`; HOLD is a
-//! time to stay inside in microseconds, in which it asks `verify` all the time. TRUCE is a file
-//! that it locks while it gives the pidfile back, or `-`. It looks for itself whether the file went. The code that it ends with says how it went.
+//! `verify_loop HOW PATH HOLD TRUCE`: HOW is `locked`, `unlocked` or `kept`, as for `contender`;
+//! HOLD is a time to stay inside in microseconds, in which it asks `verify` all the time. TRUCE is a
+//! file that it locks while it gives the pidfile back, or `-`. It looks for itself whether the file
+//! went. The code that it ends with says how it went.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
