@@ -13,7 +13,7 @@ import time
 import filelock
 import pid
 
-NOBODY = 2**31 - 1
+NONEXISTENT_PID = 2**31 - 1
 BEGIN, END = "pidlock-benches: begin", "pidlock-benches: end"
 
 
@@ -94,7 +94,7 @@ def prepare(operation, path):
             pass
     elif operation == "stale":
         with open(path, "w") as file:
-            file.write("%d\n" % NOBODY)
+            file.write("%d\n" % NONEXISTENT_PID)
 
 
 def timed(run, operation, count, path):

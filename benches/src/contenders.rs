@@ -106,10 +106,7 @@ pub const ALL: &[Contender] = &[
         look: Some(|path| {
             let status = pidlock_core::PidFile::at(path).status();
             assert!(
-                matches!(
-                    status,
-                    Ok(pidlock_core::Status::Locked { pid: Some(_), .. })
-                ),
+                matches!(status, Ok(pidlock_core::Status::Locked { pid: Some(_) })),
                 "{status:?}"
             );
         }),

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// A number that no process ever has: Linux gives at most 4,194,304 (proc_sys_kernel(5)).
-const NOBODY: i32 = i32::MAX;
+const NONEXISTENT_PID: i32 = i32::MAX;
 
 /// One of the four things that a program does with a pidfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Operation {
             },
             // Longer than any PID of Linux: it must always be cut.
             Self::Stale => {
-                fs::write(path, format!("{NOBODY}\n")).expect("the file can be written");
+                fs::write(path, format!("{NONEXISTENT_PID}\n")).expect("the file can be written");
             }
             Self::Contended | Self::Status => {}
         }

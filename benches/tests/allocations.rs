@@ -79,21 +79,21 @@ fn budget(operation: Operation) -> usize {
 }
 
 #[test]
-fn fresh() {
+fn fresh_start_stays_within_its_allocation_budget() {
     allocations(Operation::Fresh);
 }
 
 #[test]
-fn stale() {
+fn stale_start_stays_within_its_allocation_budget() {
     allocations(Operation::Stale);
 }
 
 #[test]
-fn contended() {
+fn contended_start_stays_within_its_allocation_budget() {
     allocations(Operation::Contended);
 }
 
 #[test]
-fn status() {
+fn status_stays_within_its_allocation_budget() {
     allocations(Operation::Status);
 }

@@ -1,24 +1,24 @@
 //! What the whole-process tests share: programs that are spoken to over pipes, and the answer to
 //! "can this be tested here?".
 
-pub mod again;
-pub mod figures;
-pub mod python;
+pub mod protected_files;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub mod stepper;
+pub mod ptrace;
+pub mod python;
+pub mod rerun_in_namespace;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub mod trapped;
-pub mod victims;
+pub mod seccomp;
+pub mod tally;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 /// A number that no process ever has: Linux gives at most 4,194,304 (proc_sys_kernel(5)).
-pub const NOBODY: u32 = i32::MAX as u32;
+pub const NONEXISTENT_PID: u32 = i32::MAX as u32;
 
 /// The `nobody` of Debian and most others; any unprivileged user would do.
 pub const ORDINARY_UID: u32 = 65534;
@@ -63,7 +63,7 @@ pub fn has_tool(name: &str) -> bool {
 /// The text of a stale record.
 #[must_use]
 pub fn stale_record() -> String {
-    format!("{NOBODY}\n")
+    format!("{NONEXISTENT_PID}\n")
 }
 
 /// A process of a dead child: a number that was in use.

@@ -90,7 +90,7 @@ mod keys {
         Ok(list(dir))
     }
 
-    #[pidfile(path = path, on_signal = pidlock_core::OnSignal::Ignore, at_exit = false, lock = true)]
+    #[pidfile(path = path, on_signal = pidlock_core::OnSignal::Off, at_exit = false, lock = true)]
     fn endings(path: &Path) -> Result<bool, PidFileError> {
         Ok(own_pid(path))
     }
@@ -696,12 +696,12 @@ mod refusals {
     #[pidfile(path = path, on_error = |_| *calls += 1)]
     extern "C" fn foreign(path: &PathBuf, calls: &mut u32) {}
 
-    #[pidfile(path = path, on_error = pidlock_core::skip)]
+    #[pidfile(path = path, on_error = pidlock_core::on_error::skip)]
     fn skipped(path: &Path) -> Option<u32> {
         Some(3)
     }
 
-    #[pidfile(path = path, on_error = pidlock_core::skip)]
+    #[pidfile(path = path, on_error = pidlock_core::on_error::skip)]
     async fn skipped_unit(path: &Path, ran: &Cell<bool>) {
         ran.set(true);
     }

@@ -446,7 +446,7 @@ fn a_gibibyte_of_digits_and_a_tebibyte_of_nothing() {
 fn contents_that_are_fine_although_they_look_odd() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    let no_line_feed = pidlock_tests::NOBODY.to_string();
+    let no_line_feed = pidlock_tests::NONEXISTENT_PID.to_string();
     for contents in [no_line_feed.as_bytes(), b"\r\n", b"\0\0\0\0", b"", b"\n\n"] {
         for lock in [true, false] {
             fs::write(&path, contents).expect("contents");

@@ -156,7 +156,7 @@ fn closure(path: &Path) -> u32 {
     held(path) as u32
 }
 
-#[pidfile(path = path, on_error = ::pidlock_core::skip)]
+#[pidfile(path = path, on_error = ::pidlock_core::on_error::skip)]
 fn function(path: &Path) -> ::the_std::option::Option<u32> {
     ::the_std::option::Option::Some(held(path) as u32)
 }

@@ -19,8 +19,8 @@ use pidlock_tests::{Program, skip, text};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-fn signalled(arguments: &[&str], path: &Path) -> Program {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_signalled"));
+fn signal_target(arguments: &[&str], path: &Path) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signal_target"));
     // A group of its own, for a signal that its children get too.
     Program::start(command.args(arguments).arg(path).process_group(0))
 }
@@ -129,7 +129,7 @@ impl Storm<'_> {
 
     fn kill_one(&self, n: u32, moments: &Moments) -> (String, ExitStatus, Option<String>) {
         let path = (self.path)(n);
-        let mut program = signalled(self.arguments, &path);
+        let mut program = signal_target(self.arguments, &path);
         program.expect("ready");
         program.go_on();
         moments.wait(n);
@@ -239,7 +239,7 @@ fn the_storm_sees_what_the_handler_prevents() {
 
 /// On one path, among holders that look all the time whether the file is still theirs.
 #[test]
-fn the_dying_never_remove_the_file_of_a_later_holder() {
+fn terminating_process_never_removes_successors_file() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = own(&dir)(0);
     let oracle = dir.path().join("oracle");
@@ -320,7 +320,7 @@ fn of_two_signals_at_once_to_two_threads_one_is_died_of() {
 }
 
 #[test]
-fn busy_threads_do_not_put_a_signal_off_for_ever() {
+fn pending_signal_is_not_starved() {
     for how in ["locked", "unlocked"] {
         let dir = tempfile::tempdir().expect("a directory");
         Storm {
@@ -354,7 +354,7 @@ fn children_that_come_and_go_change_nothing() {
 fn a_thousand_that_are_held_are_all_removed() {
     let dir = tempfile::tempdir().expect("a directory");
     let held = dir.path().join("held");
-    let mut holder = signalled(&["hold", "1000", "locked"], dir.path());
+    let mut holder = signal_target(&["hold", "1000", "locked"], dir.path());
     holder.expect("ready");
     assert_eq!(fs::read_dir(&held).expect("a directory").count(), 1000);
     terminate(&holder);
@@ -377,7 +377,7 @@ fn a_hold_costs_the_same_however_many_are_held() {
         // In memory: a disk's file system takes now 30 and now 1,000 microseconds, whoever asks.
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let dir = dir.expect("a directory");
-        let mut program = signalled(&["cost", &number.to_string(), "locked"], dir.path());
+        let mut program = signal_target(&["cost", &number.to_string(), "locked"], dir.path());
         let nanoseconds = program.line();
         nanoseconds.parse().expect(&nanoseconds)
     };

@@ -45,7 +45,7 @@ pub fn never(path: &Path) -> ! {
 }
 
 /// Ends in another way.
-#[pidfile(path = path, on_error = pidlock_core::exit)]
+#[pidfile(path = path, on_error = pidlock_core::on_error::exit)]
 pub fn exits(path: &Path) -> ! {
     std::process::exit(i32::from(held(path)))
 }

@@ -9,10 +9,10 @@
 
 use std::process::{Command, ExitCode};
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 
 /// The targets that count.
-const TARGETS: &[&str] = &["attacks", "faults", "signal_storm", "storm", "tools"];
+const TARGETS: &[&str] = &["faults", "hostile", "interop", "signal_storm", "storm"];
 
 fn main() -> ExitCode {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");

@@ -16,7 +16,7 @@ pub(crate) enum There {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) there: There,
-    /// The arguments of `stepped`, but for the path.
+    /// The arguments of `traced`, but for the path.
     pub(crate) arguments: &'static str,
 }
 

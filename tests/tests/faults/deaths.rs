@@ -1,7 +1,7 @@
 //! Death before and after every call.
 
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
+use pidlock_tests::ptrace::Ending;
+use pidlock_tests::tally::Figures;
 
 use super::cases::{CASES, Case, There};
 use super::place::{Checked, Place};
@@ -73,7 +73,7 @@ fn death_at_any_call_lets_the_next_start_in_and_harms_nobody() {
 
 /// Were it otherwise, half of the deaths above would be others than they seem.
 #[test]
-fn a_death_before_a_call_is_one_without_it() {
+fn kill_before_syscall_equals_syscall_not_made() {
     let case = Case {
         there: There::Nothing,
         arguments: "close",

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 
 use super::cases::{Case, There};
 use super::lives::{live, sum};
@@ -50,7 +50,7 @@ impl Drop for Holder {
 }
 
 #[test]
-fn who_follows_one_that_removes_its_file_late_has_a_file() {
+fn start_during_late_unlink_gets_own_file() {
     // Some rounds of waiting for its end are as good as all.
     const CALLS: usize = 30;
     let mut figures = Figures::default();

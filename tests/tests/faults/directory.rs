@@ -5,8 +5,8 @@ use std::path::Path;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
+use pidlock_tests::ptrace::Ending;
+use pidlock_tests::tally::Figures;
 
 use super::cases::{Case, There};
 use super::place::{Checked, Place, check};

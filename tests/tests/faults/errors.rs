@@ -1,7 +1,7 @@
 //! Errors at every call: what the caller is told, and that he is told nothing else than the truth.
 
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::{Call, Ending};
+use pidlock_tests::ptrace::{Call, Ending};
+use pidlock_tests::tally::Figures;
 
 use super::cases::{CASES, Case, There};
 use super::place::{Checked, Place, check};

@@ -1,8 +1,8 @@
 //! The limits of setrlimit(2), reached in earnest.
 
 use nix::sys::signal::Signal;
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::{Ending, Stop};
+use pidlock_tests::ptrace::{Ending, Stop};
+use pidlock_tests::tally::Figures;
 
 use super::cases::{Case, There};
 use super::errors::{Fault, Faulty, Way};
@@ -29,7 +29,7 @@ fn check(case: Case, fault: Fault, figures: &mut Figures) -> bool {
 }
 
 #[test]
-fn without_descriptors_it_is_said_and_nothing_is_left() {
+fn emfile_leaves_no_file() {
     let mut figures = Figures::default();
     let too_few = real(libc::EMFILE);
     let cases = [

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
+use pidlock_tests::ptrace::Ending;
+use pidlock_tests::tally::Figures;
 
 use super::cases::Case;
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN};

@@ -1,5 +1,5 @@
 //! Faults at every system call that a pidfile takes: death, errors, and other processes in between.
-//! The calls are found by running, so what is tested follows the protocol. The program is `stepped`.
+//! The calls are found by running, so what is tested follows the protocol. The program is `traced`.
 //!
 //! Only where the stepper knows the registers.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::Ending;
+use pidlock_tests::ptrace::Ending;
+use pidlock_tests::tally::Figures;
 
 use super::cases::{Case, There};
 use super::place::{Checked, Place, check};
@@ -325,7 +325,7 @@ fn an_end_and_two_starts_in_any_order() {
 /// The first takes a stale file over; where it first stands the second takes it, and where it
 /// stands next that one ends and the third takes it.
 #[test]
-fn a_start_that_two_others_overtake() {
+fn start_overtaken_twice_still_succeeds() {
     let order: Order = |at| {
         vec![
             (0, Calls(at[0])),

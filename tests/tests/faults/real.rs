@@ -48,7 +48,7 @@ fn check(script: &str, expected: &str) {
 }
 
 #[test]
-fn a_full_file_system_is_said_and_nothing_is_left() {
+fn enospc_leaves_no_file() {
     check(
         "
         mount -t tmpfs -o size=4k none . && cd \"$PWD\" && head -c 4096 /dev/zero >fill

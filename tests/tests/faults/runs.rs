@@ -1,11 +1,11 @@
-//! One run of `stepped`, moment by moment.
+//! One run of `traced`, moment by moment.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
-use pidlock_tests::stepper::{Call, Ending, Stepper, Stop};
+use pidlock_tests::ptrace::{Call, Ending, Stepper, Stop};
 
 use super::cases::Case;
 
@@ -33,7 +33,7 @@ pub(crate) const GIVEN_BACK: u32 = 5;
 
 impl Run {
     pub(crate) fn start(case: Case, path: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stepped"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
         command.args(case.arguments.split_whitespace()).arg(path);
         Self {
             stepper: Stepper::start(&mut command),

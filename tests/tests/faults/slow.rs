@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use pidlock_tests::stepper::Ending;
+use pidlock_tests::ptrace::Ending;
 
 use super::cases::{Case, There};
 use super::place::Place;

@@ -6,9 +6,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use pidlock_core::{PidFile, PidGuard};
-use pidlock_tests::figures::Figures;
-use pidlock_tests::stepper::{Call, Ending};
-use pidlock_tests::victims::{VICTIMS, Victims};
+use pidlock_tests::protected_files::{ProtectedFiles, VICTIMS};
+use pidlock_tests::ptrace::{Call, Ending};
+use pidlock_tests::tally::Figures;
 use pidlock_tests::{is_root, stale_record};
 
 use super::cases::{Case, There};
@@ -50,7 +50,7 @@ const SWAPS: &[Swaps] = &[
 struct Shared {
     dir: tempfile::TempDir,
     path: PathBuf,
-    victims: Victims,
+    victims: ProtectedFiles,
     victim: PathBuf,
 }
 
@@ -62,7 +62,7 @@ impl Shared {
     fn new(victim: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("a mode");
-        let victims = Victims::new();
+        let victims = ProtectedFiles::new();
         Self {
             path: dir.path().join("app.pid"),
             victim: victims.path().join(victim),
@@ -215,7 +215,7 @@ fn check_words(taken: &str, given_back: &str, path: &Path) -> Checked {
 }
 
 #[test]
-fn another_s_file_that_comes_and_goes_is_not_harmed() {
+fn hard_link_swapped_in_between_calls_is_not_written() {
     let kept = match is_root() {
         true => "close --keep --owner",
         false => "close --keep",

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 
 use super::place::Checked;
 

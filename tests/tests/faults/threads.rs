@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 use pidlock_tests::{stale_record, text};
 
 use super::cases::{Case, There};
@@ -116,7 +116,7 @@ fn is_slow(case: Case, number: usize) -> bool {
 }
 
 #[test]
-fn who_follows_a_thread_that_is_slow_learns_who_it_is() {
+fn slow_thread_of_same_process_is_reported_as_holder() {
     let case = Case {
         there: There::Stale,
         arguments: "close --beside",
@@ -141,7 +141,7 @@ fn give_back(case: Case, number: usize) -> Option<bool> {
 }
 
 #[test]
-fn who_follows_another_thread_that_has_no_lock_has_a_file() {
+fn start_after_lockless_hold_of_other_thread_gets_file() {
     let mut figures = Figures::default();
     for arguments in ["close --leaving", "close --reentrant --leaving"] {
         let case = Case {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use pidlock_core::{PidFile, Status};
-use pidlock_tests::again::can_unshare;
+use pidlock_tests::rerun_in_namespace::can_unshare;
 use pidlock_tests::{Program, has_tool, run, said, skip};
 
 use super::{assert_held, assert_refused, flags, holder, holder_within};
@@ -83,7 +83,7 @@ fn a_file_from_before_or_after_a_step_of_the_clock() {
     set_written(&path, SystemTime::now() - HOUR);
     assert!(matches!(
         PidFile::at(&path).status(),
-        Ok(Status::NotRunning { .. })
+        Ok(Status::Stale { .. })
     ));
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_tests::again::can_unshare;
+use pidlock_tests::rerun_in_namespace::can_unshare;
 use pidlock_tests::text;
 
 use super::{assert_held, assert_refused, flags, holder_within};

@@ -6,18 +6,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_tests::{Program, again, text};
+use pidlock_tests::{Program, rerun_in_namespace, text};
 
 use super::{flags, holder};
 
 #[test]
 fn a_number_that_another_process_got() {
-    if let Some(place) = again::inside() {
+    if let Some(place) = rerun_in_namespace::inside() {
         return in_a_namespace_of_our_own(&place);
     }
     let flags = flags(&["--pid", "--fork", "--mount-proc"]);
-    if again::can_unshare(&flags) {
-        again::within("numbers::a_number_that_another_process_got", &flags, ":");
+    if rerun_in_namespace::can_unshare(&flags) {
+        rerun_in_namespace::within("numbers::a_number_that_another_process_got", &flags, ":");
     }
 }
 
@@ -66,7 +66,7 @@ fn in_a_namespace_of_our_own(place: &Path) {
         // Young: it may have written the file, for all that can be known.
         let number = crash(&path, arguments);
         let stranger_is_there = stranger(number);
-        assert!(matches!(file.status(), Ok(Status::Running { pid, .. }) if pid == number));
+        assert!(matches!(file.status(), Ok(Status::RunningUnlocked { pid }) if pid == number));
         let error = file.acquire().expect_err("it may be the holder");
         assert!(
             matches!(error, PidFileError::AlreadyRunning { pid, .. } if pid == number),
@@ -101,7 +101,7 @@ fn in_a_namespace_of_our_own(place: &Path) {
         let number = crash(&path, arguments);
         let mut ended = zombie(number);
         let begin = Instant::now();
-        while matches!(file.status(), Ok(Status::Running { .. })) {
+        while matches!(file.status(), Ok(Status::RunningUnlocked { .. })) {
             assert!(begin.elapsed() < Duration::from_secs(30), "taken for alive");
             std::thread::yield_now();
         }

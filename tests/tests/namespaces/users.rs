@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use pidlock_core::PidFile;
-use pidlock_tests::again::can_unshare;
+use pidlock_tests::rerun_in_namespace::can_unshare;
 use pidlock_tests::{ORDINARY_UID, Program, is_root, skip_for_this_user, stale_record, text};
 
 use super::{assert_held, assert_refused, holder, holder_within};
@@ -81,7 +81,7 @@ fn a_file_of_a_user_who_is_not_mapped_is_not_trusted() {
 /// Whoever has held a file is known, and not asked who he is each time. Where he is root of a user
 /// namespace, everybody else bears the number that the usual `nobody` has outside.
 #[test]
-fn who_was_nobody_takes_no_other_user_for_himself() {
+fn overflow_uid_is_not_cached() {
     if !is_root() {
         return skip_for_this_user("only root can make another user's file");
     }

@@ -19,25 +19,25 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     let start = || {
-        let mut headless = Command::new(env!("CARGO_BIN_EXE_headless"));
-        let mut headless = Program::start(headless.arg(&path));
-        headless.expect("held");
-        wait_for_zombie(headless.pid());
-        headless
+        let mut program = Command::new(env!("CARGO_BIN_EXE_main_thread_exits"));
+        let mut program = Program::start(program.arg(&path));
+        program.expect("held");
+        wait_for_zombie(program.pid());
+        program
     };
-    let mut headless = start();
+    let mut program = start();
     let error = PidFile::at(&path).acquire().expect_err("held");
     assert!(
         matches!(error, PidFileError::AlreadyLocked { .. }),
         "{error}"
     );
-    assert_eq!(error.pid(), Some(headless.pid()));
+    assert_eq!(error.pid(), Some(program.pid()));
     let error = PidFile::at(&path).lock(false).acquire();
-    assert_eq!(error.expect_err("alive").pid(), Some(headless.pid()));
+    assert_eq!(error.expect_err("alive").pid(), Some(program.pid()));
 
     // The same where it does not lock.
     let other = dir.path().join("other.pid");
-    fs::write(&other, format!("{}\n", headless.pid())).expect("a record");
+    fs::write(&other, format!("{}\n", program.pid())).expect("a record");
     for lock in [true, false] {
         let error = PidFile::at(&other).lock(lock).acquire();
         let error = error.expect_err("alive");
@@ -46,7 +46,7 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
             "{error}"
         );
     }
-    headless.finish();
+    program.finish();
     assert!(!path.exists());
     PidFile::at(&other)
         .acquire()
@@ -55,8 +55,8 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
         .expect("an end");
 
     // Killed, and not yet waited for.
-    let headless = start();
-    let pid = i32::try_from(headless.pid()).expect("a number");
+    let program = start();
+    let pid = i32::try_from(program.pid()).expect("a number");
     let pid = rustix::process::Pid::from_raw(pid).expect("a number");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is there");
     loop {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pidlock_tests::{again, has_tool, is_root, skip, skip_for_this_user, stale_record};
+use pidlock_tests::{
+    has_tool, is_root, rerun_in_namespace, skip, skip_for_this_user, stale_record,
+};
 use rustix::fs::statfs;
 
 use super::arena::Arena;
@@ -49,7 +51,7 @@ fn storms_on_tmpfs() {
 #[test]
 fn storms_on_ext4() {
     const EXT4: i64 = 0xef53;
-    if let Some(place) = again::inside() {
+    if let Some(place) = rerun_in_namespace::inside() {
         return storms(&place, "ext4");
     }
     let place = std::env::temp_dir();
@@ -62,7 +64,7 @@ fn storms_on_ext4() {
     if !has_tool("mkfs.ext4") {
         return skip("there is no mkfs.ext4");
     }
-    again::with_mounts(
+    rerun_in_namespace::with_mounts(
         "places::storms_on_ext4",
         "truncate -s 64M $1.img && mkfs.ext4 -q $1.img && mount -o loop $1.img $1",
     );
@@ -70,13 +72,13 @@ fn storms_on_ext4() {
 
 #[test]
 fn storms_on_overlayfs() {
-    if let Some(place) = again::inside() {
+    if let Some(place) = rerun_in_namespace::inside() {
         return storms_on_an_image(&place);
     }
     if !is_root() {
         return skip_for_this_user("only root can mount an overlay");
     }
-    again::with_mounts(
+    rerun_in_namespace::with_mounts(
         "places::storms_on_overlayfs",
         &format!(
             "mount -t tmpfs none $1 && cd $1 && mkdir lower upper work merged && \

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pidlock_tests::figures::Figures;
+use pidlock_tests::tally::Figures;
 use rustix::fs::{FlockOperation, flock};
 
 use super::arena::Arena;
@@ -109,9 +109,9 @@ fn besiege(how: &'static str, with_truce: bool) -> u32 {
                     while going_on() {
                         n += 1;
                         let hold = n * 37 % 1500;
-                        let mut besieged = Command::new(env!("CARGO_BIN_EXE_besieged"));
-                        besieged.arg(how).arg(path).arg(hold.to_string()).arg(truce);
-                        let end = besieged.status().expect("a holder starts");
+                        let mut holder = Command::new(env!("CARGO_BIN_EXE_verify_loop"));
+                        holder.arg(how).arg(path).arg(hold.to_string()).arg(truce);
+                        let end = holder.status().expect("a holder starts");
                         let count = match end.code() {
                             Some(0) => well,
                             Some(3) => refused,
@@ -168,6 +168,6 @@ fn who_replaces_a_file_that_is_kept_loses_nothing_at_any_moment() {
 
 /// Holders are told right even there; what was lost, the output tells.
 #[test]
-fn who_replaces_the_file_as_it_is_removed_is_seen_by_the_next() {
+fn replacement_during_release_is_seen_by_next_start() {
     besiege("locked", false);
 }

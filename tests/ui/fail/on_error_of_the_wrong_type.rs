@@ -55,7 +55,7 @@ fn takes_text(_: &str) -> u32 {
     7
 }
 
-#[pidfile("my_app", on_error = pidlock_core::skip)]
+#[pidfile("my_app", on_error = pidlock_core::on_error::skip)]
 fn no_default() -> Result<(), PidFileError> {
     Ok(())
 }

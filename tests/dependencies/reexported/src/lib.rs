@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use pidlock_facade::locks::{PidFile, PidFileError, skip};
+use pidlock_facade::locks::on_error::skip;
+use pidlock_facade::locks::{PidFile, PidFileError};
 use pidlock_facade::one_instance;
 
 fn held(path: &Path) -> bool {

@@ -14,7 +14,7 @@ pub fn formatted(dir: &Path, id: u8) -> Result<bool, PidFileError> {
 }
 
 /// With `on_error`.
-#[pidfile(path = path, on_error = locker::skip, crate = ::locker)]
+#[pidfile(path = path, on_error = locker::on_error::skip, crate = ::locker)]
 pub fn skipped(path: &Path) -> bool {
     held(path)
 }

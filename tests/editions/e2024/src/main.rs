@@ -12,7 +12,7 @@ fn main() -> impl Termination {
     println!("ran");
 }
 
-#[pidfile(path = path, on_error = pidlock_core::exit)]
+#[pidfile(path = path, on_error = pidlock_core::on_error::exit)]
 fn work(path: &str) -> u8 {
     7
 }

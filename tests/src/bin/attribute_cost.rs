@@ -1,0 +1,59 @@
+//! One lock, taken by the attribute or by a guard written by hand, for a tracer to compare.
+//!
+//! `attribute_cost WAY PATH` says `begin` and calls the function that WAY names: `annotated` or
+//! `by_hand`, or one of these with `_async` behind it. It ends as the function does.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{ExitCode, Termination};
+use std::task::{Context, Poll, Waker};
+
+use pidlock_core::{PidFile, PidFileError, pidfile};
+
+#[pidfile(path = path)]
+fn annotated(path: &Path, rows: Vec<u32>) -> Result<(), PidFileError> {
+    println!("total {}", rows.iter().sum::<u32>());
+    Ok(())
+}
+
+fn by_hand(path: &Path, rows: Vec<u32>) -> Result<(), PidFileError> {
+    let _guard = PidFile::at(path).acquire()?;
+    println!("total {}", rows.iter().sum::<u32>());
+    Ok(())
+}
+
+#[pidfile(path = &path)]
+async fn annotated_async(path: PathBuf, rows: Vec<u32>) -> Result<(), PidFileError> {
+    println!("total {}", rows.iter().sum::<u32>());
+    Ok(())
+}
+
+async fn by_hand_async(path: PathBuf, rows: Vec<u32>) -> Result<(), PidFileError> {
+    let _guard = PidFile::at(&path).acquire()?;
+    println!("total {}", rows.iter().sum::<u32>());
+    Ok(())
+}
+
+/// The result of a future that never waits.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("it has nothing to wait for"),
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let way = arguments.next().expect("a way");
+    let path = PathBuf::from(arguments.next().expect("a path"));
+    let rows = vec![1, 2, 3];
+    println!("begin");
+    let result = match way.to_str() {
+        Some("annotated") => annotated(&path, rows),
+        Some("by_hand") => by_hand(&path, rows),
+        Some("annotated_async") => ready(annotated_async(path, rows)),
+        Some("by_hand_async") => ready(by_hand_async(path, rows)),
+        _ => panic!("unknown way {way:?}"),
+    };
+    result.report()
+}

@@ -1,0 +1,130 @@
+//! Commands that read the pidfile or take its lock: `pgrep`, `flock` and `kill`.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use pidlock_core::{PidFile, PidFileError, PidGuard};
+use pidlock_tests::{Program, has_tool, run, said, skip, stale_record, text};
+
+use crate::holder;
+
+fn pgrep(path: &Path) -> Command {
+    let mut command = Command::new("pgrep");
+    command.arg("-F").arg(path).arg("-L");
+    command
+}
+
+#[test]
+fn pgrep_sees_the_lock_and_the_pid() {
+    if !has_tool("pgrep") {
+        return skip("there is no pgrep");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut holder = holder(&path);
+    let seen = run(&mut pgrep(&path));
+    assert_eq!(said(&seen), format!("{}\n", holder.pid()));
+    holder.kill();
+    assert!(
+        !run(&mut pgrep(&path)).status.success(),
+        "the lock ended with its holder"
+    );
+}
+
+#[test]
+fn flock_sees_the_lock_and_we_see_its() {
+    if !has_tool("flock") {
+        return skip("there is no flock");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let flock = || {
+        let mut command = Command::new("flock");
+        command.arg("-n").arg(&path);
+        command
+    };
+    let mut ours = holder(&path);
+    assert_eq!(
+        run(flock().arg("true")).status.code(),
+        Some(1),
+        "flock is refused"
+    );
+    ours.finish();
+    assert_eq!(run(flock().arg("true")).status.code(), Some(0));
+
+    let mut theirs = Program::start(flock().args(["sh", "-c", "echo in; read wait"]));
+    theirs.expect("in");
+    let error = PidFile::at(&path).acquire().expect_err("flock holds it");
+    assert!(
+        matches!(error, PidFileError::AlreadyLocked { pid: None, .. }),
+        "{error}"
+    );
+    assert_eq!(text(&path), "", "nothing was written");
+    theirs.finish();
+    PidFile::at(&path)
+        .acquire()
+        .expect("flock is gone")
+        .close()
+        .expect("an end");
+}
+
+#[test]
+fn kill_reaches_the_holder_by_its_pidfile() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut holder = holder(&path);
+    let killed = run(Command::new("sh")
+        .args(["-c", "kill $(cat $1)", "-"])
+        .arg(&path));
+    assert!(killed.status.success(), "{}", said(&killed));
+    let status = holder.wait();
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(15)
+    );
+}
+
+/// Runs looks at the file in a tight loop beside starts, until there were enough of both.
+fn starts_beside(looks: impl Fn(&Path) + Sync) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let (stop, looked) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    looks(&path);
+                    looked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut outcome = Ok(());
+        let mut starts = 0;
+        while outcome.is_ok() && (starts < 300 || looked.load(Ordering::Relaxed) < 300) {
+            // A file that is there, so that there is something to look at from the start on.
+            std::fs::write(&path, stale_record()).expect("a stale file");
+            outcome = PidFile::at(&path).acquire().and_then(PidGuard::close);
+            starts += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+        outcome.expect("there are nobody but onlookers");
+    });
+}
+
+#[test]
+fn pgrep_in_a_tight_loop_makes_no_start_fail() {
+    if !has_tool("pgrep") {
+        return skip("there is no pgrep");
+    }
+    starts_beside(|path| drop(run(&mut pgrep(path))));
+}
+
+#[test]
+fn status_in_a_tight_loop_makes_no_start_fail() {
+    starts_beside(|path| {
+        // Whatever it shows; a file that went away meanwhile is no error either.
+        PidFile::at(path).status().expect("a look");
+    });
+}

@@ -1,0 +1,520 @@
+//! Every case of the test suite of Python's `pid` 3.0.4, under its own name there, and the few that
+//! have no counterpart, with the reason.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+
+use pidlock_core::{PidFile, PidFileError, PidGuard, Status, pidfile};
+use pidlock_tests::{NONEXISTENT_PID, Program, text};
+
+/// The cases in the order of the suite, and why one is not here.
+const CASES: &[(&str, Option<&str>)] = &[
+    ("test_pid_class", None),
+    ("test_pid_context_manager", None),
+    ("test_pid_pid", None),
+    ("test_pid_pid_win32", WINDOWS),
+    ("test_pid_custom_name", None),
+    ("test_pid_enforce_dotpid_postfix", None),
+    ("test_pid_force_tmpdir", None),
+    ("test_pid_custom_dir", None),
+    ("test_pid_piddir_exists_as_file", None),
+    ("test_pid_no_term_signal", SIGNALS),
+    ("test_pid_term_signal", SIGNALS),
+    ("test_pid_force_register_term_signal_handler", SIGNALS),
+    ("test_pid_supply_term_signal_handler", SIGNALS),
+    ("test_pid_chmod", None),
+    ("test_pid_chmod_win32", WINDOWS),
+    ("test_pid_already_locked", None),
+    ("test_pid_already_locked_custom_name", None),
+    ("test_pid_already_locked_multi_process", None),
+    ("test_pid_two_locks_multi_process", None),
+    ("test_pid_already_running", None),
+    ("test_pid_already_running_custom_name", None),
+    ("test_pid_already_running_exception_has_pid_value", None),
+    ("test_pid_decorator", None),
+    ("test_pid_decorator_already_locked", None),
+    ("test_pid_already_closed", None),
+    ("test_pid_multiplecreate", None),
+    ("test_pid_gid", None),
+    ("test_pid_gid_win32", WINDOWS),
+    ("test_pid_check_const_empty", None),
+    ("test_pid_check_const_nofile", None),
+    ("test_pid_check_const_samepid", None),
+    ("test_pid_check_const_notrunning", None),
+    ("test_pid_check_already_running", None),
+    ("test_pid_check_samepid_with_blocks", None),
+    ("test_pid_check_samepid", None),
+    (
+        "test_pid_raises_already_running_when_samepid_and_two_different_pids",
+        None,
+    ),
+    ("test_pid_default_term_signal", SIGNALS),
+    ("test_pid_ignore_term_signal", SIGNALS),
+    ("test_pid_custom_term_signal", SIGNALS),
+    ("test_double_close_race_condition", None),
+    ("test_pid_contextdecorator", None),
+    ("test_pid_contextdecorator_already_locked", None),
+    ("test_register_atexit_false", ATEXIT),
+    ("test_register_atexit_true", ATEXIT),
+];
+
+const WINDOWS: Option<&str> = Some("about Windows");
+const SIGNALS: Option<&str> = Some("about signals");
+const ATEXIT: Option<&str> = Some("about atexit");
+
+#[test]
+fn every_case_is_here_or_excused() {
+    let here = include_str!("python_pid_suite.rs");
+    for (case, excuse) in CASES {
+        let found = here.contains(&format!("\nfn {case}() {{"));
+        assert_eq!(found, excuse.is_none(), "{case}: {excuse:?}");
+    }
+    let tests = here.matches("\n#[test]\nfn test_").count();
+    assert_eq!(
+        tests,
+        CASES.iter().filter(|(_, excuse)| excuse.is_none()).count()
+    );
+}
+
+/// A pidfile in the default directory that no other test, and no other run of these, has.
+fn unique(test: &str) -> PidFile {
+    PidFile::new(format!("{test}-{}", std::process::id()))
+}
+
+fn assert_gone(file: &PidFile) {
+    let path = file.path().expect("a path");
+    assert!(!path.exists(), "{}", path.display());
+}
+
+fn assert_locked(result: Result<PidGuard, PidFileError>) {
+    assert!(
+        matches!(result, Err(PidFileError::AlreadyLocked { .. })),
+        "{result:?}"
+    );
+}
+
+fn assert_running(result: Result<PidGuard, PidFileError>) {
+    assert!(
+        matches!(result, Err(PidFileError::AlreadyRunning { .. })),
+        "{result:?}"
+    );
+}
+
+fn holder(file: &PidFile) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
+    command.arg("--at").arg(file.path().expect("a path"));
+    command
+}
+
+#[test]
+fn test_pid_class() {
+    let file = PidFile::default();
+    let guard = file.acquire().expect("a start");
+    let program = std::env::args().next().expect("a program");
+    let program = std::path::Path::new(&program)
+        .file_name()
+        .expect("a name")
+        .to_string_lossy();
+    assert!(
+        guard.path().ends_with(format!("{program}.pid")),
+        "{guard:?}"
+    );
+    guard.close().expect("an end");
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_context_manager() {
+    let file = unique("context_manager");
+    {
+        let guard = file.acquire().expect("a start");
+        assert!(guard.path().exists());
+    }
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_pid() {
+    let file = unique("pid");
+    let guard = file.acquire().expect("a start");
+    assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_custom_name() {
+    let file = unique("testpidfile");
+    let guard = file.acquire().expect("a start");
+    let name = guard
+        .path()
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    assert!(
+        name.starts_with("testpidfile-") && name.ends_with(".pid"),
+        "{name}"
+    );
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_enforce_dotpid_postfix() {
+    let file = unique("postfix").suffix(false);
+    let guard = file.acquire().expect("a start");
+    assert!(guard.path().extension().is_none(), "{guard:?}");
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_force_tmpdir() {
+    let file = unique("force_tmpdir").temp_dir(true);
+    let guard = file.acquire().expect("a start");
+    assert_eq!(guard.path().parent(), Some(std::env::temp_dir().as_path()));
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_custom_dir() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = PidFile::new("app").dir(dir.path().join("testpidfile.dir"));
+    let guard = file.acquire().expect("a start");
+    assert_eq!(guard.path(), dir.path().join("testpidfile.dir/app.pid"));
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_piddir_exists_as_file() {
+    let tmpfile = tempfile::NamedTempFile::new().expect("a file");
+    let error = PidFile::new("app")
+        .dir(tmpfile.path())
+        .acquire()
+        .expect_err("no directory");
+    assert!(matches!(error, PidFileError::Io { .. }), "{error}");
+}
+
+#[test]
+fn test_pid_chmod() {
+    let file = unique("chmod").mode(0o600);
+    let guard = file.acquire().expect("a start");
+    let metadata = fs::metadata(guard.path()).expect("the file");
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_already_locked() {
+    let file = unique("already_locked");
+    let guard = file.acquire().expect("a start");
+    assert_locked(file.acquire());
+    assert!(guard.path().exists());
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_already_locked_custom_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let named = || PidFile::new("testpidfile").dir(dir.path());
+    let guard = named().acquire().expect("a start");
+    assert_locked(named().acquire());
+    assert!(guard.path().exists());
+    drop(guard);
+    assert_gone(&named());
+}
+
+#[test]
+fn test_pid_already_locked_multi_process() {
+    let file = unique("multi_process");
+    let guard = file.acquire().expect("a start");
+    let mut other = Program::start(&mut holder(&file));
+    assert!(
+        other
+            .line()
+            .ends_with(&format!("already locked by PID {}", guard.pid()))
+    );
+    assert_eq!(other.wait().code(), Some(3));
+    assert!(guard.path().exists());
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_two_locks_multi_process() {
+    let (file, other_file) = (unique("two_locks"), unique("two_locks_other"));
+    let guard = file.acquire().expect("a start");
+    let mut other = Program::start(&mut holder(&other_file));
+    assert!(other.line().starts_with("held "));
+    assert!(other_file.path().expect("a path").exists());
+    assert_eq!(other.finish().1, "closed\n");
+    assert_gone(&other_file);
+    assert!(guard.path().exists());
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_already_running() {
+    let file = unique("already_running").lock(false);
+    let guard = file.acquire().expect("a start");
+    assert_running(file.acquire());
+    assert!(guard.path().exists());
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_already_running_custom_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let named = || PidFile::new("testpidfile").dir(dir.path()).lock(false);
+    let guard = named().acquire().expect("a start");
+    assert_running(named().acquire());
+    assert!(guard.path().exists());
+    drop(guard);
+    assert_gone(&named());
+}
+
+#[test]
+fn test_pid_already_running_exception_has_pid_value() {
+    let file = unique("has_pid_value").lock(false);
+    let guard = file.acquire().expect("a start");
+    assert_eq!(
+        file.acquire().expect_err("held").pid(),
+        Some(std::process::id())
+    );
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_decorator() {
+    #[pidfile(name = "decorator-{process}")]
+    fn decorated(process: u32) -> Result<(), PidFileError> {
+        let file = PidFile::new(format!("decorator-{process}"));
+        assert_eq!(file.status().expect("a look"), Status::HeldBySelf);
+        Ok(())
+    }
+    decorated(std::process::id()).expect("a start");
+    assert_gone(&unique("decorator"));
+}
+
+#[test]
+fn test_pid_decorator_already_locked() {
+    #[pidfile(name = "testpiddecorator-{process}")]
+    fn decorated(process: u32) -> Result<(), PidFileError> {
+        #[pidfile(name = "testpiddecorator-{process}")]
+        fn decorated2(process: u32) -> Result<(), PidFileError> {
+            unreachable!("{process} holds it already")
+        }
+        assert_locked(decorated2(process).map(|()| unreachable!()));
+        Ok(())
+    }
+    decorated(std::process::id()).expect("a start");
+    assert_gone(&unique("testpiddecorator"));
+}
+
+/// In Python the file is removed all the same. Here a descriptor that another part of the program
+/// closed means that the lock is gone and the file may be another's by now: nothing is touched,
+/// neither the file nor what bears the descriptor's number now, and the next start takes over.
+#[test]
+fn test_pid_already_closed() {
+    let file = unique("already_closed");
+    let mut other = Program::start(holder(&file).args(["--then", "lose"]));
+    assert!(other.line().starts_with("held "));
+    assert!(
+        other
+            .line()
+            .starts_with("unsound: cannot reach the descriptor of pidfile")
+    );
+    let (status, said) = other.finish();
+    assert!(
+        said.starts_with("closed, but cannot reach the descriptor of pidfile"),
+        "{said}"
+    );
+    assert!(said.ends_with("and the other file is whole\n"), "{said}");
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(
+        text(&file.path().expect("a path")),
+        format!("{}\n", other.pid())
+    );
+    file.acquire()
+        .expect("the next start")
+        .close()
+        .expect("an end");
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_multiplecreate() {
+    let file = unique("multiplecreate");
+    let guard = file.acquire().expect("a start");
+    assert_locked(file.acquire());
+    guard.close().expect("an end");
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_gid() {
+    let gid = rustix::process::getegid().as_raw();
+    let file = unique("gid").gid(gid);
+    let guard = file.acquire().expect("a start");
+    assert_eq!(fs::metadata(guard.path()).expect("the file").gid(), gid);
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_check_const_empty() {
+    let file = unique("check_empty");
+    let path = file.path().expect("a path");
+    fs::write(&path, "\n").expect("an empty file");
+    assert_eq!(file.status().expect("a look"), Status::Empty);
+    assert_eq!(text(&path), "\n", "a look changes nothing");
+    fs::remove_file(path).expect("the end");
+}
+
+#[test]
+fn test_pid_check_const_nofile() {
+    assert_eq!(
+        unique("check_nofile").status().expect("a look"),
+        Status::NoFile
+    );
+}
+
+#[test]
+fn test_pid_check_const_samepid() {
+    let file = unique("check_samepid").reentrant(true);
+    let guard = file.acquire().expect("a start");
+    assert_eq!(file.status().expect("a look"), Status::HeldBySelf);
+    drop(guard);
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_check_const_notrunning() {
+    let file = unique("check_notrunning");
+    let path = file.path().expect("a path");
+    fs::write(&path, format!("{NONEXISTENT_PID}\n")).expect("a stale file");
+    let status = file.status().expect("a look");
+    assert!(
+        matches!(
+            status,
+            Status::Stale {
+                pid: NONEXISTENT_PID
+            }
+        ),
+        "{status:?}"
+    );
+    fs::remove_file(path).expect("the end");
+}
+
+/// Python raises; here it is an answer like any other.
+#[test]
+fn test_pid_check_already_running() {
+    let file = unique("check_already_running");
+    let mut other = Program::start(&mut holder(&file));
+    assert!(other.line().starts_with("held "));
+    let status = file.status().expect("a look");
+    assert!(
+        matches!(status, Status::Locked { pid: Some(pid) } if pid == other.pid()),
+        "{status:?}"
+    );
+    other.finish();
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_check_samepid_with_blocks() {
+    let file = unique("samepid_with_blocks").reentrant(true);
+    {
+        let _outer = file.acquire().expect("a start");
+        {
+            let _inner = file.clone().acquire().expect("another handle");
+        }
+        assert!(
+            file.path().expect("a path").exists(),
+            "the outer one holds it still"
+        );
+    }
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_check_samepid() {
+    let file = unique("samepid").reentrant(true);
+    let first = file.acquire().expect("a start");
+    let second = file.acquire().expect("another handle");
+    drop((first, second));
+    assert_gone(&file);
+}
+
+/// With locks, as there, and with none: another process's hold is not shared.
+#[test]
+fn test_pid_raises_already_running_when_samepid_and_two_different_pids() {
+    for lock in [true, false] {
+        let file = unique("two_different_pids").lock(lock).reentrant(true);
+        let mut other = holder(&file);
+        let mut other = Program::start(if lock {
+            &mut other
+        } else {
+            other.arg("--no-lock")
+        });
+        assert!(other.line().starts_with("held "));
+        let error = file.acquire().expect_err("another process");
+        assert!(error.is_contention(), "{error}");
+        assert_eq!(error.pid(), Some(other.pid()));
+        other.finish();
+        assert_gone(&file);
+    }
+}
+
+/// Giving back twice cannot be written here, as `close` takes the guard; what is left of the case
+/// is that the end of one hold does not touch the next.
+#[test]
+fn test_double_close_race_condition() {
+    let file = unique("double_close");
+    let first = file.acquire().expect("a start");
+    first.close().expect("an end");
+    assert_gone(&file);
+    let second = file.acquire().expect("a start");
+    second.verify().expect("held");
+    second.close().expect("an end");
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_contextdecorator() {
+    fn decorated_function(file: &PidFile) -> Result<(), PidFileError> {
+        let _guard = file.acquire()?;
+        Ok(())
+    }
+    let file = unique("contextdecorator");
+    decorated_function(&file).expect("a start");
+    assert_gone(&file);
+}
+
+#[test]
+fn test_pid_contextdecorator_already_locked() {
+    fn decorated_function(file: &PidFile, inner: impl FnOnce()) -> Result<(), PidFileError> {
+        let _guard = file.acquire()?;
+        inner();
+        Ok(())
+    }
+    let file = unique("contextdecorator_locked");
+    decorated_function(&file, || {
+        let error = decorated_function(&file, || unreachable!("held")).expect_err("held");
+        assert!(
+            matches!(error, PidFileError::AlreadyLocked { .. }),
+            "{error}"
+        );
+    })
+    .expect("a start");
+    assert_gone(&file);
+}

@@ -1,0 +1,141 @@
+//! However a program ends: what its parent sees, what becomes of the pidfile, and that the next
+//! start gets in. The programs are `terminate` and `signal_midway`.
+
+mod children;
+mod endings;
+mod handlers;
+mod midway;
+mod privileges;
+mod reservations;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use std::os::unix::process::ExitStatusExt;
+
+use pidlock_core::PidFile;
+use pidlock_tests::{Program, text};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How a program ends, as its parent sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Code(i32),
+    By(Signal),
+}
+
+impl Ends {
+    fn of(status: ExitStatus) -> Option<Self> {
+        let by = |number| Signal::from_named_raw(number).map(Self::By);
+        status
+            .code()
+            .map(Self::Code)
+            .or(status.signal().and_then(by))
+    }
+}
+
+/// What becomes of a pidfile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Gone,
+    Empty,
+    /// With the record of the process that is gone.
+    Stays,
+}
+
+/// A directory with nothing in it but pidfiles.
+struct Place {
+    dir: tempfile::TempDir,
+    paths: Vec<PathBuf>,
+}
+
+impl Place {
+    fn new(pidfiles: usize) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = (0..pidfiles)
+            .map(|n| dir.path().join(format!("{n}.pid")))
+            .collect();
+        Self { dir, paths }
+    }
+
+    /// The only one, or the first.
+    fn path(&self) -> &Path {
+        &self.paths[0]
+    }
+
+    /// Everything in it, with its contents.
+    fn all(&self) -> Vec<(PathBuf, String)> {
+        let mut all: Vec<_> = fs::read_dir(self.dir.path())
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| (path.clone(), text(&path)))
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// That all of them, and nothing else, are there as they are to be.
+    fn check(&self, after: After, pid: u32, what: &str) {
+        let contents = match after {
+            After::Gone => None,
+            After::Empty => Some(String::new()),
+            After::Stays => Some(format!("{pid}\n")),
+        };
+        let expected: Vec<_> = contents
+            .into_iter()
+            .flat_map(|text| {
+                self.paths
+                    .iter()
+                    .map(move |path| (path.clone(), text.clone()))
+            })
+            .collect();
+        assert_eq!(self.all(), expected, "{what}");
+    }
+
+    fn check_held(&self, lock: bool, pid: u32, what: &str) {
+        for path in &self.paths {
+            assert_eq!(text(path), format!("{pid}\n"), "{what}");
+            check_refused(path, lock, Some(pid), what);
+        }
+    }
+
+    /// That a next start gets in, and leaves nothing of what was there before.
+    fn check_next_start(&self, lock: bool, what: &str) {
+        for path in &self.paths {
+            let guard = PidFile::at(path).lock(lock).acquire();
+            let guard = guard.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(text(path), format!("{}\n", std::process::id()), "{what}");
+            guard.close().expect("an end");
+        }
+        assert_eq!(self.all(), [], "{what}");
+    }
+}
+
+fn check_refused(path: &Path, lock: bool, pid: Option<u32>, what: &str) {
+    let error = PidFile::at(path).lock(lock).acquire().map(drop);
+    let error = error.expect_err(what);
+    assert!(error.is_contention(), "{what}: {error}");
+    assert_eq!(error.pid(), pid, "{what}: {error}");
+}
+
+/// `terminate`, with everything but the paths as one would type it.
+fn terminate(arguments: &str, place: &Place) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_terminate"));
+    command
+        .args(arguments.split_whitespace())
+        .args(&place.paths);
+    command
+}
+
+/// Up to the moment at which it holds everything.
+fn start(arguments: &str, place: &Place) -> Program {
+    let mut program = Program::start(&mut terminate(arguments, place));
+    assert_eq!(program.line(), "held", "{arguments}");
+    program
+}
+
+fn send(signal: Signal, pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a number"), signal).expect("it is there until it is waited for");
+}
