@@ -1,4 +1,4 @@
-//! How an annotated function says that it was refused.
+//! What an annotated function returns when the lock is not acquired.
 
 use std::io::{self, Write as _};
 use std::process::{self, ExitCode};
@@ -64,23 +64,24 @@ fn print(error: &PidFileError) {
     let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
 }
 
-/// What a function can return when its lock is refused.
+/// Return types for which `#[pidfile]` knows what to return on refusal.
 #[diagnostic::on_unimplemented(
     message = "a function that returns `{Self}` cannot say that its lock was refused",
     label = "cannot be made from a refused lock",
     note = "return a `Result` whose error type implements `From<PidFileError>`",
     note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
 )]
-pub trait Refused: Sized {
-    /// `main`: there is nobody to return to but the shell.
+pub trait FromRefusal: Sized {
+    /// Returns the value for a refused call. In `main`, prints the error and exits where the
+    /// return type would otherwise require a panic.
     #[track_caller]
     fn refused(error: PidFileError, main: bool) -> Self;
 }
 
-/// An error type that a refused lock can be turned into.
+/// Error types that can be created from a refusal.
 ///
-/// It stands between [`Refused`] and [`From`] so that the compiler speaks of the error type,
-/// which is what has to change, and not of the `Result` around it.
+/// Separate from [`From`] so that the diagnostic names the error type rather than the `Result`
+/// around it.
 #[diagnostic::on_unimplemented(
     message = "cannot turn a refused lock into `{Self}`",
     label = "the error type `{Self}` is not made from a `PidFileError`",
@@ -88,27 +89,27 @@ pub trait Refused: Sized {
             `std::io::Error`, `Box<dyn Error>`, or a type of yours",
     note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
 )]
-pub trait RefusedError {
-    /// An error type that notes where it was made, as eyre's does, notes the attribute.
+pub trait ErrorFromRefusal {
+    /// Converts the error. `#[track_caller]`, so that eyre reports the attribute's location.
     #[track_caller]
     fn refused(error: PidFileError) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: From<PidFileError>> RefusedError for E {
+impl<E: From<PidFileError>> ErrorFromRefusal for E {
     fn refused(error: PidFileError) -> Self {
         error.into()
     }
 }
 
-impl<T, E: RefusedError> Refused for Result<T, E> {
+impl<T, E: ErrorFromRefusal> FromRefusal for Result<T, E> {
     fn refused(error: PidFileError, _main: bool) -> Self {
         Err(E::refused(error))
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl Refused for ExitCode {
+impl FromRefusal for ExitCode {
     fn refused(error: PidFileError, _main: bool) -> Self {
         print(&error);
         ExitCode::FAILURE
@@ -116,15 +117,15 @@ impl Refused for ExitCode {
 }
 
 #[diagnostic::do_not_recommend]
-impl Refused for () {
+impl FromRefusal for () {
     fn refused(error: PidFileError, main: bool) -> Self {
-        never(error, main)
+        refuse_diverging(error, main)
     }
 }
 
-/// The refusal of a function that has no way to return it.
+/// Refuses a function that cannot return the error: exits from `main`, panics elsewhere.
 #[track_caller]
-pub fn never(error: PidFileError, main: bool) -> ! {
+pub fn refuse_diverging(error: PidFileError, main: bool) -> ! {
     if main {
         exit(error)
     }
