@@ -174,7 +174,8 @@ impl<'a> Expansion<'a> {
         } }
     }
 
-    /// Generates an expression that is the guard, or leaves the function if acquisition fails.
+    /// Generates an expression that evaluates to the guard, or leaves the function if acquisition
+    /// fails.
     fn acquired(&self) -> TokenStream {
         let span = Span::mixed_site();
         let (builder, guard, error) = (
@@ -228,7 +229,7 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Generates the exit from a function that is refused.
+    /// Generates the code that leaves the function if acquisition fails.
     ///
     /// Diverging calls must not follow `return`, or rustc warns about unreachable code.
     fn refused(&self, error: &Ident) -> TokenStream {
@@ -312,18 +313,18 @@ fn borrow(value: &Expr) -> TokenStream {
     quote_spanned! {first=> & #inside }
 }
 
-/// Replaces each `impl Trait` and its bounds by `_`, so that the type can be written inside the
+/// Replaces each `impl Trait` and its bounds by `_`, so that the type can be erased inside the
 /// function.
 fn erase_impl_trait(ty: TokenStream) -> TokenStream {
-    let mut written = TokenStream::new();
+    let mut erased = TokenStream::new();
     let mut rest = ty.into_iter().peekable();
     while let Some(token) = rest.next() {
         match token {
             TokenTree::Ident(word) if word == "impl" => {
                 let span = Span::mixed_site().located_at(word.span());
-                written.extend(quote_spanned! {span=> _ });
+                erased.extend(quote_spanned! {span=> _ });
                 let mut depth = 0_usize;
-                let mut before = ' ';
+                let mut previous = ' ';
                 while let Some(next) = rest.peek() {
                     let mark = if let TokenTree::Punct(punct) = next {
                         punct.as_char()
@@ -333,24 +334,24 @@ fn erase_impl_trait(ty: TokenStream) -> TokenStream {
                     match mark {
                         '<' => depth += 1,
                         // Part of an arrow, as in `impl Fn() -> T`.
-                        '>' if before == '-' => {}
+                        '>' if previous == '-' => {}
                         '>' | ',' | ';' if depth == 0 => break,
                         '>' => depth -= 1,
                         _ => {}
                     }
-                    before = mark;
+                    previous = mark;
                     rest.next();
                 }
             }
             TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => {
                 let mut inside = Group::new(group.delimiter(), erase_impl_trait(group.stream()));
                 inside.set_span(group.span());
-                written.extend([TokenTree::Group(inside)]);
+                erased.extend([TokenTree::Group(inside)]);
             }
-            other => written.extend([other]),
+            other => erased.extend([other]),
         }
     }
-    written
+    erased
 }
 
 #[cfg(test)]

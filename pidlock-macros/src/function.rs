@@ -124,8 +124,9 @@ impl Function {
         errors
     }
 
-    /// Rejects an `async fn` under a runtime attribute such as `#[tokio::main]`, and `async fn main`:
-    /// the lock would be acquired inside the runtime and released while spawned tasks still run.
+    /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`, and
+    /// `async fn main` without one: the lock would be acquired inside the runtime and released while
+    /// spawned tasks still run.
     fn check_runtime_order(&self) -> Option<Error> {
         let asyncness = self.sig.asyncness.as_ref()?;
         let runtime = self.attrs.iter().map(Attribute::path).find(|path| {

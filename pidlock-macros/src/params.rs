@@ -6,9 +6,9 @@ use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Sign
 
 use crate::function::first_argument;
 
-/// Renames each parameter in the signature and returns `let` statements that rebind it.
+/// Replaces each pattern in the signature by a name, and returns `let` statements that rebind it.
 ///
-/// The parameter is first rebound whole and then by its pattern, so that parts bound to `_` are
+/// Each parameter is first rebound whole and then by its pattern, so that parts bound to `_` are
 /// dropped inside the block too.
 pub(crate) fn rebind(sig: &mut Signature) -> TokenStream {
     let mut moves = TokenStream::new();
@@ -20,7 +20,7 @@ pub(crate) fn rebind(sig: &mut Signature) -> TokenStream {
     moves
 }
 
-/// Renames one parameter and returns the statements that rebind it.
+/// Replaces one pattern by a name, and returns the statements that rebind it.
 fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
     let span = Span::mixed_site();
     let whole = format_ident!("__plp{index}", span = span);
