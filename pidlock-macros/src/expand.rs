@@ -143,8 +143,8 @@ impl<'a> Expansion<'a> {
         let run = if !self.is_async {
             quote_spanned! {span=> #core::once(move || -> #output { #before #body }) }
         } else if self.returns_never {
-            // An async block cannot have type `!`, so it gets a type that the body never returns. The
-            // `let` checks that the body is of type `!`, which outside of signatures can only be
+            // An async block cannot have type `!`, so it gets a type that the body never returns.
+            // The `let` checks that the body is of type `!`, which outside of signatures can only be
             // named as the return type of a function pointer.
             quote_spanned! {span=>
                 async move {
@@ -313,7 +313,7 @@ fn borrow(value: &Expr) -> TokenStream {
     quote_spanned! {first=> & #inside }
 }
 
-/// Replaces each `impl Trait` and its bounds by `_`, so that the type can be erased inside the
+/// Replaces each `impl Trait` and its bounds by `_`, so that the type can be written inside the
 /// function.
 fn erase_impl_trait(ty: TokenStream) -> TokenStream {
     let mut erased = TokenStream::new();

@@ -96,7 +96,10 @@ impl Function {
 
     /// Returns `true` if the return type is written as `!`.
     pub(crate) fn returns_never(&self) -> bool {
-        matches!(&self.sig.output, ReturnType::Type(_, ty) if matches!(strip_groups(ty), Type::Never(_)))
+        match &self.sig.output {
+            ReturnType::Default => false,
+            ReturnType::Type(_, ty) => matches!(strip_groups(ty), Type::Never(_)),
+        }
     }
 
     /// Returns `true` if the return type is `()`, written or left out.
@@ -124,9 +127,9 @@ impl Function {
         errors
     }
 
-    /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`, and
-    /// `async fn main` without one: the lock would be acquired inside the runtime and released while
-    /// spawned tasks still run.
+    /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`,
+    /// and `async fn main` without one: the lock would be acquired inside the runtime and released
+    /// while spawned tasks still run.
     fn check_runtime_order(&self) -> Option<Error> {
         let asyncness = self.sig.asyncness.as_ref()?;
         let runtime = self.attrs.iter().map(Attribute::path).find(|path| {
@@ -149,8 +152,8 @@ impl Function {
         })
     }
 
-    /// Rejects a function that is not `async` and returns a future: the lock would be released before
-    /// the future runs.
+    /// Rejects a function that is not `async` and returns a future: the lock would be released
+    /// before the future runs.
     fn check_returned_future(&self) -> Option<Error> {
         let ReturnType::Type(_, ty) = &self.sig.output else {
             return None;

@@ -26,9 +26,9 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The lock is acquired on entry, before any of the body runs. It is released on return, `?` or an
-/// unwinding panic, after all variables, temporaries and parameters, including by-value `self`, have
-/// been dropped. While another process or another call holds the lock, the body does not run; what
-/// the function returns then [depends on its return type](#when-the-lock-is-unavailable).
+/// unwinding panic, after all variables, temporaries and parameters, including by-value `self`,
+/// have been dropped. While another process or another call holds the lock, the body does not run;
+/// what the function returns then [depends on its return type](#when-the-lock-is-unavailable).
 ///
 /// An `async` function acquires the lock when it is first polled, and releases it when it completes
 /// or is dropped.
@@ -72,12 +72,12 @@ use proc_macro::TokenStream;
 /// | `on_error` | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) |
 /// | `crate` | the path to `pidlock_core`, if it is not available under that name | `::pidlock_core` |
 ///
-/// Values are expressions. They are evaluated at each call before the lock is acquired, `path` first
-/// and the others in the order written. The parameters and `self` are in scope; the values of `name`,
-/// `dir` and `path` are borrowed, so that the body can still use them. A string literal for one of
-/// these three keys is a format string over the variables in scope: `"worker-{id}"`, with `{{` for a
-/// literal brace. Any other expression, such as a constant, is used unchanged. The expression of
-/// `on_error` is evaluated only if the lock is unavailable.
+/// Values are expressions. They are evaluated at each call before the lock is acquired, `path`
+/// first and the others in the order written. The parameters and `self` are in scope; the values of
+/// `name`, `dir` and `path` are borrowed, so that the body can still use them. A string literal for
+/// one of these three keys is a format string over the variables in scope: `"worker-{id}"`, with
+/// `{{` for a literal brace. Any other expression, such as a constant, is used unchanged. The
+/// expression of `on_error` is evaluated only if the lock is unavailable.
 ///
 /// # When the lock is unavailable
 ///
@@ -119,9 +119,10 @@ use proc_macro::TokenStream;
 /// # import(&dir.path().join("x")).unwrap();
 /// ```
 ///
-/// `on_error` takes any function or closure that accepts the error and returns the function's return
-/// type. `pidlock_core::on_error` provides two: `skip` returns the default value if another instance
-/// is running and panics on other errors; `exit` prints the message and exits with status 1.
+/// `on_error` takes any function or closure that accepts the error and returns the function's
+/// return type. `pidlock_core::on_error` provides two: `skip` returns the default value if another
+/// instance is running and panics on other errors; `exit` prints the message and ends the process
+/// with exit status 1.
 ///
 /// ```
 /// # use pidlock_core::pidfile;
@@ -154,23 +155,24 @@ use proc_macro::TokenStream;
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// ```
 ///
-/// The reverse order is a compile error, and so is a non-`async` function that returns a future, such
-/// as one rewritten by `#[async_trait]`: the lock would be released before the future runs.
+/// The reverse order is a compile error, and so is a non-`async` function that returns a future,
+/// such as one rewritten by `#[async_trait]`: the lock would be released before the future runs.
 ///
 /// # Notes
 ///
 /// - A future behind a type alias or inside your own type is not detected: the lock is released as
-///   soon as the function has returned it. The same applies to an iterator that the function returns
-///   and to a thread that it starts.
-/// - In a spawned task or thread, the panic of a refused function is only visible in its `JoinHandle`,
-///   where it is easily overlooked: return a `Result` there. An `extern "C"` function that returns
-///   nothing needs `on_error`, because a panic cannot leave it.
+///   soon as the function has returned it. The same applies to an iterator that the function
+///   returns and to a thread that it starts.
+/// - In a spawned task or thread, the panic of a refused function is only visible in its
+///   `JoinHandle`, where it is easily overlooked: return a `Result` there. An `extern "C"` function
+///   that returns nothing needs `on_error`, because a panic cannot leave it.
 /// - Calls within one process exclude each other too, unless `reentrant` is set: without it, a
 ///   recursive call is refused.
-/// - A function that takes `self` by value, also in a `Box`, runs its body in a closure or an `async`
-///   block. `Location::caller()` in a `#[track_caller]` function is then a place inside that function.
-///   The future stores the parameters three times instead of twice, as any other `async fn` does:
-///   192 KiB instead of 128 KiB for a parameter of 64 KiB.
+/// - A function that takes `self` by value, also in a `Box`, runs its body in a closure or an
+///   `async` block. `Location::caller()` in a `#[track_caller]` function is then a place inside
+///   that function. If the function is `async`, its future stores the parameters three times, where
+///   that of any other `async fn` stores them twice: 192 KiB instead of 128 KiB for a parameter of
+///   64 KiB.
 ///
 /// # Appendix: lints
 ///

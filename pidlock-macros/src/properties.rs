@@ -228,7 +228,8 @@ proptest! {
         prop_assert!(contains_ident(expanded.clone(), "body_of_mine"), "{}", text_of(&expanded));
         if contains_ident(expanded.clone(), "compile_error") {
             let expanded = text_of(&expanded);
-            prop_assert!(expanded.ends_with(&text_of(&tokens(FUNCTION).expect("lex function"))), "{}", expanded);
+            let function = text_of(&tokens(FUNCTION).expect("lex function"));
+            prop_assert!(expanded.ends_with(&function), "{}", expanded);
         }
     }
 
@@ -240,10 +241,12 @@ proptest! {
         }
         // A body is not parsed.
         let body = Group::new(Delimiter::Brace, body);
-        let mut item: TokenStream = tokens("pub async fn f(&self, (a, _): (A, B)) -> impl T").expect("lex tokens");
+        let signature = "pub async fn f(&self, (a, _): (A, B)) -> impl T";
+        let mut item = tokens(signature).expect("lex signature");
         item.extend([TokenTree::Group(body.clone())]);
         let expanded = attribute(tokens("\"a\"").expect("lex tokens"), item);
-        prop_assert!(!contains_ident(expanded.clone(), "compile_error") || contains_ident(body.stream(), "compile_error"));
+        let body_has_error = contains_ident(body.stream(), "compile_error");
+        prop_assert!(body_has_error || !contains_ident(expanded.clone(), "compile_error"));
         let inside = text_of(&body.stream());
         if !inside.starts_with("# !") {
             prop_assert!(text_of(&expanded).contains(&inside), "{}", text_of(&expanded));
