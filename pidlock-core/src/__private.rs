@@ -9,12 +9,11 @@ pub use std::format;
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
 
-pub use crate::error::PidFileError;
-pub use crate::on_error::refuse_diverging;
-pub use crate::pidfile::PidFile;
+pub use crate::outcome::refuse_diverging;
+pub use crate::{PidFile, PidFileError};
 
-use crate::guard::PidGuard;
-use crate::on_error::FromRefusal;
+use crate::PidGuard;
+use crate::outcome::FromRefusal;
 
 /// Acquires the pidfile. A function, because a method call could resolve to a trait method of the
 /// caller's.

@@ -1,4 +1,4 @@
-//! What was asked for: the arguments of the attribute, with every mistake in them.
+//! Parses the attribute's arguments and collects all errors.
 
 use proc_macro2::TokenTree;
 use quote::ToTokens;
@@ -6,44 +6,47 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
 
-use crate::keys::{self, Key, Kind};
+use crate::keys::{self, Key, KeyKind};
 use crate::literal;
 
-/// The arguments, sorted by what becomes of them.
+/// The parsed arguments of the attribute.
 #[derive(Default)]
 pub(crate) struct Args {
-    /// The exact path, in place of a name and a directory.
+    /// The value of `path`, which selects the builder's constructor.
     pub(crate) path: Option<Setting>,
-    /// The calls on the builder, in the order given.
+    /// The builder calls, in the order written.
     pub(crate) settings: Vec<Setting>,
-    /// What to do with the error instead of what the return type says.
+    /// The value of `on_error`, which replaces the default for the return type.
     pub(crate) on_error: Option<Expr>,
-    /// Where the runtime crate is found, if not under its own name.
+    /// The path to the runtime crate, if not `::pidlock_core`.
     pub(crate) core: Option<Path>,
-    /// Everything that is wrong, not just the first of it.
+    /// All errors, not only the first.
     pub(crate) errors: Vec<Error>,
-    given: Vec<Ident>,
+    /// The keys seen so far; a positional name counts as `name`.
+    seen: Vec<Ident>,
 }
 
-/// A call on the builder.
+/// One builder call.
 pub(crate) struct Setting {
-    /// The user's own token, so that an editor leads from it to the setter.
+    /// The user's own token, so that go-to-definition on the key leads to the setter.
     pub(crate) setter: Ident,
     pub(crate) value: Value,
 }
 
+/// The value of a key.
 pub(crate) enum Value {
-    /// A string literal that may name what is in scope.
+    /// A string literal for a text key, possibly with format placeholders.
     Text(LitStr),
-    /// Text from any other expression.
+    /// Any other expression for a text key.
     TextExpr(Expr),
+    /// An expression for a key that does not take text.
     Expr(Expr),
-    /// The key alone.
+    /// A switch without a value.
     True,
 }
 
 impl Parse for Args {
-    /// Never fails: mistakes are gathered, and the rest is parsed all the same.
+    /// Infallible: errors are collected in [`Args::errors`], and parsing continues.
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut args = Args::default();
         while !input.is_empty() {
@@ -55,12 +58,13 @@ impl Parse for Args {
                 break;
             }
         }
-        args.contradictions();
+        args.check_conflicts();
         Ok(args)
     }
 }
 
 impl Args {
+    /// Parses one argument, up to its comma.
     fn argument(&mut self, input: ParseStream<'_>) -> Result<()> {
         let fork = input.fork();
         let Ok(ident) = fork.call(Ident::parse_any) else {
@@ -83,15 +87,15 @@ impl Args {
                 ))
             }
             None if value_follows || alone => {
-                let message = if alone && self.given.is_empty() {
-                    keys::unknown_alone(&name)
+                let message = if alone && self.seen.is_empty() {
+                    keys::unknown_word(&name)
                 } else {
                     keys::unknown(&name)
                 };
                 let error = Error::new(ident.span(), message);
                 input.call(Ident::parse_any)?;
                 if input.parse::<Option<Token![=]>>()?.is_some() {
-                    // Only to find where it ends: what is wrong with it can wait for its key.
+                    // Skip the value; only the key is reported.
                     let _ = input.parse::<Expr>();
                 }
                 Err(error)
@@ -100,12 +104,13 @@ impl Args {
         }
     }
 
+    /// Parses a name without its key.
     fn positional(&mut self, input: ParseStream<'_>) -> Result<()> {
         if input.peek(Token![,]) {
             return Err(input.error("there is nothing before this `,`"));
         }
-        let first = self.given.is_empty();
-        let value = text(input.parse()?);
+        let first = self.seen.is_empty();
+        let value = classify_text(input.parse()?);
         let Value::Text(text) = value else {
             let message = if first {
                 "only a string literal stands without its key: write `name = ..`"
@@ -122,20 +127,21 @@ impl Args {
             self.errors.push(Error::new(text.span(), message));
         }
         let setter = Ident::new("name", text.span());
-        if self.claim(&setter) {
-            self.setting(setter, Kind::Text, Value::Text(text));
+        if self.first_use(&setter) {
+            self.setting(setter, KeyKind::Text, Value::Text(text));
         }
         Ok(())
     }
 
+    /// Parses `key = value`, or a switch without a value.
     fn keyed(&mut self, key: &'static Key, input: ParseStream<'_>) -> Result<()> {
         let ident = input.call(Ident::parse_any)?;
-        let fresh = self.claim(&ident);
+        let is_first = self.first_use(&ident);
         let Some(equals) = input.parse::<Option<Token![=]>>()? else {
-            if key.kind != Kind::Switch {
+            if key.kind != KeyKind::Switch {
                 return Err(Error::new(ident.span(), needs_a_value(key)));
             }
-            if fresh {
+            if is_first {
                 self.setting(ident, key.kind, Value::True);
             }
             return Ok(());
@@ -143,33 +149,34 @@ impl Args {
         if input.is_empty() || input.peek(Token![,]) {
             return Err(Error::new(equals.span, needs_a_value(key)));
         }
-        if key.kind == Kind::Core {
+        if key.kind == KeyKind::Core {
             let path = core_path(input)?;
-            if fresh {
+            if is_first {
                 self.core = Some(path);
             }
             return Ok(());
         }
         let value: Expr = input.parse()?;
-        if !fresh {
+        if !is_first {
             return Ok(());
         }
         match key.kind {
-            Kind::OnError => self.on_error = Some(value),
-            Kind::Text | Kind::Path => self.setting(ident, key.kind, text(value)),
+            KeyKind::OnError => self.on_error = Some(value),
+            KeyKind::Text | KeyKind::Path => self.setting(ident, key.kind, classify_text(value)),
             _ => self.setting(ident, key.kind, Value::Expr(value)),
         }
         Ok(())
     }
 
-    fn setting(&mut self, setter: Ident, kind: Kind, value: Value) {
+    /// Stores a builder call, and checks its value if that is a literal.
+    fn setting(&mut self, setter: Ident, kind: KeyKind, value: Value) {
         if let Value::Text(text) = &value {
-            if let Some(message) = literal::mistake(&setter.to_string(), text) {
+            if let Some(message) = literal::error(&setter.to_string(), text) {
                 self.errors.push(Error::new(text.span(), message));
             }
         }
         let setting = Setting { setter, value };
-        if kind == Kind::Path {
+        if kind == KeyKind::Path {
             self.path = Some(setting);
         } else {
             self.settings.push(setting);
@@ -177,26 +184,27 @@ impl Args {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.given.iter().any(|given| given == name)
+        self.seen.iter().any(|seen| seen == name)
     }
 
-    /// Whether the key is given for the first time; it is an error otherwise.
-    fn claim(&mut self, key: &Ident) -> bool {
-        let fresh = !self.has(&key.to_string());
-        if fresh {
-            self.given.push(key.clone());
+    /// Returns `true` if the key has not been seen before; otherwise records an error.
+    fn first_use(&mut self, key: &Ident) -> bool {
+        let is_first = !self.has(&key.to_string());
+        if is_first {
+            self.seen.push(key.clone());
         } else {
             self.errors
                 .push(Error::new(key.span(), format!("`{key}` is given twice")));
         }
-        fresh
+        is_first
     }
 
-    fn contradictions(&mut self) {
+    /// Reports keys that cannot be combined with `path`.
+    fn check_conflicts(&mut self) {
         if !self.has("path") {
             return;
         }
-        for key in &self.given {
+        for key in &self.seen {
             if keys::PARTS_OF_A_PATH.iter().any(|part| key == part) {
                 let message =
                     format!("`{key}` has no place beside `path`, which is the whole path already");
@@ -210,6 +218,7 @@ fn needs_a_value(key: &Key) -> String {
     format!("`{0}` needs a value: `{0} = {1}`", key.name, key.example)
 }
 
+/// Parses the value of `crate`.
 fn core_path(input: ParseStream<'_>) -> Result<Path> {
     let path = input.call(Path::parse_mod_style);
     path.map_err(|error| {
@@ -233,7 +242,7 @@ fn end_of_argument(input: ParseStream<'_>) -> Result<()> {
     }
 }
 
-/// Mistakes do not hide each other: the next argument is read whatever became of this one.
+/// Resynchronises at the next comma, so that later errors are reported too.
 fn skip_to_comma(input: ParseStream<'_>) {
     while !input.is_empty() && !input.peek(Token![,]) {
         if input.parse::<TokenTree>().is_err() {
@@ -242,19 +251,20 @@ fn skip_to_comma(input: ParseStream<'_>) {
     }
 }
 
-/// Tells a plain string literal from other text, also one that a `macro_rules!` macro passed on.
-fn text(value: Expr) -> Value {
+/// Distinguishes a string literal from other expressions. A literal that was passed through
+/// `macro_rules!` is wrapped in a group without delimiters.
+fn classify_text(value: Expr) -> Value {
     match value {
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
             attrs,
         }) if attrs.is_empty() => Value::Text(text),
-        Expr::Group(group) => text(*group.expr),
+        Expr::Group(group) => classify_text(*group.expr),
         other => Value::TextExpr(other),
     }
 }
 
-/// The tokens of a value, for what is written.
+/// The user's tokens, for the spans of errors.
 impl ToTokens for Value {
     fn to_tokens(&self, tokens: &mut proc_macro2::TokenStream) {
         match self {

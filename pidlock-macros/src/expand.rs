@@ -1,8 +1,8 @@
-//! What is written in place of the function.
+//! Generates the replacement function.
 //!
-//! The guard is declared first, hence dropped last; everything that belongs to the function is
-//! moved or made inside. Tokens of ours are mixed-site: names of ours and of the user's cannot
-//! meet, lints know the code for a macro's, and blocks follow the rules of this crate's edition.
+//! The guard is declared first and so dropped last; everything else is moved or created inside. Our
+//! tokens use mixed-site hygiene, so names cannot clash, lints treat them as macro code and blocks
+//! follow this crate's edition.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -14,9 +14,11 @@ use crate::args::{Args, Setting, Value};
 use crate::function::{Function, split_inner_attributes};
 use crate::literal;
 use crate::params;
-use crate::spans::{ends, located};
+use crate::spans::{outer_spans, respan};
 
-/// The function with its lock; or, with the mistakes, as it was, so that they do not make others.
+/// Returns the guarded function, or on error the original one plus compile errors.
+///
+/// The original function is kept, so that the code that calls it causes no further errors.
 pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let args = match Args::parse.parse2(args) {
         Ok(args) => args,
@@ -25,16 +27,17 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     match Function::parse.parse2(item.clone()) {
         Err(error) => with_errors(args.errors.into_iter().chain([error]), item),
         Ok(function) => {
-            let mistakes = function.mistakes(args.on_error.is_some());
-            if args.errors.is_empty() && mistakes.is_empty() {
+            let errors = function.errors(args.on_error.is_some());
+            if args.errors.is_empty() && errors.is_empty() {
                 expand(&args, function)
             } else {
-                with_errors(args.errors.into_iter().chain(mistakes), item)
+                with_errors(args.errors.into_iter().chain(errors), item)
             }
         }
     }
 }
 
+/// Returns the errors as `compile_error!` calls, followed by the item.
 fn with_errors(errors: impl IntoIterator<Item = Error>, item: TokenStream) -> TokenStream {
     errors
         .into_iter()
@@ -43,20 +46,21 @@ fn with_errors(errors: impl IntoIterator<Item = Error>, item: TokenStream) -> To
         .collect()
 }
 
+/// Returns the guarded function. There must be no errors.
 fn expand(args: &Args, mut function: Function) -> TokenStream {
-    let here = Span::mixed_site();
-    let writer = Writer::new(args, &function);
+    let span = Span::mixed_site();
+    let expansion = Expansion::new(args, &function);
     let moves = params::rebind(&mut function.sig);
     let (inner_attributes, body) = split_inner_attributes(&function.body);
-    // In a match arm no lint takes the user's braces for superfluous, however short his body is.
-    let body = quote_spanned! {here=> match () { () => #body } };
+    // A match arm, so that lints do not call the user's braces redundant.
+    let body = quote_spanned! {span=> match () { () => #body } };
     let block = match function
         .sig
         .receiver()
         .filter(|receiver| params::is_owned(receiver))
     {
-        Some(receiver) => writer.owning(&receiver.self_token, &moves, &body),
-        None => writer.plain(&moves, &body),
+        Some(receiver) => expansion.with_owned_self(&receiver.self_token, &moves, &body),
+        None => expansion.with_params(&moves, &body),
     };
 
     let mut outer = Group::new(Delimiter::Brace, quote! { #inner_attributes #block });
@@ -71,31 +75,32 @@ fn expand(args: &Args, mut function: Function) -> TokenStream {
     quote! { #(#attrs)* #vis #default #sig #outer }
 }
 
-/// The pieces that the shapes of functions are put together from.
-struct Writer<'a> {
+/// Builds the expansion.
+struct Expansion<'a> {
     args: &'a Args,
-    /// The hidden module of the runtime crate.
+    /// The path to the hidden module of the runtime crate.
     core: TokenStream,
-    /// The return type where it can be named, with `_` for what cannot.
+    /// The return type, with `_` for `impl Trait`.
     output: TokenStream,
     is_async: bool,
     is_main: bool,
     returns_never: bool,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> Expansion<'a> {
+    /// Collects what the parts of the expansion depend on.
     fn new(args: &'a Args, function: &Function) -> Self {
-        let here = Span::mixed_site();
+        let span = Span::mixed_site();
         let core = args.core.as_ref().map_or_else(
-            || quote_spanned! {here=> ::pidlock_core },
+            || quote_spanned! {span=> ::pidlock_core },
             ToTokens::to_token_stream,
         );
-        Writer {
+        Expansion {
             args,
-            core: quote_spanned! {here=> #core::__private },
+            core: quote_spanned! {span=> #core::__private },
             output: match &function.sig.output {
-                ReturnType::Default => quote_spanned! {here=> () },
-                ReturnType::Type(_, ty) => nameable(ty.to_token_stream()),
+                ReturnType::Default => quote_spanned! {span=> () },
+                ReturnType::Type(_, ty) => erase_impl_trait(ty.to_token_stream()),
             },
             is_async: function.sig.asyncness.is_some(),
             is_main: function.is_main(),
@@ -103,11 +108,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn plain(&self, moves: &TokenStream, body: &TokenStream) -> TokenStream {
-        let here = Span::mixed_site();
-        let guard = Ident::new("__plg", here);
+    /// Generates the block of a function without by-value `self`.
+    fn with_params(&self, moves: &TokenStream, body: &TokenStream) -> TokenStream {
+        let span = Span::mixed_site();
+        let guard = Ident::new("__plg", span);
         let acquired = self.acquired();
-        quote_spanned! {here=> {
+        quote_spanned! {span=> {
             let #guard;
             #moves
             #guard = #acquired;
@@ -115,64 +121,73 @@ impl<'a> Writer<'a> {
         } }
     }
 
-    /// For a function that owns its `self`: no `let` can move that, so the whole runs in a closure
-    /// that captures it, or in an `async` block.
-    fn owning(&self, this: &Token![self], moves: &TokenStream, body: &TokenStream) -> TokenStream {
-        let here = Span::mixed_site();
-        let (guard, slot) = (Ident::new("__plg", here), Ident::new("__pls", here));
-        let Writer { core, output, .. } = self;
+    /// Generates the block of a function with by-value `self`.
+    ///
+    /// By-value `self` cannot be rebound with `let`, so the body runs in a closure or `async` block
+    /// that captures it.
+    fn with_owned_self(
+        &self,
+        this: &Token![self],
+        moves: &TokenStream,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let span = Span::mixed_site();
+        let (guard, slot) = (Ident::new("__plg", span), Ident::new("__pls", span));
+        let Expansion { core, output, .. } = self;
         let acquired = self.acquired();
-        let before = quote_spanned! {here=>
+        let before = quote_spanned! {span=>
             let _ = &#this;
             #moves
             *#slot = #core::Some(#acquired);
         };
         let run = if !self.is_async {
-            quote_spanned! {here=> #core::once(move || -> #output { #before #body }) }
+            quote_spanned! {span=> #core::once(move || -> #output { #before #body }) }
         } else if self.returns_never {
-            // An async block cannot be told that it is `!`: it gets a type that nobody returns. A
-            // `let` can be told, by a detour, as the type has no stable name outside of signatures.
-            quote_spanned! {here=>
+            // An async block cannot have type `!`, so it gets a type that the body never returns.
+            // The `let` checks that the body is of type `!`, which outside of signatures can only be
+            // named as the return type of a function pointer.
+            quote_spanned! {span=>
                 async move {
                     if false {
-                        return #core::never::<[(); 0]>();
+                        return #core::type_witness::<[(); 0]>();
                     }
                     #before
                     let _: <fn() -> ! as #core::Returns>::Output = #body;
                 }.await;
-                #core::never()
+                #core::type_witness()
             }
         } else {
-            quote_spanned! {here=>
+            quote_spanned! {span=>
                 async move {
                     if false {
-                        return #core::never::<#output>();
+                        return #core::type_witness::<#output>();
                     }
                     #before
                     #body
                 }.await
             }
         };
-        quote_spanned! {here=> {
+        quote_spanned! {span=> {
             let mut #guard = #core::None;
             let #slot = &mut #guard;
             #run
         } }
     }
 
-    /// The guard, or a return from the function.
+    /// Generates an expression that evaluates to the guard, or leaves the function if acquisition
+    /// fails.
     fn acquired(&self) -> TokenStream {
-        let here = Span::mixed_site();
+        let span = Span::mixed_site();
         let (builder, guard, error) = (
-            Ident::new("__plb", here),
-            Ident::new("__plg", here),
-            Ident::new("__ple", here),
+            Ident::new("__plb", span),
+            Ident::new("__plg", span),
+            Ident::new("__ple", span),
         );
-        let (core, asked, refused) = (&self.core, self.builder(), self.refused(&error));
-        // The builder has a statement of its own, where the temporaries of the values end: one of
-        // them may be the guard of a mutex.
-        quote_spanned! {here=> {
-            let #builder = #asked;
+        let (core, built, refused) = (&self.core, self.builder(), self.refused(&error));
+        // A separate statement, so that temporaries such as `MutexGuard`s are dropped before
+        // acquiring.
+        quote_spanned! {span=> {
+            let #builder = #built;
             match #core::acquire(&#builder) {
                 #core::Ok(#guard) => #guard,
                 #core::Err(#error) => #refused,
@@ -180,43 +195,46 @@ impl<'a> Writer<'a> {
         } }
     }
 
+    /// Generates the builder and its calls.
     fn builder(&self) -> TokenStream {
-        let here = Span::mixed_site();
+        let span = Span::mixed_site();
         let core = &self.core;
         let mut builder = match &self.args.path {
             Some(Setting { setter, value }) => {
-                let (value, key) = (self.value(value), here.located_at(setter.span()));
-                let (core, at) = (located(core.clone(), key), Ident::new("at", setter.span()));
+                let (value, key) = (self.value(value), span.located_at(setter.span()));
+                let (core, at) = (respan(core.clone(), key), Ident::new("at", setter.span()));
                 quote_spanned! {key=> #core::PidFile::#at(#value) }
             }
-            None => quote_spanned! {here=> <#core::PidFile as #core::Default>::default() },
+            None => quote_spanned! {span=> <#core::PidFile as #core::Default>::default() },
         };
         for setting in &self.args.settings {
             let (setter, value) = (&setting.setter, self.value(&setting.value));
-            builder.extend(quote_spanned! {here=> .#setter(#value) });
+            builder.extend(quote_spanned! {span=> .#setter(#value) });
         }
         builder
     }
 
+    /// Generates the argument of a builder call.
     fn value(&self, value: &Value) -> TokenStream {
-        let here = Span::mixed_site().located_at(value.span());
+        let span = Span::mixed_site().located_at(value.span());
         let core = &self.core;
         match value {
             Value::Text(text) if literal::is_format(text) => {
-                quote_spanned! {here=> &#core::format!(#text) }
+                quote_spanned! {span=> &#core::format!(#text) }
             }
             Value::Text(text) => text.to_token_stream(),
-            Value::TextExpr(text) => borrowed(text),
+            Value::TextExpr(text) => borrow(text),
             Value::Expr(value) => value.to_token_stream(),
-            Value::True => quote_spanned! {here=> true },
+            Value::True => quote_spanned! {span=> true },
         }
     }
 
-    /// How the function ends when it is refused. What is known to diverge must not follow a
-    /// `return`, or the compiler calls it unreachable.
+    /// Generates the code that leaves the function if acquisition fails.
+    ///
+    /// Diverging calls must not follow `return`, or rustc warns about unreachable code.
     fn refused(&self, error: &Ident) -> TokenStream {
-        let here = Span::mixed_site();
-        let Writer {
+        let span = Span::mixed_site();
+        let Expansion {
             core,
             output,
             is_main,
@@ -224,25 +242,25 @@ impl<'a> Writer<'a> {
         } = self;
         let outcome = match &self.args.on_error {
             None if self.returns_never => {
-                quote_spanned! {here=> #core::refused_never(#error, #is_main) }
+                quote_spanned! {span=> #core::refuse_diverging(#error, #is_main) }
             }
-            None => quote_spanned! {here=> #core::refused::<#output>(#error, #is_main) },
+            None => quote_spanned! {span=> #core::refused::<#output>(#error, #is_main) },
             Some(Expr::Closure(closure)) if matches!(closure.output, ReturnType::Default) => {
                 self.typed_closure(closure, error)
             }
             Some(on_error) => {
-                // At the value, not at the attribute, the compiler tells what does not fit.
-                let (first, last) = ends(on_error);
+                // Spans point at the value, so that type errors do too.
+                let (first, last) = outer_spans(on_error);
                 let error = Ident::new(&error.to_string(), first);
                 let call = if matches!(on_error, Expr::Path(_)) {
                     let argument = quote_spanned! {last=> (#error) };
                     quote_spanned! {first=> #on_error #argument }
                 } else {
-                    let core = located(core.clone(), first);
+                    let core = respan(core.clone(), first);
                     let arguments = quote_spanned! {last=> (#on_error, #error) };
                     quote_spanned! {first=> #core::refused_by #arguments }
                 };
-                quote_spanned! {here=>
+                quote_spanned! {span=>
                     (|#error: #core::PidFileError| -> #output { #call })(#error)
                 }
             }
@@ -250,14 +268,16 @@ impl<'a> Writer<'a> {
         if self.returns_never {
             outcome
         } else {
-            quote_spanned! {here=> return #outcome }
+            quote_spanned! {span=> return #outcome }
         }
     }
 
-    /// A closure is given its types, so that it reads as if it were part of the function.
+    /// Generates a call of a closure literal.
+    ///
+    /// The closure's types are annotated, so that its body is checked as if it were inline.
     fn typed_closure(&self, closure: &ExprClosure, error: &Ident) -> TokenStream {
-        let here = Span::mixed_site();
-        let Writer { core, output, .. } = self;
+        let span = Span::mixed_site();
+        let Expansion { core, output, .. } = self;
         let ExprClosure {
             attrs,
             lifetimes,
@@ -269,14 +289,14 @@ impl<'a> Writer<'a> {
         } = closure;
         let input = match inputs.first() {
             Some(pat) if inputs.len() == 1 && !matches!(pat, Pat::Type(_)) => {
-                quote_spanned! {here=> #pat: #core::PidFileError }
+                quote_spanned! {span=> #pat: #core::PidFileError }
             }
             _ => inputs.to_token_stream(),
         };
-        let (first, last) = ends(closure);
+        let (first, last) = outer_spans(closure);
         let error = Ident::new(
             &error.to_string(),
-            inputs.first().map_or(first, |input| ends(input).0),
+            inputs.first().map_or(first, |input| outer_spans(input).0),
         );
         let argument = quote_spanned! {last=> (#error) };
         quote_spanned! {first=>
@@ -285,25 +305,26 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Borrowed, so that a parameter can be used in a value and in the body.
-fn borrowed(value: &Expr) -> TokenStream {
-    let (first, last) = ends(value);
+/// Borrows a value, so that a parameter can be used both in the value and in the body.
+fn borrow(value: &Expr) -> TokenStream {
+    let (first, last) = outer_spans(value);
     let mut inside = Group::new(Delimiter::Parenthesis, value.to_token_stream());
     inside.set_span(last);
     quote_spanned! {first=> & #inside }
 }
 
-/// A type as it may be written inside the function: `_` for each `impl Trait`, with its bounds.
-fn nameable(ty: TokenStream) -> TokenStream {
-    let mut written = TokenStream::new();
+/// Replaces each `impl Trait` and its bounds by `_`, so that the type can be written inside the
+/// function.
+fn erase_impl_trait(ty: TokenStream) -> TokenStream {
+    let mut erased = TokenStream::new();
     let mut rest = ty.into_iter().peekable();
     while let Some(token) = rest.next() {
         match token {
             TokenTree::Ident(word) if word == "impl" => {
-                let here = Span::mixed_site().located_at(word.span());
-                written.extend(quote_spanned! {here=> _ });
+                let span = Span::mixed_site().located_at(word.span());
+                erased.extend(quote_spanned! {span=> _ });
                 let mut depth = 0_usize;
-                let mut before = ' ';
+                let mut previous = ' ';
                 while let Some(next) = rest.peek() {
                     let mark = if let TokenTree::Punct(punct) = next {
                         punct.as_char()
@@ -312,25 +333,25 @@ fn nameable(ty: TokenStream) -> TokenStream {
                     };
                     match mark {
                         '<' => depth += 1,
-                        // Of an arrow: `impl Fn() -> T`.
-                        '>' if before == '-' => {}
+                        // Part of an arrow, as in `impl Fn() -> T`.
+                        '>' if previous == '-' => {}
                         '>' | ',' | ';' if depth == 0 => break,
                         '>' => depth -= 1,
                         _ => {}
                     }
-                    before = mark;
+                    previous = mark;
                     rest.next();
                 }
             }
             TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => {
-                let mut inside = Group::new(group.delimiter(), nameable(group.stream()));
+                let mut inside = Group::new(group.delimiter(), erase_impl_trait(group.stream()));
                 inside.set_span(group.span());
-                written.extend([TokenTree::Group(inside)]);
+                erased.extend([TokenTree::Group(inside)]);
             }
-            other => written.extend([other]),
+            other => erased.extend([other]),
         }
     }
-    written
+    erased
 }
 
 #[cfg(test)]

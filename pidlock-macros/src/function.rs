@@ -1,4 +1,4 @@
-//! The function that the attribute stands above, and whether it can hold a lock at all.
+//! The annotated function, and whether it can be guarded.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -8,13 +8,13 @@ use syn::{
     Signature, Token, Type, TypeParamBound, Visibility,
 };
 
+/// The annotated function.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) default: Option<Token![default]>,
     pub(crate) sig: Signature,
-    /// The body as it was written, never parsed: what is typed half is passed on, so that
-    /// editors can complete it.
+    /// The body, unparsed, so that editors can complete half-typed code.
     pub(crate) body: Group,
 }
 
@@ -31,8 +31,7 @@ impl Parse for Function {
             let message = "`#[pidfile]` goes on a function: the lock is held while it runs";
             return Err(input.error(message));
         }
-        // The compiler has said what it thinks of it; should it think well of what syn cannot read,
-        // the function must not go without its lock.
+        // rustc may accept syntax that syn does not; never emit such a function unguarded.
         let sig = input.parse::<Signature>().map_err(|error| {
             let message = "`#[pidfile]` cannot read this signature from here on";
             Error::new(error.span(), message)
@@ -58,6 +57,7 @@ impl Parse for Function {
     }
 }
 
+/// Returns `true` if the input continues with a function.
 fn starts_function(fork: ParseStream<'_>) -> bool {
     let qualifiers = || -> Result<()> {
         fork.parse::<Option<Token![const]>>()?;
@@ -69,7 +69,8 @@ fn starts_function(fork: ParseStream<'_>) -> bool {
     qualifiers().is_ok() && fork.peek(Token![fn])
 }
 
-/// The braces of a body, also of one that a `macro_rules!` macro has passed on.
+/// Returns the body's brace group, also from within the groups without delimiters that
+/// `macro_rules!` wraps around its arguments.
 fn braced(tree: TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = tree else {
         return None;
@@ -86,44 +87,50 @@ fn braced(tree: TokenTree) -> Option<Group> {
 }
 
 impl Function {
-    /// The function that the program starts with, as far as can be seen from its signature.
+    /// Returns `true` if this looks like the program's entry point. The module is not known.
     pub(crate) fn is_main(&self) -> bool {
         self.sig.ident == "main"
             && self.sig.inputs.is_empty()
             && self.sig.generics.params.is_empty()
     }
 
+    /// Returns `true` if the return type is written as `!`.
     pub(crate) fn returns_never(&self) -> bool {
-        matches!(&self.sig.output, ReturnType::Type(_, ty) if matches!(peel(ty), Type::Never(_)))
+        match &self.sig.output {
+            ReturnType::Default => false,
+            ReturnType::Type(_, ty) => matches!(strip_groups(ty), Type::Never(_)),
+        }
     }
 
+    /// Returns `true` if the return type is `()`, written or left out.
     fn returns_unit(&self) -> bool {
         match &self.sig.output {
             ReturnType::Default => true,
             ReturnType::Type(_, ty) => {
-                matches!(peel(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
+                matches!(strip_groups(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
             }
         }
     }
 
-    /// Why this function cannot hold the lock while it runs.
-    pub(crate) fn mistakes(&self, has_on_error: bool) -> Vec<Error> {
+    /// Returns the reasons why the function cannot be guarded.
+    pub(crate) fn errors(&self, has_on_error: bool) -> Vec<Error> {
         let mut errors = Vec::new();
         if let Some(constness) = &self.sig.constness {
             let message = "a `const fn` cannot hold a lock: it may run in the compiler";
             errors.push(Error::new(constness.span, message));
         }
-        errors.extend(self.runtime_below());
-        errors.extend(self.future_unguarded());
+        errors.extend(self.check_runtime_order());
+        errors.extend(self.check_returned_future());
         if !has_on_error {
-            errors.extend(self.panic_at_the_border());
+            errors.extend(self.check_ffi_panic());
         }
         errors
     }
 
-    /// Above `#[tokio::main]` the lock would be acquired inside the runtime, and released while
-    /// spawned tasks still run.
-    fn runtime_below(&self) -> Option<Error> {
+    /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`,
+    /// and `async fn main` without one: the lock would be acquired inside the runtime and released
+    /// while spawned tasks still run.
+    fn check_runtime_order(&self) -> Option<Error> {
         let asyncness = self.sig.asyncness.as_ref()?;
         let runtime = self.attrs.iter().map(Attribute::path).find(|path| {
             path.segments
@@ -145,7 +152,9 @@ impl Function {
         })
     }
 
-    fn future_unguarded(&self) -> Option<Error> {
+    /// Rejects a function that is not `async` and returns a future: the lock would be released
+    /// before the future runs.
+    fn check_returned_future(&self) -> Option<Error> {
         let ReturnType::Type(_, ty) = &self.sig.output else {
             return None;
         };
@@ -158,14 +167,15 @@ impl Function {
                            that runs; put `#[pidfile]` on an `async fn`, and call that here";
             return Some(Error::new_spanned(ty, message));
         }
-        // Another macro has made the type, and would be shown for it.
+        // The type came from another macro; point at the name instead.
         let message = "`#[async_trait]`, or its like, leaves a function that only makes a future: \
                        the lock would be released before that runs; put `#[pidfile]` on an \
                        `async fn` of its own outside, and call that here";
         Some(Error::new(self.sig.ident.span(), message))
     }
 
-    fn panic_at_the_border(&self) -> Option<Error> {
+    /// Rejects a function whose refusal would panic across a foreign ABI.
+    fn check_ffi_panic(&self) -> Option<Error> {
         let abi = self.sig.abi.as_ref()?;
         let name = abi
             .name
@@ -185,19 +195,18 @@ impl Function {
     }
 }
 
-/// The type without parentheses, and without the invisible ones of a `macro_rules!` macro.
-fn peel(ty: &Type) -> &Type {
+/// Strips parentheses, and the groups without delimiters that `macro_rules!` adds.
+fn strip_groups(ty: &Type) -> &Type {
     match ty {
-        Type::Paren(inner) => peel(&inner.elem),
-        Type::Group(inner) => peel(&inner.elem),
+        Type::Paren(inner) => strip_groups(&inner.elem),
+        Type::Group(inner) => strip_groups(&inner.elem),
         _ => ty,
     }
 }
 
-/// Whether a value of this type does its work only when it is awaited. By the looks: an alias
-/// cannot be seen through.
+/// Returns `true` if the type is a future. The check is syntactic: type aliases are not seen.
 fn is_future(ty: &Type) -> bool {
-    match peel(ty) {
+    match strip_groups(ty) {
         Type::ImplTrait(ty) => ty.bounds.iter().any(is_future_trait),
         Type::TraitObject(ty) => ty.bounds.iter().any(is_future_trait),
         Type::Path(ty) => match last_name(&ty.path).as_str() {
@@ -209,6 +218,7 @@ fn is_future(ty: &Type) -> bool {
     }
 }
 
+/// Returns `true` if the bound makes a type a future.
 fn is_future_trait(bound: &TypeParamBound) -> bool {
     match bound {
         TypeParamBound::Trait(bound) => {
@@ -218,6 +228,7 @@ fn is_future_trait(bound: &TypeParamBound) -> bool {
     }
 }
 
+/// Returns the last segment of a path, without its arguments.
 fn last_name(path: &Path) -> String {
     path.segments
         .last()
@@ -225,7 +236,7 @@ fn last_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// `T` of `Pin<T>`.
+/// Returns the first type argument of a path, such as `T` in `Pin<T>`.
 pub(crate) fn first_argument(path: &Path) -> Option<&Type> {
     match &path.segments.last()?.arguments {
         PathArguments::AngleBracketed(arguments) => arguments.args.iter().find_map(|argument| {
@@ -239,7 +250,7 @@ pub(crate) fn first_argument(path: &Path) -> Option<&Type> {
     }
 }
 
-/// The attributes that a body begins with, and the rest of it.
+/// Splits a body into its inner attributes and the rest.
 pub(crate) fn split_inner_attributes(body: &Group) -> (TokenStream, Group) {
     let mut rest = body.stream().into_iter().peekable();
     let mut inner = TokenStream::new();

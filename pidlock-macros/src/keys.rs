@@ -1,31 +1,33 @@
-//! The keys of the attribute, and what each of them takes: a new key is a line in [`KEYS`].
+//! The key table, and the messages about unknown keys.
+//!
+//! To add a key, add a line to [`KEYS`].
 
-/// What a key does with its value.
+/// What kind of value a key takes, and how the value is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A setter of the builder that takes text: a string literal may name what is in scope.
+pub(crate) enum KeyKind {
+    /// A setter that takes text. A string literal is a format string.
     Text,
-    /// A setter of the builder that takes any other value.
+    /// A setter that takes any other value.
     Value,
-    /// A setter of the builder that takes a `bool` which is false by default, so that the key
-    /// alone can only mean `true`.
+    /// A setter that takes a `bool` whose default is `false`; without a value it means `true`.
     Switch,
-    /// The exact path, in place of everything that makes up a path.
+    /// The exact path: text, for the builder's constructor.
     Path,
-    /// What the function returns when it is refused.
+    /// A function that converts the error into the return value.
     OnError,
-    /// Where the runtime crate is found.
+    /// The path to the runtime crate.
     Core,
 }
 
+/// One key of the attribute.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// A value as one would write it, for the messages.
+    pub(crate) kind: KeyKind,
+    /// An example value, for messages.
     pub(crate) example: &'static str,
 }
 
-const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
+const fn key(name: &'static str, kind: KeyKind, example: &'static str) -> Key {
     Key {
         name,
         kind,
@@ -33,30 +35,32 @@ const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
     }
 }
 
+/// An example value for `crate`.
 pub(crate) const CORE_EXAMPLE: &str = "my_facade::pidlock_core";
 
+/// All keys, in the order in which messages list them.
 pub(crate) const KEYS: &[Key] = &[
-    key("name", Kind::Text, "\"my_app\""),
-    key("dir", Kind::Text, "\"/run/my_app\""),
-    key("suffix", Kind::Value, "false"),
-    key("temp_dir", Kind::Value, "true"),
-    key("path", Kind::Path, "\"/run/my_app.pid\""),
-    key("mode", Kind::Value, "0o644"),
-    key("uid", Kind::Value, "1000"),
-    key("gid", Kind::Value, "1000"),
-    key("lock", Kind::Value, "false"),
-    key("reentrant", Kind::Switch, "true"),
-    key("keep", Kind::Switch, "true"),
-    key("on_signal", Kind::Value, "pidlock_core::OnSignal::Ignore"),
-    key("at_exit", Kind::Value, "false"),
-    key("on_error", Kind::OnError, "|error| .."),
-    key("crate", Kind::Core, CORE_EXAMPLE),
+    key("name", KeyKind::Text, "\"my_app\""),
+    key("dir", KeyKind::Text, "\"/run/my_app\""),
+    key("suffix", KeyKind::Value, "false"),
+    key("temp_dir", KeyKind::Value, "true"),
+    key("path", KeyKind::Path, "\"/run/my_app.pid\""),
+    key("mode", KeyKind::Value, "0o644"),
+    key("uid", KeyKind::Value, "1000"),
+    key("gid", KeyKind::Value, "1000"),
+    key("lock", KeyKind::Value, "false"),
+    key("reentrant", KeyKind::Switch, "true"),
+    key("keep", KeyKind::Switch, "true"),
+    key("on_signal", KeyKind::Value, "pidlock_core::OnSignal::Off"),
+    key("at_exit", KeyKind::Value, "false"),
+    key("on_error", KeyKind::OnError, "|error| .."),
+    key("crate", KeyKind::Core, CORE_EXAMPLE),
 ];
 
-/// The keys that make up a path, which an exact path leaves nothing to say to.
+/// The keys that `path` cannot be combined with.
 pub(crate) const PARTS_OF_A_PATH: &[&str] = &["name", "dir", "suffix", "temp_dir"];
 
-/// What Python's `pid` calls the things that have another name here.
+/// Parameters of Python's `pid` that have another name here, for suggestions.
 const PYTHON: &[(&str, &str)] = &[
     ("pidname", "name"),
     ("piddir", "dir"),
@@ -69,22 +73,24 @@ const PYTHON: &[(&str, &str)] = &[
     ("register_atexit", "at_exit"),
 ];
 
+/// Looks up a key by its name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// What to say about a key that there is not.
+/// The message for an unknown key.
 pub(crate) fn unknown(name: &str) -> String {
-    let meant = meant(name).unwrap_or_else(|| {
+    let suggestion = suggestion(name).unwrap_or_else(|| {
         let all: Vec<String> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();
         format!("the keys are {}", all.join(", "))
     });
-    format!("unknown key `{name}`: {meant}")
+    format!("unknown key `{name}`: {suggestion}")
 }
 
-/// What to say about a word where a name can stand too.
-pub(crate) fn unknown_alone(word: &str) -> String {
-    if meant(word).is_some() {
+/// The message for an unknown word in the place of the positional name, which may be an unquoted
+/// name.
+pub(crate) fn unknown_word(word: &str) -> String {
+    if suggestion(word).is_some() {
         return unknown(word);
     }
     format!(
@@ -92,22 +98,23 @@ pub(crate) fn unknown_alone(word: &str) -> String {
     )
 }
 
-/// The key that was probably meant.
-fn meant(name: &str) -> Option<String> {
+/// Suggests the key that an unknown one probably stands for.
+fn suggestion(name: &str) -> Option<String> {
     if let Some((_, ours)) = PYTHON.iter().find(|(theirs, _)| *theirs == name) {
         return Some(format!("it is called `{ours}` here"));
     }
-    let near = KEYS
+    let nearest = KEYS
         .iter()
         .map(|key| (distance(name, key.name), key.name))
         .filter(|(distance, key)| {
             *distance <= key.len().div_ceil(3) && name.chars().next() == key.chars().next()
         })
         .min();
-    near.map(|(_, near)| format!("did you mean `{near}`?"))
+    nearest.map(|(_, key)| format!("did you mean `{key}`?"))
 }
 
-/// How many letters were added, lost, changed or swapped with a neighbour between `a` and `b`.
+/// The Damerau-Levenshtein distance: how many characters to insert, delete, replace or swap with
+/// their neighbour to turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
@@ -143,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_tables_name_keys() {
+    fn other_tables_contain_only_keys() {
         let theirs = PYTHON.iter().map(|(_, ours)| ours);
         for name in theirs.chain(PARTS_OF_A_PATH) {
             assert!(find(name).is_some(), "{name}");
@@ -151,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn near_misses() {
-        for (written, meant) in [
+    fn unknown_keys_get_suggestions() {
+        for (written, suggested) in [
             ("nmae", "name"),
             ("nam", "name"),
             ("dirr", "dir"),
@@ -163,7 +170,7 @@ mod tests {
             ("uuid", "uid"),
         ] {
             let message = unknown(written);
-            let expected = format!("unknown key `{written}`: did you mean `{meant}`?");
+            let expected = format!("unknown key `{written}`: did you mean `{suggested}`?");
             assert_eq!(message, expected);
         }
         for far in ["pid", "file", "x", "timeout_seconds"] {

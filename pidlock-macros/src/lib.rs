@@ -1,4 +1,4 @@
-//! The attribute `#[pidfile]` of `pidlock-core`, which re-exports it: depend on that crate.
+//! The `#[pidfile]` attribute. Depend on `pidlock-core`, which re-exports it.
 
 mod args;
 mod expand;
@@ -12,8 +12,8 @@ mod spans;
 
 use proc_macro::TokenStream;
 
-/// Runs a function one instance at a time, on one machine: it holds the lock on a pidfile while
-/// it runs.
+/// Runs the function while holding a lock on a pidfile, so that only one instance runs at a time on
+/// a machine.
 ///
 /// ```
 /// use pidlock_core::pidfile;
@@ -25,11 +25,10 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// The lock is acquired when the function is called, before any of its body runs. It is released
-/// when the function ends, by return, `?` or a panic that unwinds, after everything that belongs
-/// to the function has been dropped: variables, temporaries, parameters, a `self` taken by value.
-/// While another process or another call holds the lock, the body does not run, and the function
-/// returns [what its return type can say](#when-it-is-refused).
+/// The lock is acquired on entry, before any of the body runs. It is released on return, `?` or an
+/// unwinding panic, after all variables, temporaries and parameters, including by-value `self`,
+/// have been dropped. While another process or another call holds the lock, the body does not run;
+/// what the function returns then [depends on its return type](#when-the-lock-is-unavailable).
 ///
 /// An `async` function acquires the lock when it is first polled, and releases it when it completes
 /// or is dropped.
@@ -39,10 +38,13 @@ use proc_macro::TokenStream;
 /// ```
 /// # use pidlock_core::{PidFileError, pidfile};
 /// # use std::path::Path;
-/// #[pidfile("backup")]                                // the name alone may stand first
+/// // The name can be given without its key, as the first argument.
+/// #[pidfile("backup")]
 /// # fn positional() -> Result<(), PidFileError> { Ok(()) }
-/// #[pidfile(name = "worker-{id}", dir = dir, keep)]   // in a literal, or as an expression:
-/// fn worker(id: u32, dir: &Path) -> Result<(), PidFileError> {    // the parameters
+///
+/// // The parameters can be used in string literals and in expressions.
+/// #[pidfile(name = "worker-{id}", dir = dir, keep)]
+/// fn worker(id: u32, dir: &Path) -> Result<(), PidFileError> {
 ///     assert!(dir.join(format!("worker-{id}.pid")).exists());
 ///     Ok(())
 /// }
@@ -51,45 +53,46 @@ use proc_macro::TokenStream;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Each key is the setter of `PidFile` of the same name, and means the same.
+/// Each key except `path`, `on_error` and `crate` is the `PidFile` setter of the same name.
 ///
-/// | key | value | without it |
+/// | key | value | default |
 /// |---|---|---|
-/// | `name` | text, one component of a path | the program's name |
-/// | `dir` | text, a directory | the first that fits: see `PidFile::dir` |
-/// | `suffix` | `bool`: whether `.pid` is added to the name | `true` |
-/// | `temp_dir` | `bool`: in the temporary directory | `false` |
-/// | `path` | text, the exact path, in place of the four above | |
-/// | `mode` | `u32`, the rights of the file, whatever the umask | `0o644` |
-/// | `uid`, `gid` | `u32`, the owner of the file | as the system has it |
-/// | `lock` | `bool`: whether to lock, or to trust in the PID alone | `true` |
-/// | `reentrant` | `bool`, or alone: whether this process may hold it more than once | `false` |
-/// | `keep` | `bool`, or alone: whether to leave an empty file | `false` |
-/// | `on_signal` | `OnSignal`: what to do about SIGTERM, SIGINT and SIGHUP | `OnSignal::Auto` |
-/// | `at_exit` | `bool`: whether to remove the file when the process exits | `true` |
-/// | `on_error` | what to call with the error, to return what that returns | [by the return type](#when-it-is-refused) |
-/// | `crate` | a path to `pidlock_core`, where it is not found under its name | `::pidlock_core` |
+/// | `name` | text: a single path component | the program's name |
+/// | `dir` | text: the directory | the first suitable one: see `PidFile::dir` |
+/// | `suffix` | `bool`: append `.pid` to the name | `true` |
+/// | `temp_dir` | `bool`: use the temporary directory | `false` |
+/// | `path` | text: the exact path; excludes the four keys above | |
+/// | `mode` | `u32`: the permission bits of the file, regardless of the umask | `0o644` |
+/// | `uid`, `gid` | `u32`: the owner of the file | unchanged |
+/// | `lock` | `bool`: take the kernel lock; `false` relies on the recorded PID alone | `true` |
+/// | `reentrant` | `bool`, or the key alone: this process can hold the file more than once | `false` |
+/// | `keep` | `bool`, or the key alone: truncate the file on release instead of removing it | `false` |
+/// | `on_signal` | `OnSignal`: how to handle SIGTERM, SIGINT and SIGHUP; `OnSignal::Off` leaves them alone | `OnSignal::Auto` |
+/// | `at_exit` | `bool`: remove the file when the process exits | `true` |
+/// | `on_error` | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) |
+/// | `crate` | the path to `pidlock_core`, if it is not available under that name | `::pidlock_core` |
 ///
-/// Values are expressions. They are evaluated at each call, in the order given, before the lock is
-/// acquired; the parameters and `self` are in scope, and are borrowed rather than moved for `name`,
-/// `dir` and `path`. A string literal of these three is a format string over what is in scope:
-/// `"worker-{id}"`, and `{{` for a brace. Anything but a plain literal, a constant for instance, is
-/// taken as it is. The expression of `on_error` is evaluated only on refusal.
+/// Values are expressions. They are evaluated at each call before the lock is acquired, `path`
+/// first and the others in the order written. The parameters and `self` are in scope; the values of
+/// `name`, `dir` and `path` are borrowed, so that the body can still use them. A string literal for
+/// one of these three keys is a format string over the variables in scope: `"worker-{id}"`, with
+/// `{{` for a literal brace. Any other expression, such as a constant, is used unchanged. The
+/// expression of `on_error` is evaluated only if the lock is unavailable.
 ///
-/// # When it is refused
+/// # When the lock is unavailable
 ///
-/// | the function returns | refused means |
+/// | return type | result |
 /// |---|---|
 /// | `Result<T, E>` where `E: From<PidFileError>` | `Err(error.into())` |
-/// | `ExitCode` | the message on stderr, and `ExitCode::FAILURE` |
-/// | `()` or `!`, in `fn main` | the message on stderr, and exit status 1 |
-/// | `()` or `!`, elsewhere | a panic with the message |
-/// | anything else | does not compile: return a `Result`, or say `on_error` |
+/// | `ExitCode` | prints the message to stderr and returns `ExitCode::FAILURE` |
+/// | `()` or `!`, in `fn main` | prints the message to stderr and exits with status 1 |
+/// | `()` or `!`, elsewhere | panics with the message |
+/// | anything else | compile error: return a `Result`, or set `on_error` |
 ///
-/// Refused is every call that cannot acquire the lock, be it held by somebody else
-/// (`PidFileError::is_contention`), or be it that the file cannot be made. The `E` of a `Result` may
-/// be `PidFileError` itself, `std::io::Error`, `Box<dyn Error + Send + Sync>`, `anyhow::Error`, or
-/// an enum of yours with a `From`:
+/// The function is refused whenever acquisition fails, whether because of contention
+/// (`PidFileError::is_contention`) or another error, such as a missing permission. The `E` of a
+/// `Result` can be `PidFileError` itself, `std::io::Error`, `Box<dyn Error + Send + Sync>`,
+/// `anyhow::Error`, or your own type with a `From` implementation:
 ///
 /// ```
 /// use pidlock_core::{PidFileError, pidfile};
@@ -108,7 +111,7 @@ use proc_macro::TokenStream;
 ///
 /// #[pidfile(path = path)]
 /// fn import(path: &std::path::Path) -> Result<(), AppError> {
-///     // One call within the other.
+///     // The outer call holds the lock, so the inner one is refused.
 ///     assert!(matches!(import(path), Err(AppError::Busy)));
 ///     Ok(())
 /// }
@@ -116,14 +119,15 @@ use proc_macro::TokenStream;
 /// # import(&dir.path().join("x")).unwrap();
 /// ```
 ///
-/// `on_error` takes anything that can be called with the error and gives what the function returns.
-/// Two functions come with `pidlock_core`: `skip` returns the default value while another instance
-/// runs and panics on other errors, and `exit` prints the message and ends the process.
+/// `on_error` takes any function or closure that accepts the error and returns the function's
+/// return type. `pidlock_core::on_error` provides two: `skip` returns the default value if another
+/// instance is running and panics on other errors; `exit` prints the message and ends the process
+/// with exit status 1.
 ///
 /// ```
 /// # use pidlock_core::pidfile;
 /// # use std::path::Path;
-/// #[pidfile(path = path, on_error = pidlock_core::skip)]
+/// #[pidfile(path = path, on_error = pidlock_core::on_error::skip)]
 /// fn clean_up(path: &Path) -> usize {
 ///     3
 /// }
@@ -143,7 +147,7 @@ use proc_macro::TokenStream;
 ///
 /// # With other attributes
 ///
-/// What starts a runtime goes above, so that the lock outlives the runtime and all its tasks:
+/// Put runtime attributes above, so that the lock outlives the runtime and all its tasks:
 ///
 /// ```text
 /// #[tokio::main]
@@ -151,32 +155,38 @@ use proc_macro::TokenStream;
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// ```
 ///
-/// The other order does not compile. Nor does a function that is not `async` and returns a future,
-/// as `#[async_trait]` leaves it: the lock would be held only while the future is made.
+/// The reverse order is a compile error, and so is a non-`async` function that returns a future,
+/// such as one rewritten by `#[async_trait]`: the lock would be released before the future runs.
 ///
 /// # Notes
 ///
-/// - A future that hides behind a type alias, or in a type of your own, is not recognised: the lock
-///   is released when the function has made it. So it is with an iterator or a thread that the
-///   function returns or starts.
-/// - A panic on refusal in a spawned task or thread ends in its `JoinHandle`, where it is easily
-///   overlooked: return a `Result` there. An `extern "C"` function that returns nothing needs an
-///   `on_error`, as a panic cannot leave it.
-/// - The calls of one process exclude each other too, unless `reentrant`: a recursive function is
-///   refused by itself.
-/// - Some lints go quiet, as the body is not all that uses a parameter or returns. Clippy's:
-///   `boxed_local`, `missing_const_for_fn`, `needless_lifetimes`, `needless_pass_by_value`,
-///   `needless_return`, `not_unsafe_ptr_arg_deref`, `only_used_in_recursion`, `toplevel_ref_arg`,
-///   `unnecessary_wraps`, `unused_async`, `unused_self`. The compiler's: `redundant_imports`,
-///   `unconditional_recursion`.
-/// - Lints that can fire because of it. Clippy's `result_large_err` in the implementation of a trait,
-///   where it leaves the function itself alone, but not the closure of a handler or of an owned
-///   receiver. The compiler's `unused_assignments` on a field of an owned receiver that is only
-///   written.
-/// - Where `self` is taken by value, in a `Box` for instance, the body runs in a closure or an `async`
-///   block of its own: `Location::caller()` in a `#[track_caller]` function is then in that function,
-///   and the future holds the parameters three times, where that of any `async fn` holds them twice:
-///   192 KiB for a parameter of 64 KiB, instead of 128.
+/// - A future behind a type alias or inside your own type is not detected: the lock is released as
+///   soon as the function has returned it. The same applies to an iterator that the function
+///   returns and to a thread that it starts.
+/// - In a spawned task or thread, the panic of a refused function is only visible in its
+///   `JoinHandle`, where it is easily overlooked: return a `Result` there. An `extern "C"` function
+///   that returns nothing needs `on_error`, because a panic cannot leave it.
+/// - Calls within one process exclude each other too, unless `reentrant` is set: without it, a
+///   recursive call is refused.
+/// - A function that takes `self` by value, also in a `Box`, runs its body in a closure or an
+///   `async` block. `Location::caller()` in a `#[track_caller]` function is then a place inside
+///   that function. If the function is `async`, its future stores the parameters three times, where
+///   that of any other `async fn` stores them twice: 192 KiB instead of 128 KiB for a parameter of
+///   64 KiB.
+///
+/// # Appendix: lints
+///
+/// These lints no longer fire, because the generated code also uses the parameters and returns.
+/// Clippy: `boxed_local`, `missing_const_for_fn`, `needless_lifetimes`, `needless_pass_by_value`,
+/// `needless_return`, `not_unsafe_ptr_arg_deref`, `only_used_in_recursion`, `toplevel_ref_arg`,
+/// `unnecessary_wraps`, `unused_async`, `unused_self`. The compiler: `redundant_imports`,
+/// `unconditional_recursion`.
+///
+/// These lints can fire because of the generated code:
+///
+/// - Clippy's `result_large_err` in a trait implementation. It does not check the function itself
+///   there, but it does check the closure generated for `on_error` or for by-value `self`.
+/// - The compiler's `unused_assignments` on a field of a by-value `self` that is only written.
 #[proc_macro_attribute]
 pub fn pidfile(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(args.into(), item.into()).into()

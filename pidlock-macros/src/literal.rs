@@ -1,47 +1,47 @@
-//! String literals of the keys that take text: format strings over what is in scope.
+//! Format strings: string literals as the values of text keys.
 
 use syn::LitStr;
 
-/// Whether there is anything to format.
+/// Returns `true` if the literal contains placeholders or escaped braces.
 pub(crate) fn is_format(text: &LitStr) -> bool {
     text.value().contains(['{', '}'])
 }
 
-/// What is wrong with the text, if it can be told before anything is put in: a name is one
-/// component of a path.
-pub(crate) fn mistake(key: &str, text: &LitStr) -> Option<String> {
+/// Returns what is wrong with the literal, as far as that is known before formatting.
+pub(crate) fn error(key: &str, text: &LitStr) -> Option<String> {
     let written = text.value();
     let parts = Parts::of(&written);
-    if parts.fixed.contains('\0') {
+    if parts.literal.contains('\0') {
         return Some(format!("a NUL byte cannot be part of a `{key}`"));
     }
     if let Some(other) = parts.placeholders.iter().find(|name| !is_name(name)) {
-        // The compiler would speak of arguments, and there is no place for any.
+        // The compiler's own message suggests format arguments, which the attribute does not take.
         return Some(format!(
             "`{{{other}}}` names nothing in scope: a variable's name stands in the braces, \
              `{{{{` and `}}}}` are plain ones, and other values take `{key} = format!(..)`"
         ));
     }
-    let whole = parts.placeholders.is_empty();
+    let is_complete = parts.placeholders.is_empty();
     match key {
-        "name" if parts.fixed.contains('/') => Some(
+        "name" if parts.literal.contains('/') => Some(
             "a name is one component of a path, without `/`: \
              use `dir` for the directory, or `path` for the exact path"
                 .into(),
         ),
-        "name" if whole && parts.fixed.is_empty() => {
+        "name" if is_complete && parts.literal.is_empty() => {
             Some("a name cannot be empty: leave it out for the program's own name".into())
         }
-        "name" if whole && matches!(parts.fixed.as_str(), "." | "..") => Some(format!(
+        "name" if is_complete && matches!(parts.literal.as_str(), "." | "..") => Some(format!(
             "`{}` is a directory, and cannot be a name",
-            parts.fixed
+            parts.literal
         )),
-        "path" if whole && parts.fixed.is_empty() => Some("a path cannot be empty".into()),
+        "path" if is_complete && parts.literal.is_empty() => Some("a path cannot be empty".into()),
         _ => None,
     }
 }
 
-/// Whether it can be the name of a variable, keywords included: a raw one is written without `r#`.
+/// Returns `true` if the text can be a variable's name. Includes keywords, because raw identifiers
+/// are written without `r#` in format strings.
 fn is_name(text: &str) -> bool {
     let mut letters = text.chars();
     letters
@@ -50,17 +50,18 @@ fn is_name(text: &str) -> bool {
         && letters.all(|c| c == '_' || c.is_alphanumeric())
 }
 
-/// A format string, as far as it is known before it is formatted.
+/// A format string, split into its literal text and its placeholders.
 struct Parts {
-    fixed: String,
-    /// What is put in, without how it is formatted.
+    /// The literal text around the placeholders, with escaped braces replaced by plain ones.
+    literal: String,
+    /// What each placeholder names, without its format spec.
     placeholders: Vec<String>,
 }
 
 impl Parts {
     fn of(written: &str) -> Self {
         let mut parts = Parts {
-            fixed: String::new(),
+            literal: String::new(),
             placeholders: Vec::new(),
         };
         let mut rest = written.chars().peekable();
@@ -68,14 +69,14 @@ impl Parts {
             match c {
                 '{' | '}' if rest.peek() == Some(&c) => {
                     rest.next();
-                    parts.fixed.push(c);
+                    parts.literal.push(c);
                 }
                 '{' => {
                     let inside: String = rest.by_ref().take_while(|c| *c != '}').collect();
                     let name = inside.split(':').next().unwrap_or_default().trim();
                     parts.placeholders.push(name.to_owned());
                 }
-                _ => parts.fixed.push(c),
+                _ => parts.literal.push(c),
             }
         }
         parts
@@ -84,18 +85,18 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
-    use super::mistake;
+    use super::error;
     use proc_macro2::Span;
     use syn::LitStr;
 
     #[test]
-    fn only_what_can_never_be_right_is_a_mistake() {
-        let told = |key, text| mistake(key, &LitStr::new(text, Span::call_site()));
+    fn rejects_only_text_that_is_never_valid() {
+        let check = |key, text| error(key, &LitStr::new(text, Span::call_site()));
         for name in [
             "", ".", "..", "a/b", "/", "{id}/x", "a\0", "{id}\0", "{}", "{0}", "{:?}", "{a.b}",
             "{f()}",
         ] {
-            assert!(told("name", name).is_some(), "{name:?}");
+            assert!(check("name", name).is_some(), "{name:?}");
         }
         for name in [
             "a",
@@ -109,17 +110,17 @@ mod tests {
             "{größe}",
             "a.pid",
         ] {
-            assert_eq!(told("name", name), None, "{name:?}");
+            assert_eq!(check("name", name), None, "{name:?}");
         }
-        assert!(told("path", "").is_some());
-        assert!(told("dir", "\0").is_some());
+        assert!(check("path", "").is_some());
+        assert!(check("dir", "\0").is_some());
         for (key, text) in [
             ("path", "/a/b"),
             ("path", "{a}"),
             ("dir", "a/b"),
             ("dir", ""),
         ] {
-            assert_eq!(told(key, text), None, "{key} {text:?}");
+            assert_eq!(check(key, text), None, "{key} {text:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The parameters, moved into the block that the lock outlives.
+//! Moves parameters into the guarded block, so that they are dropped before the guard.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
@@ -6,8 +6,10 @@ use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Sign
 
 use crate::function::first_argument;
 
-/// Signs each parameter under a name that can be moved from, and returns the statements that move
-/// them: the whole first, then what its pattern takes out of it, so that `_` parts go too.
+/// Replaces each pattern in the signature by a name, and returns `let` statements that rebind it.
+///
+/// Each parameter is first rebound whole and then by its pattern, so that parts bound to `_` are
+/// dropped inside the block too.
 pub(crate) fn rebind(sig: &mut Signature) -> TokenStream {
     let mut moves = TokenStream::new();
     for (index, input) in sig.inputs.iter_mut().enumerate() {
@@ -18,17 +20,18 @@ pub(crate) fn rebind(sig: &mut Signature) -> TokenStream {
     moves
 }
 
+/// Replaces one pattern by a name, and returns the statements that rebind it.
 fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
-    let here = Span::mixed_site();
-    let whole = format_ident!("__plp{index}", span = here);
+    let span = Span::mixed_site();
+    let whole = format_ident!("__plp{index}", span = span);
     let attrs = Attrs::sort(std::mem::take(&mut param.attrs));
     let Attrs {
         cfgs,
-        levels,
-        expects,
+        lint_levels,
+        expectations,
         ..
     } = &attrs;
-    let (signed, moves) = match &*param.pat {
+    let (renamed, moves) = match &*param.pat {
         Pat::Ident(PatIdent {
             by_ref: None,
             subpat: None,
@@ -36,48 +39,48 @@ fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
             ident,
             ..
         }) => {
-            let (signed, value) = if is_plain(ident) && expects.is_empty() {
+            let (renamed, value) = if is_lint_neutral(ident) && expectations.is_empty() {
                 (ident.clone(), ident.to_token_stream())
             } else {
-                let twin = twin(ident, whole);
-                let value = quote_spanned! {here=> { #twin } };
-                (twin, value)
+                let alias = hygienic_alias(ident, whole);
+                let value = quote_spanned! {span=> { #alias } };
+                (alias, value)
             };
-            let moves = quote_spanned! {here=>
-                #(#cfgs)* #(#levels)* #(#expects)* let #mutability #ident = #value;
+            let moves = quote_spanned! {span=>
+                #(#cfgs)* #(#lint_levels)* #(#expectations)* let #mutability #ident = #value;
             };
-            (signed, moves)
+            (renamed, moves)
         }
         pat => {
             let mut moves = if borrows_mutably(pat.to_token_stream()) {
-                // Used as what it is, in case that the pattern goes through a reference anyway.
-                quote_spanned! {here=>
+                // Silences `unused_mut` if the pattern goes through a reference.
+                quote_spanned! {span=>
                     #(#cfgs)* let mut #whole = #whole;
                     #(#cfgs)* let _ = &mut #whole;
                 }
             } else {
-                quote_spanned! {here=> #(#cfgs)* let #whole = #whole; }
+                quote_spanned! {span=> #(#cfgs)* let #whole = #whole; }
             };
             if !matches!(pat, Pat::Wild(_)) {
-                moves.extend(quote_spanned! {here=>
-                    #(#cfgs)* #(#levels)* #(#expects)* let #pat = #whole;
+                moves.extend(quote_spanned! {span=>
+                    #(#cfgs)* #(#lint_levels)* #(#expectations)* let #pat = #whole;
                 });
             }
             (whole, moves)
         }
     };
-    param.attrs = attrs.on_signature();
+    param.attrs = attrs.for_signature();
     *param.pat = Pat::Ident(PatIdent {
         attrs: Vec::new(),
         by_ref: None,
         mutability: None,
-        ident: signed,
+        ident: renamed,
         subpat: None,
     });
     moves
 }
 
-/// Whether there is a `ref mut` in the pattern.
+/// Returns `true` if the pattern contains `ref mut`.
 fn borrows_mutably(pat: TokenStream) -> bool {
     let mut after_ref = false;
     pat.into_iter().any(|token| match token {
@@ -91,71 +94,77 @@ fn borrows_mutably(pat: TokenStream) -> bool {
     })
 }
 
-/// Lints would see the name itself used by its `let`, or signed twice. One of the same letters but
-/// another hygiene stands in for it in the signature, unless it could then be one of ours.
-fn twin(ident: &Ident, whole: Ident) -> Ident {
+/// Returns the name of a parameter for the signature: its own with our hygiene.
+///
+/// With the original hygiene, lints would flag a name that is used only by its own rebinding or
+/// bound twice. A name that starts like our own could then clash with one of them, so it is
+/// replaced by `whole`.
+fn hygienic_alias(ident: &Ident, whole: Ident) -> Ident {
     if ident.to_string().starts_with("__pl") {
         return whole;
     }
-    let mut twin = ident.clone();
-    twin.set_span(Span::mixed_site().located_at(ident.span()));
-    twin
+    let mut alias = ident.clone();
+    alias.set_span(Span::mixed_site().located_at(ident.span()));
+    alias
 }
 
-/// A name that lints let stand on both sides of a `let`, and that cannot be a constant's.
-fn is_plain(ident: &Ident) -> bool {
+/// Returns `true` if no lint fires on `let name = name`, and the name cannot be a constant's.
+fn is_lint_neutral(ident: &Ident) -> bool {
     let name = ident.to_string();
     name.starts_with("r#")
         || name.chars().all(|c| c == '_' || !c.is_uppercase()) && !name.starts_with('_')
 }
 
-/// The attributes of a parameter, by where they have to stand once it is bound by a `let`.
+/// The attributes of a parameter, by destination.
 struct Attrs {
-    /// On both: what is configured away is not there to be moved.
+    /// For the signature and the `let`: a parameter that is configured out cannot be rebound.
     cfgs: Vec<Attribute>,
-    /// On both: they speak of the pattern as well as of the type.
-    levels: Vec<Attribute>,
-    /// On the `let` only, where the lint fires: elsewhere the expectation is not met.
-    expects: Vec<Attribute>,
-    /// Another macro's business.
+    /// For the signature and the `let`: lints check the type in one and the pattern in the other.
+    lint_levels: Vec<Attribute>,
+    /// For the `let` only, where the lint fires; elsewhere the expectation would be unfulfilled.
+    expectations: Vec<Attribute>,
+    /// For the signature only, where other macros look for them.
     others: Vec<Attribute>,
 }
 
 impl Attrs {
+    /// Sorts attributes by destination.
     fn sort(attrs: Vec<Attribute>) -> Self {
         let mut sorted = Attrs {
             cfgs: Vec::new(),
-            levels: Vec::new(),
-            expects: Vec::new(),
+            lint_levels: Vec::new(),
+            expectations: Vec::new(),
             others: Vec::new(),
         };
         for attr in attrs {
             let name = attr.path().to_token_stream().to_string();
-            let place = match name.as_str() {
+            let destination = match name.as_str() {
                 "cfg_attr" if attr.meta.to_token_stream().to_string().contains("expect") => {
-                    &mut sorted.expects
+                    &mut sorted.expectations
                 }
                 "cfg" | "cfg_attr" => &mut sorted.cfgs,
-                "allow" | "warn" | "deny" | "forbid" => &mut sorted.levels,
-                "expect" => &mut sorted.expects,
+                "allow" | "warn" | "deny" | "forbid" => &mut sorted.lint_levels,
+                "expect" => &mut sorted.expectations,
                 _ => &mut sorted.others,
             };
-            place.push(attr);
+            destination.push(attr);
         }
         sorted
     }
 
-    fn on_signature(self) -> Vec<Attribute> {
+    /// Returns the attributes that stay on the parameter in the signature.
+    fn for_signature(self) -> Vec<Attribute> {
         self.cfgs
             .into_iter()
-            .chain(self.levels)
+            .chain(self.lint_levels)
             .chain(self.others)
             .collect()
     }
 }
 
-/// Whether the function owns its `self`, which no `let` can move. A reference, pinned or not, has
-/// nothing to drop.
+/// Returns `true` if the function takes `self` by value, which cannot be rebound with `let`.
+///
+/// A reference, pinned or not, needs no rebinding, because dropping it does nothing.
 pub(crate) fn is_owned(receiver: &Receiver) -> bool {
     match &receiver.kind {
         ReceiverKind::Reference(..) => false,
@@ -164,6 +173,7 @@ pub(crate) fn is_owned(receiver: &Receiver) -> bool {
     }
 }
 
+/// Returns `true` if the type is a reference or a pinned one.
 fn is_reference(ty: &Type) -> bool {
     match ty {
         Type::Reference(_) => true,

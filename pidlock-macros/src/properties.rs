@@ -1,5 +1,5 @@
-//! The attribute on what nobody thought of: it never panics, always passes the function on, and
-//! finds a mistake where there is one and only there.
+//! Property tests: the attribute never panics, always emits the function, and reports exactly the
+//! invalid inputs.
 
 use std::collections::HashSet;
 
@@ -15,17 +15,17 @@ fn tokens(text: &str) -> Option<TokenStream> {
     text.parse().ok()
 }
 
-/// Whether the text occurs among the tokens, in whatever group.
-fn names(stream: TokenStream, name: &str) -> bool {
+/// Returns `true` if the identifier occurs among the tokens or in any of their groups.
+fn contains_ident(stream: TokenStream, name: &str) -> bool {
     stream.into_iter().any(|token| match token {
-        TokenTree::Group(group) => names(group.stream(), name),
+        TokenTree::Group(group) => contains_ident(group.stream(), name),
         TokenTree::Ident(ident) => ident == name,
         _ => false,
     })
 }
 
-/// Every key with values that fit, and whether it takes none.
-const RIGHT: &[(&str, &[&str], bool)] = &[
+/// Every key, valid values for it, and whether it can stand without a value.
+const VALID: &[(&str, &[&str], bool)] = &[
     (
         "name",
         &[
@@ -60,20 +60,25 @@ const RIGHT: &[(&str, &[&str], bool)] = &[
     ("lock", &["false", "A::<B, C>::D"], false),
     ("reentrant", &["true", "|| true"], true),
     ("keep", &["cfg!(test)", "matches!(a, B | C)"], true),
-    ("on_signal", &["pidlock_core::OnSignal::Ignore"], false),
+    ("on_signal", &["pidlock_core::OnSignal::Off"], false),
     ("at_exit", &["false"], false),
     (
         "on_error",
-        &["pidlock_core::skip", "|e| drop(e)", "move |_| -> u8 { 1 }"],
+        &[
+            "pidlock_core::on_error::skip",
+            "|e| drop(e)",
+            "move |_| -> u8 { 1 }",
+        ],
         false,
     ),
     ("crate", &["my::core", "::pidlock_core", "crate"], false),
 ];
 
+/// The keys that `path` cannot be combined with.
 const PARTS_OF_A_PATH: &[&str] = &["name", "dir", "suffix", "temp_dir"];
 
-/// What is wrong wherever it stands.
-const WRONG: &[&str] = &[
+/// Arguments that are invalid in any position.
+const INVALID: &[&str] = &[
     "",
     "7",
     "NAME",
@@ -107,58 +112,62 @@ const WRONG: &[&str] = &[
     "(keep)",
 ];
 
+/// One generated argument.
 #[derive(Debug, Clone)]
 enum Argument {
+    /// A name without its key.
     Positional,
+    /// An index into [`VALID`], and one into the values of that key.
     Key(usize, Option<usize>),
-    Wrong(usize),
+    /// An index into [`INVALID`].
+    Invalid(usize),
 }
 
 impl Argument {
     fn text(&self) -> String {
         match *self {
             Argument::Positional => "\"worker-{x}\"".into(),
-            Argument::Key(key, None) => RIGHT[key].0.into(),
+            Argument::Key(key, None) => VALID[key].0.into(),
             Argument::Key(key, Some(value)) => {
-                let (key, values, _) = RIGHT[key];
+                let (key, values, _) = VALID[key];
                 format!("{key} = {}", values[value % values.len()])
             }
-            Argument::Wrong(which) => WRONG[which].into(),
+            Argument::Invalid(which) => INVALID[which].into(),
         }
     }
 }
 
-/// The rules, as the documentation has them.
-fn is_right(arguments: &[Argument]) -> bool {
-    let mut given = HashSet::new();
+/// Returns `true` if the documented rules accept the arguments.
+fn is_valid(arguments: &[Argument]) -> bool {
+    let mut seen = HashSet::new();
     arguments
         .iter()
         .enumerate()
         .all(|(n, argument)| match *argument {
-            Argument::Positional => n == 0 && given.insert("name"),
+            Argument::Positional => n == 0 && seen.insert("name"),
             Argument::Key(key, value) => {
-                let (key, _, is_switch) = RIGHT[key];
-                given.insert(key) && (value.is_some() || is_switch)
+                let (key, _, is_switch) = VALID[key];
+                seen.insert(key) && (value.is_some() || is_switch)
             }
-            Argument::Wrong(_) => false,
+            Argument::Invalid(_) => false,
         })
-        && !(given.contains("path") && PARTS_OF_A_PATH.iter().any(|part| given.contains(part)))
+        && !(seen.contains("path") && PARTS_OF_A_PATH.iter().any(|part| seen.contains(part)))
 }
 
 fn arguments() -> impl Strategy<Value = Vec<Argument>> {
     let key = (
-        0..RIGHT.len(),
+        0..VALID.len(),
         prop_oneof![9 => any::<usize>().prop_map(Some), 1 => Just(None)],
     );
     let argument = prop_oneof![
         2 => Just(Argument::Positional),
         16 => key.prop_map(|(key, value)| Argument::Key(key, value)),
-        1 => (0..WRONG.len()).prop_map(Argument::Wrong),
+        1 => (0..INVALID.len()).prop_map(Argument::Invalid),
     ];
     prop::collection::vec(argument, 0..6)
 }
 
-/// Tokens of any kind, nested, with a liking for what the parser knows.
+/// Nested tokens of all kinds, most of them known to the parser.
 fn token_soup() -> impl Strategy<Value = TokenStream> {
     let words = [
         "name", "dir", "path", "mode", "keep", "on_error", "crate", "fn", "async", "const",
@@ -166,7 +175,7 @@ fn token_soup() -> impl Strategy<Value = TokenStream> {
         "=>", "->", ",", ";", ":", "::", ".", "!", "?", "#", "|", "||", "&", "<", ">", "-",
         "\"a\"", "\"{x}\"", "b\"a\"", "r\"a\"", "c\"a\"", "7", "0o644", "1.5", "'c'", "true",
     ];
-    let word = select(words.to_vec()).prop_map(|word| tokens(word).expect("a token"));
+    let word = select(words.to_vec()).prop_map(|word| tokens(word).expect("lex token"));
     let leaf = prop::collection::vec(word, 0..8).prop_map(|words| words.into_iter().collect());
     leaf.prop_recursive(3, 40, 4, |inner: BoxedStrategy<TokenStream>| {
         let delimiters = [
@@ -178,9 +187,9 @@ fn token_soup() -> impl Strategy<Value = TokenStream> {
         let part = (select(delimiters.to_vec()), inner.clone(), inner);
         prop::collection::vec(part, 1..4).prop_map(|parts| {
             let mut stream = TokenStream::new();
-            for (delimiter, inside, behind) in parts {
+            for (delimiter, inside, after) in parts {
                 stream.extend([TokenTree::Group(Group::new(delimiter, inside))]);
-                stream.extend(behind);
+                stream.extend(after);
             }
             stream
         })
@@ -195,49 +204,52 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
-    fn mistakes_are_found_where_they_are_and_only_there(arguments in arguments(), comma: bool) {
+    fn exactly_the_invalid_arguments_are_reported(arguments in arguments(), comma: bool) {
         let mut text = arguments.iter().map(Argument::text).collect::<Vec<_>>().join(", ");
         if comma && !arguments.is_empty() {
             text.push(',');
         }
-        // An empty one in the last place makes a comma at the end, which is right.
-        let ends_empty = !comma && arguments.last().is_some_and(|last| last.text().is_empty());
-        prop_assume!(!ends_empty && !text.is_empty());
+        // An empty last argument makes a trailing comma, which is valid.
+        let last_is_empty = !comma && arguments.last().is_some_and(|last| last.text().is_empty());
+        prop_assume!(!last_is_empty && !text.is_empty());
         let Some(args) = tokens(&text) else { return Ok(()) };
-        let written = attribute(args, tokens(FUNCTION).expect("a function"));
-        prop_assert!(names(written.clone(), "body_of_mine"), "{}", text_of(&written));
-        let found = names(written.clone(), "compile_error");
-        prop_assert_eq!(!found, is_right(&arguments), "{}: {}", text, text_of(&written));
+        let expanded = attribute(args, tokens(FUNCTION).expect("lex function"));
+        prop_assert!(contains_ident(expanded.clone(), "body_of_mine"), "{}", text_of(&expanded));
+        let found = contains_ident(expanded.clone(), "compile_error");
+        prop_assert_eq!(!found, is_valid(&arguments), "{}: {}", text, text_of(&expanded));
         if !found {
-            syn::parse2::<syn::ItemFn>(written).expect("what is written is a function");
+            syn::parse2::<syn::ItemFn>(expanded).expect("the expansion is a function");
         }
     }
 
     #[test]
-    fn any_arguments_leave_the_function(args in token_soup()) {
-        let written = attribute(args, tokens(FUNCTION).expect("a function"));
-        prop_assert!(names(written.clone(), "body_of_mine"), "{}", text_of(&written));
-        if names(written.clone(), "compile_error") {
-            let written = text_of(&written);
-            prop_assert!(written.ends_with(&text_of(&tokens(FUNCTION).expect("a function"))), "{}", written);
+    fn any_arguments_preserve_the_function(args in token_soup()) {
+        let expanded = attribute(args, tokens(FUNCTION).expect("lex function"));
+        prop_assert!(contains_ident(expanded.clone(), "body_of_mine"), "{}", text_of(&expanded));
+        if contains_ident(expanded.clone(), "compile_error") {
+            let expanded = text_of(&expanded);
+            let function = text_of(&tokens(FUNCTION).expect("lex function"));
+            prop_assert!(expanded.ends_with(&function), "{}", expanded);
         }
     }
 
     #[test]
-    fn any_item_is_passed_on(args in token_soup(), item in token_soup(), body in token_soup()) {
-        let written = attribute(args.clone(), item.clone());
-        if names(written.clone(), "compile_error") {
-            prop_assert!(text_of(&written).ends_with(&text_of(&item)), "{}", text_of(&written));
+    fn any_item_is_preserved(args in token_soup(), item in token_soup(), body in token_soup()) {
+        let expanded = attribute(args.clone(), item.clone());
+        if contains_ident(expanded.clone(), "compile_error") {
+            prop_assert!(text_of(&expanded).ends_with(&text_of(&item)), "{}", text_of(&expanded));
         }
-        // A body is never looked into.
+        // A body is not parsed.
         let body = Group::new(Delimiter::Brace, body);
-        let mut item: TokenStream = tokens("pub async fn f(&self, (a, _): (A, B)) -> impl T").expect("tokens");
+        let signature = "pub async fn f(&self, (a, _): (A, B)) -> impl T";
+        let mut item = tokens(signature).expect("lex signature");
         item.extend([TokenTree::Group(body.clone())]);
-        let written = attribute(tokens("\"a\"").expect("tokens"), item);
-        prop_assert!(!names(written.clone(), "compile_error") || names(body.stream(), "compile_error"));
+        let expanded = attribute(tokens("\"a\"").expect("lex tokens"), item);
+        let body_has_error = contains_ident(body.stream(), "compile_error");
+        prop_assert!(body_has_error || !contains_ident(expanded.clone(), "compile_error"));
         let inside = text_of(&body.stream());
         if !inside.starts_with("# !") {
-            prop_assert!(text_of(&written).contains(&inside), "{}", text_of(&written));
+            prop_assert!(text_of(&expanded).contains(&inside), "{}", text_of(&expanded));
         }
     }
 }

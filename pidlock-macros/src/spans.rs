@@ -1,23 +1,25 @@
-//! Where the compiler points to when tokens of ours and of the user's do not fit.
+//! Spans that make compiler errors point at the user's tokens.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// Spans for tokens of ours around tokens of the user's: together they cover what he wrote, where
-/// one span for all could not be had on a stable compiler.
-pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let here = Span::mixed_site();
+/// The spans of the first and last of the user's tokens, with our hygiene.
+///
+/// Generated tokens before and after the user's get these spans, so that an error covers the whole.
+/// Stable compilers cannot join two spans into one.
+pub(crate) fn outer_spans(tokens: &impl ToTokens) -> (Span, Span) {
+    let span = Span::mixed_site();
     let mut trees = tokens.to_token_stream().into_iter();
-    let first = trees.next().map_or(here, |tree| tree.span());
+    let first = trees.next().map_or(span, |tree| tree.span());
     let last = trees.last().map_or(first, |tree| tree.span());
-    (here.located_at(first), here.located_at(last))
+    (span.located_at(first), span.located_at(last))
 }
 
-/// The same tokens, with the names they had, in another place.
-pub(crate) fn located(tokens: TokenStream, there: Span) -> TokenStream {
-    let locate = |mut tree: TokenTree| {
-        tree.set_span(tree.span().located_at(there));
+/// Moves tokens to another place in the source without changing what their names refer to.
+pub(crate) fn respan(tokens: TokenStream, target: Span) -> TokenStream {
+    let respan_one = |mut tree: TokenTree| {
+        tree.set_span(tree.span().located_at(target));
         tree
     };
-    tokens.into_iter().map(locate).collect()
+    tokens.into_iter().map(respan_one).collect()
 }

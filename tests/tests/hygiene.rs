@@ -48,8 +48,10 @@ const None: () = ();
 fn drop() {}
 fn acquire() {}
 fn once() {}
-fn never() {}
 fn refused() {}
+fn refused_by() {}
+fn refuse_diverging() {}
+fn type_witness() {}
 
 trait Default {}
 trait From {}

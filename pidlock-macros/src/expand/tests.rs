@@ -2,17 +2,17 @@ mod print;
 mod snapshots;
 mod spans;
 
-use super::{attribute, nameable};
+use super::{attribute, erase_impl_trait};
 use proc_macro2::TokenStream;
 
 fn tokens(text: &str) -> TokenStream {
     text.parse().unwrap()
 }
 
-/// The messages, and what is left.
+/// Returns the messages of the errors, and the tokens after them.
 fn errors(args: &str, item: &str) -> (Vec<String>, String) {
-    let written = attribute(tokens(args), tokens(item)).to_string();
-    let mut parts: Vec<_> = written.split(":: core :: compile_error ! {").collect();
+    let expanded = attribute(tokens(args), tokens(item)).to_string();
+    let mut parts: Vec<_> = expanded.split(":: core :: compile_error ! {").collect();
     let rest = parts.pop().unwrap_or_default();
     let (last, rest) = rest.split_once('}').unwrap_or(("", rest));
     let messages = parts.into_iter().chain([last]).map(|part| part.trim());
@@ -22,14 +22,14 @@ fn errors(args: &str, item: &str) -> (Vec<String>, String) {
 }
 
 #[test]
-fn a_half_typed_body_is_passed_on() {
-    let written = attribute(tokens("\"name\""), tokens("fn f() { x. }")).to_string();
-    assert!(written.contains("{ x . }"), "{written}");
-    assert!(!written.contains("compile_error"), "{written}");
+fn half_typed_body_is_preserved() {
+    let expanded = attribute(tokens("\"name\""), tokens("fn f() { x. }")).to_string();
+    assert!(expanded.contains("{ x . }"), "{expanded}");
+    assert!(!expanded.contains("compile_error"), "{expanded}");
 }
 
 #[test]
-fn mistakes_are_told_all_at_once_and_the_function_stays() {
+fn all_errors_are_reported_and_the_function_is_preserved() {
     let item = "const extern \"C\" fn f () { }";
     let (messages, rest) = errors("nmae = , \"a/b\", keep = true, keep, 7", item);
     let starts = [
@@ -48,19 +48,19 @@ fn mistakes_are_told_all_at_once_and_the_function_stays() {
 }
 
 #[test]
-fn what_is_not_a_function_stays_too() {
+fn non_function_is_preserved() {
     let (messages, rest) = errors("", "struct S ;");
     assert_eq!(messages.len(), 1);
     assert_eq!(rest, "struct S ;");
 }
 
 #[test]
-fn attributes_of_a_parameter_stand_where_they_mean_what_they_meant() {
+fn parameter_attributes_are_sorted_by_destination() {
     let item = "fn f(#[cfg(a)] #[allow(b)] #[expect(c)] \
                 #[cfg_attr(a, e)] #[cfg_attr(a, expect(c))] #[of_another_macro] d: u8) {}";
-    let written = attribute(tokens("\"name\""), tokens(item)).to_string();
-    let (signature, body) = written.split_once('{').unwrap();
-    for (attr, signed, bound) in [
+    let expanded = attribute(tokens("\"name\""), tokens(item)).to_string();
+    let (signature, body) = expanded.split_once('{').unwrap();
+    for (attr, in_signature, in_body) in [
         ("# [cfg (a)]", true, true),
         ("# [allow (b)]", true, true),
         ("# [expect (c)]", false, true),
@@ -69,13 +69,13 @@ fn attributes_of_a_parameter_stand_where_they_mean_what_they_meant() {
         ("# [of_another_macro]", true, false),
     ] {
         let found = (signature.contains(attr), body.contains(attr));
-        assert_eq!(found, (signed, bound), "{attr}: {written}");
+        assert_eq!(found, (in_signature, in_body), "{attr}: {expanded}");
     }
 }
 
 #[test]
-fn impl_trait_cannot_be_named() {
-    for (written, named) in [
+fn impl_trait_is_erased() {
+    for (ty, erased) in [
         ("Result<(), E>", "Result < () , E >"),
         ("impl Iterator<Item = impl Fn(u8) -> A<B>> + 'a", "_"),
         ("Result<impl Into<A<B>> + use<>, E>", "Result < _ , E >"),
@@ -84,7 +84,7 @@ fn impl_trait_cannot_be_named() {
             "(_ , [_ ; 3] , & 'a _)",
         ),
     ] {
-        let found = nameable(tokens(written)).to_string();
-        assert_eq!(found.replace(' ', ""), named.replace(' ', ""));
+        let found = erase_impl_trait(tokens(ty)).to_string();
+        assert_eq!(found.replace(' ', ""), erased.replace(' ', ""));
     }
 }

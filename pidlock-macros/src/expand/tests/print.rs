@@ -1,42 +1,45 @@
-//! Tokens as a person would set them, near enough: one statement a line, blocks indented.
+//! Formats tokens roughly like rustfmt: one statement per line, blocks indented.
 
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
-/// Words that a parenthesis or a path does not belong to.
-const APART: &[&str] = &["as", "else", "if", "in", "let", "match", "move", "return"];
+/// Keywords that are followed by a space, even before a parenthesis or a path.
+const SPACED: &[&str] = &["as", "else", "if", "in", "let", "match", "move", "return"];
 
-/// Marks that are one.
+/// Punctuation that consists of two tokens.
 const OPERATORS: &[&str] = &[
     "::", "->", "=>", "..", "&&", "||", "==", "!=", "<=", ">=", "+=",
 ];
 
+/// Formats the tokens.
 pub(super) fn print(tokens: TokenStream) -> String {
-    let mut page = Page::default();
-    page.tokens(tokens, false);
-    page.end_line();
-    page.text
+    let mut printer = Printer::default();
+    printer.tokens(tokens, false);
+    printer.end_line();
+    printer.text
 }
 
+/// The text so far, and the state of the formatting.
 #[derive(Default)]
-struct Page {
+struct Printer {
     text: String,
     depth: usize,
-    /// Nothing comes between this and the next.
+    /// No space before the next token.
     tight: bool,
+    /// Between the `|`s of a closure.
     in_closure_parameters: bool,
 }
 
-impl Page {
+impl Printer {
     fn tokens(&mut self, tokens: TokenStream, in_block: bool) {
         let mut rest = tokens.into_iter().peekable();
         while let Some(tree) = rest.next() {
             match tree {
                 TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
                     self.block(group.stream());
-                    let goes_on = matches!(
+                    let continues = matches!(
                         rest.peek(), Some(TokenTree::Punct(next)) if ",;.".contains(next.as_char())
                     );
-                    if !goes_on && rest.peek().is_some() {
+                    if !continues && rest.peek().is_some() {
                         self.end_line();
                     }
                 }
@@ -54,13 +57,13 @@ impl Page {
                         self.end_line();
                     }
                 }
-                word => self.apart(&word.to_string()),
+                word => self.spaced(&word.to_string()),
             }
         }
     }
 
     fn block(&mut self, inside: TokenStream) {
-        self.apart("{");
+        self.spaced("{");
         if !inside.is_empty() {
             self.depth += 1;
             self.end_line();
@@ -78,10 +81,10 @@ impl Page {
             _ => ("", ""),
         };
         let inner_attribute = self.text.ends_with("#!");
-        if self.belongs_to_the_last("_>#!)") {
+        if self.attaches_to("_>#!)") {
             self.joined(open);
         } else {
-            self.apart(open);
+            self.spaced(open);
         }
         self.tight = true;
         self.tokens(group.stream(), false);
@@ -98,12 +101,12 @@ impl Page {
                 self.joined(mark);
                 self.tight = true;
             }
-            "!" if self.text.ends_with('#') || self.belongs_to_the_last("_") => self.joined(mark),
+            "!" if self.text.ends_with('#') || self.attaches_to("_") => self.joined(mark),
             "::" | "<" => {
-                if self.belongs_to_the_last("_>") {
+                if self.attaches_to("_>") {
                     self.joined(mark);
                 } else {
-                    self.apart(mark);
+                    self.spaced(mark);
                 }
                 self.tight = true;
             }
@@ -112,35 +115,41 @@ impl Page {
                 self.joined(mark);
             }
             _ => {
-                self.apart(mark);
+                self.spaced(mark);
                 self.tight = matches!(mark, "&" | "*" | "!" | "#" | "'" | "|");
                 self.in_closure_parameters = mark == "|";
             }
         }
     }
 
-    /// Whether what comes next goes with a name before it, or with one of the marks.
-    fn belongs_to_the_last(&self, marks: &str) -> bool {
+    /// Returns `true` if the next token attaches to the last one, which is a name or ends with one
+    /// of these marks.
+    fn attaches_to(&self, marks: &str) -> bool {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         let last = self.text.rsplit(|c| !is_part(c)).next().unwrap_or_default();
-        let goes = self.text.ends_with(|c| is_part(c) || marks.contains(c));
-        goes && !APART.contains(&last) && !self.text.ends_with("->") && !self.text.ends_with("=>")
+        let attaches = self.text.ends_with(|c| is_part(c) || marks.contains(c));
+        attaches
+            && !SPACED.contains(&last)
+            && !self.text.ends_with("->")
+            && !self.text.ends_with("=>")
     }
 
+    /// Returns `true` if a `<` is open on the current line.
     fn in_generics(&self) -> bool {
         let line = self.text.lines().next_back().unwrap_or_default();
         let line = line.replace("->", "").replace("=>", "");
         line.matches('<').count() > line.matches('>').count()
     }
 
-    /// With a space before it, but at the start of a line.
-    fn apart(&mut self, text: &str) {
+    /// Appends with a space before, except at the start of a line.
+    fn spaced(&mut self, text: &str) {
         if !self.tight && !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push(' ');
         }
         self.joined(text);
     }
 
+    /// Appends without a space; indents at the start of a line.
     fn joined(&mut self, text: &str) {
         if self.text.ends_with('\n') {
             self.text.push_str(&"    ".repeat(self.depth));

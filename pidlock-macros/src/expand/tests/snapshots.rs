@@ -1,4 +1,4 @@
-//! Expansions to be read, in `snapshots/`: what is written for some functions, above it the function.
+//! Readable expansions in `snapshots/`, each below its function. To update them:
 //!
 //! ```sh
 //! PIDLOCK_SNAPSHOTS=overwrite cargo test -p pidlock-macros snapshots
@@ -20,19 +20,20 @@ macro_rules! snapshot {
     };
 }
 
+/// Compares the expansion with the snapshot, or overwrites that.
 fn compare(file: &str, expected: &str, args: &str, item: &str) {
-    let above: String = format!("#[pidfile({args})]\n{item}")
+    let input: String = format!("#[pidfile({args})]\n{item}")
         .lines()
         .map(|line| format!("// {line}\n"))
         .collect();
-    let written = format!("{above}\n{}", print(attribute(tokens(args), tokens(item))));
-    if std::env::var_os("PIDLOCK_SNAPSHOTS").is_some_and(|wish| wish == "overwrite") {
+    let expanded = format!("{input}\n{}", print(attribute(tokens(args), tokens(item))));
+    if std::env::var_os("PIDLOCK_SNAPSHOTS").is_some_and(|value| value == "overwrite") {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/expand/tests");
-        std::fs::write(dir.join(file), written).unwrap();
+        std::fs::write(dir.join(file), expanded).unwrap();
     } else {
         assert!(
-            written == expected,
-            "{file} is not what is written now, which is:\n{written}"
+            expanded == expected,
+            "the expansion in {file} is out of date; it is now:\n{expanded}"
         );
     }
 }

@@ -1,16 +1,16 @@
-//! Where the written tokens come from: it is there that editors lead to, and errors point.
+//! Tests of the spans of generated tokens, which editors follow and errors point at.
 
 use proc_macro2::{TokenStream, TokenTree};
 
 use super::{attribute, tokens};
 
-/// The tokens that were written by the user, with their place in the text: line and column.
-fn located(stream: TokenStream) -> Vec<(String, usize, usize)> {
+/// Returns the tokens that the user wrote, each with its line and column.
+fn user_tokens(stream: TokenStream) -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();
     for tree in stream {
         let (text, span) = match &tree {
             TokenTree::Group(group) => {
-                found.extend(located(group.stream()));
+                found.extend(user_tokens(group.stream()));
                 continue;
             }
             _ => (tree.to_string(), tree.span()),
@@ -22,18 +22,18 @@ fn located(stream: TokenStream) -> Vec<(String, usize, usize)> {
     found
 }
 
-/// The place of a word in a text of one line.
+/// Returns the first occurrence of a word in a text of one line, as `user_tokens` does.
 fn place(word: &str, text: &str) -> (String, usize, usize) {
     (word.to_owned(), 1, text.find(word).unwrap())
 }
 
-/// The first word written for the place of another.
-fn written_at(place: usize, stream: TokenStream) -> Vec<String> {
+/// Returns the generated tokens whose span starts at this column.
+fn tokens_at(column: usize, stream: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     for tree in stream {
         if let TokenTree::Group(group) = &tree {
-            found.extend(written_at(place, group.stream()));
-        } else if tree.span().start().column == place && tree.span().source_text().is_some() {
+            found.extend(tokens_at(column, group.stream()));
+        } else if tree.span().start().column == column && tree.span().source_text().is_some() {
             found.push(tree.to_string());
         }
     }
@@ -41,53 +41,53 @@ fn written_at(place: usize, stream: TokenStream) -> Vec<String> {
 }
 
 #[test]
-fn every_token_of_the_function_keeps_its_place() {
+fn function_tokens_keep_their_spans() {
     for item in [
         "#[inline] pub fn work(a: u8, (b, _): (u8, [u8; 2])) -> Result<u8, E> {\n let c = a + b;\n c.\n}",
         "async fn work(self, mut x: T) -> Option<T> where T: Copy {\n let y = x.;\n Some(x)\n}",
         "fn work(self: Box<Self>, _: u8) -> impl Iterator<Item = u8> {\n #![allow(unused)]\n for x in\n}",
     ] {
-        let written = located(attribute(
+        let expanded = user_tokens(attribute(
             tokens("\"name\", on_error = |_| x"),
             tokens(item),
         ));
-        for token in located(tokens(item)) {
-            // A pattern is moved out of the signature, and `_` is nothing to be bound.
-            assert!(written.contains(&token) || token.0 == "_", "{token:?}");
+        for token in user_tokens(tokens(item)) {
+            // `_` is not rebound, and so is missing.
+            assert!(expanded.contains(&token) || token.0 == "_", "{token:?}");
         }
     }
 }
 
 #[test]
-fn keys_lead_to_their_setters_and_values_stay_where_they_are() {
+fn keys_and_values_keep_their_spans() {
     let args = "name = alpha, dir = beta(), mode = gamma.x, keep, on_error = delta";
-    let written = located(attribute(tokens(args), tokens("\n\nfn f() {}")));
+    let expanded = user_tokens(attribute(tokens(args), tokens("\n\nfn f() {}")));
     for word in [
         "name", "alpha", "dir", "beta", "mode", "gamma", "x", "keep", "delta",
     ] {
-        assert!(written.contains(&place(word, args)), "{word}");
+        assert!(expanded.contains(&place(word, args)), "{word}");
     }
 
     let args = "crate = alpha::beta, path = gamma";
     let stream = attribute(tokens(args), tokens("\n\nfn f() {}"));
-    let written = located(stream.clone());
+    let expanded = user_tokens(stream.clone());
     for word in ["alpha", "beta", "gamma"] {
-        assert!(written.contains(&place(word, args)), "{word}");
+        assert!(expanded.contains(&place(word, args)), "{word}");
     }
-    // `PidFile::at`, and the way to it.
-    let at = written_at(place("path", args).2, stream);
+    // The generated `PidFile::at` has the span of the key.
+    let at = tokens_at(place("path", args).2, stream);
     assert!(at.contains(&"PidFile".to_owned()) && at.contains(&"at".to_owned()));
 
     let args = "       \"alpha\"";
     let stream = attribute(tokens(args), tokens("fn f() {}"));
-    assert_eq!(written_at(7, stream), ["name", "\"alpha\""]);
+    assert_eq!(tokens_at(7, stream), ["name", "\"alpha\""]);
 }
 
 #[test]
-fn what_is_ours_around_a_value_covers_it() {
+fn generated_tokens_around_a_value_have_its_spans() {
     let args = "path = base + 1, on_error = make(7)";
     let stream = attribute(tokens(args), tokens("\n\nfn f() {}"));
-    let ours_at = |word| written_at(place(word, args).2, stream.clone());
-    assert!(ours_at("base").contains(&"&".to_owned()));
-    assert!(ours_at("make").contains(&"refused_by".to_owned()));
+    let generated_at = |word| tokens_at(place(word, args).2, stream.clone());
+    assert!(generated_at("base").contains(&"&".to_owned()));
+    assert!(generated_at("make").contains(&"refused_by".to_owned()));
 }

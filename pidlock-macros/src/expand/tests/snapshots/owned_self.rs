@@ -10,7 +10,7 @@ async fn run(self, jobs: Vec<Job>) -> Result<impl Iterator<Item = Job>, AppError
         let __pls = &mut __plg;
         async move {
             if false {
-                return facade::pidlock::__private::never::<Result<_, AppError>>();
+                return facade::pidlock::__private::type_witness::<Result<_, AppError>>();
             }
             let _ = &self;
             let mut jobs = jobs;
