@@ -1,6 +1,6 @@
 //! Every order in which the steps of a few processes can come, with deaths at any of them, in both
-//! protocols: there is never more than one holder, and a start where nobody is in succeeds. With a
-//! check taken out the search finds two holders, and prints the steps that lead there.
+//! protocols: there is never more than one holder, and a start succeeds where no process is in. With a
+//! check switched off the search finds two holders, and prints the steps that lead there.
 //!
 //! `cargo test --test protocol_model -- --nocapture` prints those, and how many states there are.
 
@@ -8,145 +8,353 @@ mod locked;
 mod search;
 mod unlocked;
 
-use locked::Locked;
+use locked::{Budget, Locked, ROOT, Without};
 use search::search;
 use unlocked::Unlocked;
 
 const TWO_HOLDERS: &str = "two holders";
 
-/// Two starts, and one of them once more.
+const BUDGET: Budget = Budget {
+    kills: 0,
+    restarts: 0,
+    forks: 0,
+    failures: 0,
+    lost_locks: 0,
+    writers: 0,
+};
+
+/// Two starts of two users.
 const LOCKED: Locked = Locked {
     processes: 2,
-    kills: 0,
-    restarts: 1,
+    users: [0, 1, 0],
+    gives_to: [0, 1, 0],
+    sticky: false,
     keep: [false; locked::PROCESSES],
-    forks: false,
-    onlooker: false,
-    second_look: [true; locked::PROCESSES],
-    looks_early: false,
-    unlocks_first: false,
+    budget: BUDGET,
+    probe: false,
+    written: false,
+    without: Without::Nothing,
 };
 
 /// Searches everything, and from everything that is left what a start alone comes to. A model of
 /// fewer states than `at_least` is not the one that was meant.
 fn assert_whole(what: &str, at_least: usize, protocol: Locked) {
-    let mut left = locked::Beginnings::new(protocol);
+    let mut left = locked::Left::new(protocol);
     let states = search(&protocol, |state| left.gather(state)).all_right(what);
     assert!(states >= at_least, "{what}: {states} states");
-    let mut alone = locked::Alone {
-        who: 0,
-        beginnings: left,
-    };
-    for who in 0..locked::PROCESSES {
+    let mut alone = locked::Alone { who: 0, left };
+    for who in 0..protocol.processes {
         alone.who = who;
         search(&alone, |_| {}).all_right(&format!("{what}, then one alone"));
     }
 }
 
+/// The same of one user, so that a blank file is written into and not replaced.
+const ONE_USER: Locked = Locked {
+    users: [0; locked::PROCESSES],
+    gives_to: [0; locked::PROCESSES],
+    ..LOCKED
+};
+
+const NONE_KEEPS: [bool; locked::PROCESSES] = [false; locked::PROCESSES];
+const ONE_KEEPS: [bool; locked::PROCESSES] = [true, false, false];
+const ALL_KEEP: [bool; locked::PROCESSES] = [true; locked::PROCESSES];
+
 #[test]
-fn three_starts_and_a_death_make_one_holder_at_a_time() {
-    let protocol = Locked {
-        processes: 3,
-        kills: 1,
-        ..LOCKED
-    };
-    assert_whole("three processes", 250_000, protocol);
-    let keep = [true; locked::PROCESSES];
-    let what = "three processes that keep the file";
-    let kills = 0;
-    let keeping = Locked {
-        keep,
-        kills,
-        ..protocol
-    };
-    assert_whole(what, 50_000, keeping);
+fn three_starts_and_a_crash_make_one_holder_at_a_time() {
+    let budget = Budget { kills: 1, ..BUDGET };
+    for (what, at_least, protocol) in [
+        ("two users", 250_000, LOCKED),
+        ("one user", 100_000, ONE_USER),
+    ] {
+        let protocol = Locked {
+            processes: 3,
+            budget,
+            ..protocol
+        };
+        assert_whole(&format!("three starts, {what}"), at_least, protocol);
+    }
 }
 
 #[test]
-fn deaths_while_somebody_looks_on_make_no_second_holder() {
+fn starts_that_come_again_make_one_holder_at_a_time() {
+    let budget = Budget {
+        kills: 1,
+        restarts: 2,
+        ..BUDGET
+    };
+    for (what, at_least, keep, protocol) in [
+        ("two users", 80_000, NONE_KEEPS, LOCKED),
+        ("two users, one keeps the file", 70_000, ONE_KEEPS, LOCKED),
+        ("two users, both keep the file", 70_000, ALL_KEEP, LOCKED),
+        ("one user", 70_000, NONE_KEEPS, ONE_USER),
+    ] {
+        let protocol = Locked {
+            keep,
+            budget,
+            ..protocol
+        };
+        assert_whole(&format!("starts again, {what}"), at_least, protocol);
+    }
+}
+
+/// The superuser gives its file to user 1.
+#[test]
+fn files_that_are_given_away_or_may_not_be_unlinked_make_one_holder_at_a_time() {
+    let budget = Budget {
+        kills: 1,
+        restarts: 2,
+        ..BUDGET
+    };
+    for (what, at_least, users, gives_to, sticky) in [
+        ("two users, sticky", 40_000, [0, 1, 0], [0, 1, 0], true),
+        ("root and a user", 80_000, [ROOT, 1, 0], [1, 1, 0], false),
+        (
+            "root and a user, sticky",
+            70_000,
+            [ROOT, 1, 0],
+            [1, 1, 0],
+            true,
+        ),
+        (
+            "root twice, sticky",
+            90_000,
+            [ROOT, ROOT, 0],
+            [1, 1, 0],
+            true,
+        ),
+        (
+            "root for two users",
+            80_000,
+            [ROOT, ROOT, 0],
+            [1, 0, 0],
+            true,
+        ),
+    ] {
+        let protocol = Locked {
+            users,
+            gives_to,
+            sticky,
+            budget,
+            ..LOCKED
+        };
+        assert_whole(what, at_least, protocol);
+    }
+}
+
+#[test]
+fn probes_make_no_second_holder() {
     let protocol = Locked {
-        kills: 2,
-        onlooker: true,
+        budget: Budget {
+            kills: 1,
+            restarts: 1,
+            ..BUDGET
+        },
+        probe: true,
         ..LOCKED
     };
-    assert_whole("two processes and an onlooker", 20_000, protocol);
-    let three = Locked {
-        processes: 3,
-        restarts: 0,
-        ..protocol
+    assert_whole("beside a probe", 250_000, protocol);
+}
+
+#[test]
+fn errors_and_lost_locks_make_no_second_holder() {
+    let failing = Budget {
+        failures: 1,
+        restarts: 2,
+        ..BUDGET
     };
-    assert_whole("three processes and an onlooker", 100_000, three);
+    let losing = Budget {
+        lost_locks: 1,
+        forks: 1,
+        kills: 1,
+        ..BUDGET
+    };
+    let failing_and_forking = Budget {
+        forks: 1,
+        restarts: 1,
+        ..failing
+    };
+    for (what, at_least, budget) in [
+        ("with an error", 100_000, failing),
+        ("with an error and a fork", 200_000, failing_and_forking),
+        ("with a lost lock", 20_000, losing),
+    ] {
+        let protocol = Locked { budget, ..LOCKED };
+        assert_whole(what, at_least, protocol);
+    }
+}
+
+#[test]
+fn a_process_that_does_not_lock_makes_no_second_holder() {
+    let again = Budget {
+        kills: 1,
+        restarts: 1,
+        ..BUDGET
+    };
+    let writing = Budget {
+        writers: 1,
+        ..BUDGET
+    };
+    let writing_again = Budget {
+        restarts: 1,
+        ..writing
+    };
+    let failing = Budget {
+        failures: 1,
+        ..writing
+    };
+    for (what, at_least, written, budget) in [
+        ("after a writer", 30_000, true, again),
+        ("after a writer, beside another", 30_000, true, writing),
+        ("beside a writer", 250_000, false, writing_again),
+        ("beside a writer, with an error", 90_000, false, failing),
+    ] {
+        let protocol = Locked {
+            budget,
+            written,
+            ..LOCKED
+        };
+        assert_whole(what, at_least, protocol);
+    }
 }
 
 #[test]
 fn forked_children_that_share_the_lock_make_no_second_holder() {
-    for (who, keep) in [
-        ("nobody keeps", [false; locked::PROCESSES]),
-        ("all keep", [true; locked::PROCESSES]),
-        ("one keeps", [true, false, false]),
-    ] {
-        let protocol = Locked {
+    for (who, keep) in [("none keeps", NONE_KEEPS), ("one keeps", ONE_KEEPS)] {
+        let again = Budget {
+            forks: 1,
             kills: 1,
-            forks: true,
-            keep,
-            ..LOCKED
+            restarts: 1,
+            ..BUDGET
         };
-        let what = format!("two processes that fork, {who} the file");
-        assert_whole(&what, 30_000, protocol);
+        let twice = Budget { forks: 2, ..BUDGET };
+        let beside = Budget {
+            forks: 1,
+            writers: 1,
+            ..BUDGET
+        };
+        for (what, at_least, budget, probe, protocol) in [
+            ("starts again", 60_000, again, false, LOCKED),
+            ("again, and a probe", 100_000, twice, true, ONE_USER),
+            ("beside a writer", 200_000, beside, false, LOCKED),
+        ] {
+            let protocol = Locked {
+                budget,
+                probe,
+                keep,
+                ..protocol
+            };
+            assert_whole(&format!("forks, {what}, {who}"), at_least, protocol);
+        }
     }
+}
+
+/// Nothing is wrong with a protocol, and something is without a part of it: returns the steps.
+fn assert_needed(protocol: Locked, without: Without, wrong: &str, what: &str) -> Vec<String> {
+    search(&protocol, |_| {}).all_right(what);
+    let protocol = Locked {
+        without,
+        ..protocol
+    };
+    search(&protocol, |_| {}).trace_to(wrong, &format!("without {what}"))
 }
 
 /// That is what Python's `pid` does, and why it can have two holders.
 #[test]
-fn without_the_second_look_there_are_two_holders() {
-    let naive = Locked {
-        second_look: [false; locked::PROCESSES],
+fn each_check_of_an_attempt_is_needed() {
+    let trace = assert_needed(LOCKED, Without::PathCheck, TWO_HOLDERS, "the path check");
+    let unlinked = trace.iter().position(|step| step.contains("unlink"));
+    let locked = trace
+        .iter()
+        .position(|step| step.contains("A  acquire::attempt: flock"));
+    assert!(unlinked < locked, "an unlinked file was locked: {trace:?}");
+
+    let written = Locked {
+        written: true,
         ..LOCKED
     };
-    let trace = search(&naive, |_| {}).trace_to(TWO_HOLDERS, "no second look");
-    let removed = trace.iter().position(|step| step.contains("remove_file"));
-    let locked = trace.iter().rposition(|step| step.ends_with(": locked"));
-    assert!(removed < locked, "a removed file was locked: {trace:?}");
-}
+    let what = "the path check after the liveness check";
+    let trace = assert_needed(written, Without::PathCheckLast, TWO_HOLDERS, what);
+    assert!(trace.iter().any(|step| step.contains("the writer removes")));
 
-/// Python's `pid` does that, too. Its file names it for as long as it can remove it, so who follows
-/// looks at the path when it is gone.
-#[test]
-fn removal_after_unlocking_needs_the_look_at_the_path_to_come_last() {
-    let careless = Locked {
-        unlocks_first: true,
-        ..LOCKED
-    };
-    let states = search(&careless, |_| {}).all_right("removal after unlocking");
-    assert!(states >= 5_000, "{states} states");
-    let early = Locked {
-        looks_early: true,
-        ..careless
-    };
-    let trace = search(&early, |_| {}).trace_to(TWO_HOLDERS, "and the look at the path too early");
-    assert!(trace.iter().any(|step| step.contains("remove_file")));
-}
-
-/// A neighbour like `flock(1)`, which locks, looks no second time, and leaves the file where it is.
-#[test]
-fn beside_a_neighbour_that_looks_no_second_time_keeping_the_file_is_whole() {
-    let neighbour = Locked {
+    let three = Locked {
         processes: 3,
-        second_look: [false, true, true],
-        keep: [true, false, false],
+        keep: ALL_KEEP,
+        ..ONE_USER
+    };
+    let what = "refusals that only close";
+    assert_needed(three, Without::RefusalsThatOnlyClose, TWO_HOLDERS, what);
+
+    let what = "an exclusive lock while a file is replaced";
+    let others = Locked {
+        gives_to: [0; locked::PROCESSES],
+        ..ONE_USER
+    };
+    assert_needed(others, Without::ExclusiveLock, TWO_HOLDERS, what);
+
+    let forking = Locked {
+        budget: Budget { forks: 1, ..BUDGET },
         ..LOCKED
     };
-    search(&neighbour, |_| {}).trace_to(TWO_HOLDERS, "beside a neighbour");
-    let keep = [true; locked::PROCESSES];
-    let kills = 1;
-    let kept = Locked {
-        keep,
-        kills,
-        restarts: 0,
-        ..neighbour
+    let what = "an unlock before a blank file is closed";
+    assert_needed(
+        forking,
+        Without::UnlockBeforeClose,
+        locked::ALL_REFUSED,
+        what,
+    );
+
+    let failing = Locked {
+        budget: Budget {
+            failures: 1,
+            writers: 1,
+            ..BUDGET
+        },
+        ..LOCKED
     };
-    let states = search(&kept, |_| {}).all_right("beside a neighbour, the file kept");
-    assert!(states >= 20_000, "{states} states");
+    let what = "a look whether a created file is blank before it is unlinked in a failure";
+    assert_needed(failing, Without::BlankBeforeAbort, locked::HARM, what);
+}
+
+#[test]
+fn each_check_of_a_release_is_needed() {
+    let forking = Locked {
+        budget: Budget {
+            forks: 1,
+            restarts: 1,
+            ..BUDGET
+        },
+        ..ONE_USER
+    };
+    assert_needed(forking, Without::Reopening, TWO_HOLDERS, "reopening");
+    let what = "the lock while unlinking";
+    assert_needed(forking, Without::LockWhileUnlinking, TWO_HOLDERS, what);
+    let again = Locked {
+        budget: Budget {
+            restarts: 2,
+            ..forking.budget
+        },
+        ..LOCKED
+    };
+    let what = "the path check after reopening";
+    assert_needed(again, Without::SecondPathCheck, TWO_HOLDERS, what);
+
+    let beside = Locked {
+        budget: Budget {
+            forks: 1,
+            writers: 1,
+            ..BUDGET
+        },
+        ..LOCKED
+    };
+    let what = "a look whether the file is blank after reopening";
+    assert_needed(beside, Without::BlankCheck, locked::HARM, what);
+    let kept = Locked {
+        keep: ALL_KEEP,
+        ..beside
+    };
+    let what = "truncating a kept file once only";
+    assert_needed(kept, Without::TruncatingOnce, locked::HARM, what);
 }
 
 const UNLOCKED: Unlocked = Unlocked {

@@ -1,19 +1,22 @@
-//! Whatever happened before: who starts where nobody is in, gets in.
+//! Whatever happened before: a start gets in where no process is in.
 
 use std::collections::HashSet;
 
-use super::state::{CLOSED, Child, Next, State};
-use super::{Locked, PROCESSES};
+use super::state::{CLOSED, NO_FILE, Next, State, WriterNext};
+use super::{Budget, Locked, PROCESSES};
 use crate::search::{Model, Step};
 
+/// More steps than a start needs that replaces a file.
+const STEPS: u8 = 24;
+
 /// How a file can be left, each way once.
-pub(crate) struct Beginnings {
+pub(crate) struct Left {
     protocol: Locked,
     all_killed: HashSet<State>,
     all_ended: HashSet<State>,
 }
 
-impl Beginnings {
+impl Left {
     pub(crate) fn new(protocol: Locked) -> Self {
         Self {
             protocol,
@@ -23,21 +26,38 @@ impl Beginnings {
     }
 
     /// How this state leaves the file: if all are killed now, with their children; and if this is
-    /// the end of all, and nobody was killed, with their children still there.
+    /// the end of all, though they live still.
     pub(crate) fn gather(&mut self, state: &State) {
         let mut left = state.clone();
-        left.onlooker = CLOSED;
-        (left.kills, left.restarts, left.somebody_was_in) = (0, 1, false);
+        left.probe = CLOSED;
+        left.budget = Budget {
+            kills: 0,
+            restarts: 0,
+            forks: 0,
+            failures: 0,
+            lost_locks: 0,
+            writers: 0,
+        };
+        left.a_process_was_in = false;
+        left.end_children();
+        left.writer.next = WriterNext::Dead;
+        left.writer.file = NO_FILE;
+        left.writer.settled = false;
         let mut killed = left.clone();
         for who in 0..PROCESSES {
             killed.kill(who);
-            killed.processes[who].child = Child::None;
             killed.processes[who].life = 1;
         }
+        killed.writer.life = 1;
         self.all_killed.insert(killed.in_normal_form());
-        let whole = state.kills == self.protocol.kills && !self.protocol.numbers_repeat(state);
-        let over = |next| matches!(next, Next::Start | Next::Ended | Next::Dead);
-        if whole && state.somebody_was_in && state.processes.iter().all(|p| over(p.next)) {
+        let is_over = |next| {
+            matches!(
+                next,
+                Next::Start | Next::Ended | Next::NotPermitted | Next::Dead
+            )
+        };
+        let lost = state.budget.lost_locks != self.protocol.budget.lost_locks;
+        if !state.numbers_repeat() && !lost && state.processes.iter().all(|p| is_over(p.next)) {
             self.all_ended.insert(left.in_normal_form());
         }
     }
@@ -46,18 +66,19 @@ impl Beginnings {
 /// One start by itself after that.
 pub(crate) struct Alone {
     pub(crate) who: usize,
-    pub(crate) beginnings: Beginnings,
+    pub(crate) left: Left,
 }
 
 impl Model for Alone {
-    type State = State;
+    /// And how many steps it has taken.
+    type State = (State, u8);
 
-    fn beginnings(&self) -> Vec<State> {
-        let Beginnings {
+    fn beginnings(&self) -> Vec<Self::State> {
+        let Left {
             all_killed,
             all_ended,
             ..
-        } = &self.beginnings;
+        } = &self.left;
         let mut beginnings = Vec::new();
         for state in all_killed.iter().chain(all_ended) {
             let mut state = state.clone();
@@ -66,29 +87,36 @@ impl Model for Alone {
                 process.life += 1;
             }
             process.next = Next::Open;
-            beginnings.push(state);
+            beginnings.push((state, 0));
         }
         beginnings
     }
 
-    fn steps(&self, state: &State, steps: &mut Vec<Step<State>>) {
-        if state.processes[self.who].next != Next::Hold {
-            let protocol = &self.beginnings.protocol;
-            protocol.act(state, self.who, &mut |what, then| {
+    fn steps(&self, (state, taken): &Self::State, steps: &mut Vec<Step<Self::State>>) {
+        if !matches!(
+            state.processes[self.who].next,
+            Next::Hold | Next::NotPermitted
+        ) {
+            let protocol = &self.left.protocol;
+            protocol.act(state, self.who, false, &mut |what, then| {
                 steps.push(Step {
                     who: 'A',
                     what,
-                    then: then.in_normal_form(),
+                    then: (then.in_normal_form(), taken + 1),
                 });
             });
         }
     }
 
-    fn wrong(&self, state: &State) -> Option<&'static str> {
+    fn wrong(&self, (state, taken): &Self::State) -> Option<&'static str> {
+        let protocol = &self.left.protocol;
         match state.processes[self.who].next {
-            Next::Ended => Some("refused, though nobody is in"),
-            Next::ReadBusy => Some("waits, though nobody is in"),
-            Next::UnlockGone => Some("goes round, though nobody is in"),
+            Next::Ended => Some("refused, though no process is in"),
+            Next::ReadBusy => Some("waits, though no process is in"),
+            Next::NotPermitted if protocol.may_unlink(state, self.who, state.path) => {
+                Some("not permitted, though it is")
+            }
+            _ if *taken > STEPS => Some("goes round, though no process is in"),
             _ => None,
         }
     }

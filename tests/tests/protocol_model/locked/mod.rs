@@ -1,56 +1,96 @@
-//! The protocol with locks, `pidlock-core/src/acquire.rs` and what it calls, as steps that nothing
-//! can come between: each is one system call. Up to three processes start, hold and give back; any
-//! may be killed before any step, fork a child that shares its open file, and have a successor with
-//! its number. Beside them somebody looks, again and again, whether the file is locked.
+//! The protocol with locks, `pidlock-core/src/protocol/` and `held.rs`, as steps that nothing can
+//! come between: each is one system call. Up to three processes of several users start, hold and
+//! release; any may be killed before any step, meet an error, fork children that share its open
+//! file, and have a successor with its number. Beside them a probe asks, again and again, whether
+//! the file is locked, and a process that does not lock writes its number into the file, lives on
+//! and removes the file.
 //!
-//! Left out: errors of the system, files that are no pidfiles, third parties that remove the file,
-//! and time. Whoever may give up waiting does so at any look or never, and a process with a used
-//! number may seem to have started before the file was written, or after it.
+//! Left out: files that are no pidfiles, several links to one, and time. A process that may give up
+//! waiting does so at any moment or never, and a process with a used number may seem to have
+//! started before the file was written, or after it.
 
+mod acquire;
 mod alone;
+mod beside;
+mod holders;
+mod normal;
+mod release;
 mod state;
 
 use crate::TWO_HOLDERS;
 use crate::search::{Model, Step};
-pub(crate) use alone::{Alone, Beginnings};
-pub(crate) use state::PROCESSES;
-use state::{CLOSED, Child, Lock, NO_FILE, Next, Open, State, Text};
+pub(crate) use alone::{Alone, Left};
+pub(crate) use state::{Budget, PROCESSES, ROOT, User};
+use state::{CLOSED, Children, Lock, Next, Open, State, Text};
 
-/// What is searched, and which checks of the protocol are taken out.
+pub(crate) const HARM: &str = "the file of another holder was unlinked or truncated";
+pub(crate) const ALL_REFUSED: &str = "no process was in, and all were refused";
+
+/// What is searched, and which checks of the protocol are switched off.
 #[derive(Clone, Copy)]
 pub(crate) struct Locked {
     pub(crate) processes: usize,
-    /// How many may be killed.
-    pub(crate) kills: u8,
-    /// How many starts there may be beside the first of each process.
-    pub(crate) restarts: u8,
-    /// Who leaves an empty file instead of removing it.
+    /// As which user each process creates files.
+    pub(crate) users: [User; PROCESSES],
+    /// To which user each gives its file.
+    pub(crate) gives_to: [User; PROCESSES],
+    /// Only its owner and the superuser may unlink a file.
+    pub(crate) sticky: bool,
+    /// Which process leaves a blank file instead of unlinking it: it is told so, or has dropped its
+    /// privileges.
     pub(crate) keep: [bool; PROCESSES],
-    pub(crate) forks: bool,
-    pub(crate) onlooker: bool,
-    /// Who looks whether the path still names the file that was locked.
-    pub(crate) second_look: [bool; PROCESSES],
-    /// Turned round: whether the path still names the file is looked at before it is read whom that
-    /// names.
-    pub(crate) looks_early: bool,
-    /// Turned round: on release, the lock is given back before the file is removed.
-    pub(crate) unlocks_first: bool,
+    pub(crate) budget: Budget,
+    pub(crate) probe: bool,
+    /// The process that does not lock is there already, and the file is its own.
+    pub(crate) written: bool,
+    pub(crate) without: Without,
+}
+
+/// Nothing, or the part of the protocol that is switched off or turned round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Without {
+    Nothing,
+    /// Section 2.1, step 4: the path still names the file.
+    PathCheck,
+    /// The same comes before step 3: which process does the file name?
+    PathCheckLast,
+    /// Section 2.4, step 3: the unlink comes before the unlock.
+    LockWhileUnlinking,
+    /// Step 7: a refused process that created the file leaves it alone.
+    RefusalsThatOnlyClose,
+    /// Step 2: nothing is unlinked under a shared lock.
+    ExclusiveLock,
+    /// Section 2.4, step 2, all of it.
+    Reopening,
+    /// In that, the path names the file once more after the new lock.
+    SecondPathCheck,
+    /// In that, the file is blank still after the new lock.
+    BlankCheck,
+    /// Step 5: a blank file is unlocked before it is closed, for a child may share it.
+    UnlockBeforeClose,
+    /// Section 2.4: where the file is kept, what is blank already is not truncated once more.
+    TruncatingOnce,
+    /// A created file is unlinked in a failure only once it was found blank.
+    BlankBeforeAbort,
 }
 
 impl Model for Locked {
     type State = State;
 
-    /// No file, an empty one, one that names a process that is no more, and one that names a
-    /// predecessor of the first process with the same number.
+    /// No file, a blank one, one that names a process that is gone, and one that names a
+    /// predecessor of the first process with the same number, each of two owners. Or that of the
+    /// process that does not lock.
     fn beginnings(&self) -> Vec<State> {
-        [
-            None,
-            Some(Text::Blank),
-            Some(Text::Stranger),
-            Some(Text::Process(0, 0)),
-        ]
-        .map(|text| State::new(text, self.kills, self.restarts))
-        .into()
+        if self.written {
+            let found = [0, 1].map(|owner| Some((Text::Writer(1), owner)));
+            return found.map(|found| State::new(found, self.budget)).into();
+        }
+        let texts = [Text::Blank, Text::Stranger, Text::Process(0, 0)];
+        let found = texts
+            .into_iter()
+            .flat_map(|text| [Some((text, 0)), Some((text, 1))]);
+        let found = [None].into_iter().chain(found);
+        found.map(|found| State::new(found, self.budget)).collect()
     }
 
     fn steps(&self, state: &State, steps: &mut Vec<Step<State>>) {
@@ -62,22 +102,27 @@ impl Model for Locked {
                     then: then.in_normal_form(),
                 });
             };
-            self.act(state, who, &mut step);
+            self.act(state, who, true, &mut step);
             self.suffer(state, who, &mut step);
         }
-        if self.onlooker {
-            look_on(state, |what, then: State| {
-                steps.push(Step {
-                    who: '?',
-                    what,
-                    then: then.in_normal_form(),
-                });
+        let mut step = |what, then: State| {
+            steps.push(Step {
+                who: '-',
+                what,
+                then: then.in_normal_form(),
             });
+        };
+        for then in state.ends_of_children() {
+            step("a child ends", then);
         }
+        if self.probe {
+            beside::probe(state, &mut step);
+        }
+        beside::write(state, &mut step);
     }
 
     fn wrong(&self, state: &State) -> Option<&'static str> {
-        if self.second_look != [true; PROCESSES] || self.looks_early {
+        if !self.is_whole() {
             // Nothing but what a user would call two holders.
             return (state.programs() > 1).then_some(TWO_HOLDERS);
         }
@@ -85,15 +130,22 @@ impl Model for Locked {
             return Some(TWO_HOLDERS);
         }
         if state.harm {
-            return Some("a file of somebody else was removed");
+            return Some(HARM);
         }
         let processes = &state.processes[..self.processes];
-        let nobody_was_killed = state.kills == self.kills;
         let over = processes
             .iter()
             .all(|process| matches!(process.next, Next::Ended | Next::Dead));
-        if over && nobody_was_killed && !state.somebody_was_in && !self.numbers_repeat(state) {
-            return Some("nobody was in, and all were refused");
+        // Errors and a file that may not be unlinked are reasons to be refused, and so is a
+        // process that has the number in the file.
+        let without_reason = state.budget.kills == self.budget.kills
+            && state.budget.failures == self.budget.failures
+            && state.budget.writers == self.budget.writers
+            && !self.sticky
+            && !self.written
+            && !state.numbers_repeat();
+        if over && without_reason && !state.a_process_was_in {
+            return Some(ALL_REFUSED);
         }
         None
     }
@@ -103,263 +155,158 @@ impl Model for Locked {
 type Note<'a> = dyn FnMut(&'static str, State) + 'a;
 
 impl Locked {
-    /// The next step of a process, every way that it can go.
-    fn act(&self, state: &State, who: usize, step: &mut Note<'_>) {
-        let process = state.processes[who];
-        let Open { file, lock: _ } = process.open;
-        let keeps = self.keep[who];
-        let me = Text::Process(who as u8, process.life);
-        let to = |next| {
-            let mut then = state.clone();
-            then.processes[who].next = next;
-            then
-        };
-        let lock = |lock, next| {
-            let mut then = to(next);
-            then.processes[who].open.lock = lock;
-            then
-        };
-        let close = |next| {
-            let mut then = to(next);
-            then.close(who);
-            then
-        };
-        let is_there = state.path == file || !self.second_look[who];
-        match process.next {
-            Next::Start => step("acquire::acquire: starts", to(Next::Open)),
-            Next::Open if state.path == NO_FILE => {
-                step("opening::open_or_make: open: not there", to(Next::Make));
+    fn is_whole(&self) -> bool {
+        matches!(
+            self.without,
+            Without::Nothing
+                | Without::BlankCheck
+                | Without::UnlockBeforeClose
+                | Without::TruncatingOnce
+                | Without::BlankBeforeAbort
+        )
+    }
+
+    /// The next step of a process, every way that it can go. Without patience it does not look
+    /// again at a blank file of another owner.
+    fn act(&self, state: &State, who: usize, patient: bool, step: &mut Note<'_>) {
+        match state.processes[who].next {
+            Next::Start | Next::Open | Next::Create | Next::Lock => {
+                self.open_and_lock(state, who, step);
             }
-            Next::Open => {
-                let mut then = to(Next::Lock);
-                then.processes[who].open.file = state.path;
-                step("opening::open_or_make: open", then);
+            Next::ReadBusy
+            | Next::LockShared
+            | Next::AskForHolder
+            | Next::UnlockShared
+            | Next::LookWhileBusy { .. }
+            | Next::UnlinkRefused => self.resolve(state, who, step),
+            Next::Inspect | Next::AskForWriter | Next::UnlockRunning | Next::WaitUnlocked => {
+                self.inspect(state, who, patient, step);
             }
-            Next::Make if state.path != NO_FILE => {
-                step("opening::make: there is one by now", to(Next::Open));
+            Next::LookAtPath
+            | Next::UnlockBlank
+            | Next::Replace
+            | Next::CloseAndRetry
+            | Next::SetOwner
+            | Next::Write => self.decide_and_write(state, who, patient, step),
+            Next::AbortLook | Next::AbortUnlink | Next::AbortTruncate => {
+                self.abort(state, who, step);
             }
-            Next::Make => {
-                let mut then = to(Next::Lock);
-                let file = then.make();
-                then.path = file;
-                then.processes[who].open.file = file;
-                step("opening::make", then);
+            Next::Hold
+            | Next::LookAtRelease
+            | Next::TruncateReplaced
+            | Next::TruncateShared
+            | Next::UnlockTooEarly
+            | Next::Unlink
+            | Next::Truncate
+            | Next::Close => self.release(state, who, step),
+            Next::Reopen | Next::Swap | Next::LockReopened | Next::LookAgain | Next::CheckBlank => {
+                self.reopen_unshared(state, who, step)
             }
-            Next::Lock | Next::LockAgain if state.is_free_for(who, file, Lock::Exclusive) => {
-                let what = "acquire::lock: try_lock_exclusive: locked";
-                step(what, lock(Lock::Exclusive, Next::LookAtFile));
-            }
-            Next::Lock | Next::LockAgain => {
-                let what = "acquire::lock: try_lock_exclusive: busy";
-                step(what, to(Next::ReadBusy));
-            }
-            Next::ReadBusy => {
-                let mut then = to(Next::LockShared);
-                then.processes[who].read = state.text(file);
-                step("contention::wait: record::read", then);
-            }
-            Next::LockShared if state.is_free_for(who, file, Lock::Shared) => {
-                let what = "contention::wait: try_lock_shared: locked, so nobody holds it";
-                step(what, lock(Lock::Shared, Next::UnlockShared));
-            }
-            Next::LockShared => {
-                let next = match process.read {
-                    Text::Process(other, _) if usize::from(other) != who => {
-                        Next::AskWhetherHolderExists
-                    }
-                    _ => Next::LookWhetherFileWent { held: true },
-                };
-                step("contention::wait: try_lock_shared: held", to(next));
-            }
-            Next::AskWhetherHolderExists => match process.read {
-                Text::Process(other, _) if state.is_alive(other) => {
-                    let what = "contention::wait: can_be_holder: yes, so refused with its PID";
-                    step(what, close(Next::Ended));
-                }
-                _ => {
-                    let what = "contention::wait: can_be_holder: no";
-                    step(what, to(Next::LookWhetherFileWent { held: true }));
-                }
-            },
-            Next::UnlockShared => {
-                let next = Next::LookWhetherFileWent { held: false };
-                step("contention::wait: unlock", lock(Lock::None, next));
-            }
-            Next::LookWhetherFileWent { .. } if state.path != file => {
-                let what = "contention::wait: path_names: the file went";
-                step(what, close(Next::Open));
-            }
-            Next::LookWhetherFileWent { held } => {
-                let mut then = to(Next::LockAgain);
-                then.processes[who].read = Text::Blank;
-                step("contention::wait: path_names: it is there still", then);
-                if held {
-                    let what = "contention::wait: no patience left: refused";
-                    step(what, close(Next::Ended));
-                }
-            }
-            Next::LookAtFile => {
-                let (what, then) = match is_there {
-                    true => ("acquire::judge: stat: has its name", to(Next::Read)),
-                    false => ("acquire::judge: stat: has no name", to(Next::UnlockGone)),
-                };
-                step(what, then);
-            }
-            Next::Read => match state.text(file) {
-                // Ours, though this process does not hold it: a predecessor's.
-                Text::Process(other, _) if usize::from(other) != who => {
-                    let mut then = to(Next::AskWhetherItRuns);
-                    then.processes[who].read = state.text(file);
-                    step("acquire::whom_it_names: another", then);
-                }
-                _ => {
-                    let mut then = to(Next::LookAtPath);
-                    then.processes[who].read = Text::Blank;
-                    step("acquire::whom_it_names: nobody", then);
-                }
-            },
-            Next::AskWhetherItRuns => {
-                let (alive, same) = match process.read {
-                    Text::Process(other, life) => (
-                        state.is_alive(other),
-                        state.processes[usize::from(other)].life == life,
-                    ),
-                    _ => (false, false),
-                };
-                if alive {
-                    step("contention::runs_on: it does", to(Next::LookAtPath));
-                }
-                if !alive || !same {
-                    let mut then = to(Next::LookAtPath);
-                    then.processes[who].read = Text::Blank;
-                    step("contention::runs_on: it does not, so stale", then);
-                }
-            }
-            Next::LookAtPath if !is_there && !self.looks_early => {
-                let mut then = to(Next::UnlockGone);
-                then.processes[who].read = Text::Blank;
-                step("acquire::judge: shows: no", then);
-            }
-            Next::LookAtPath if process.read != Text::Blank => {
-                let what = "acquire::judge: shows: yes, and it names who runs";
-                step(what, to(Next::UnlockRefused));
-            }
-            Next::LookAtPath => {
-                let mut then = to(Next::Write);
-                then.somebody_was_in = true;
-                step("acquire::judge: shows: yes, and free", then);
-            }
-            Next::UnlockGone => {
-                let mut then = lock(Lock::None, Next::Open);
-                then.close(who);
-                step("acquire::lock: unlock, and goes round", then);
-            }
-            Next::UnlockRefused => {
-                let mut then = lock(Lock::None, Next::Ended);
-                then.close(who);
-                step("acquire::let_go: unlock, and refused", then);
-            }
-            Next::Write => {
-                let mut then = to(Next::Hold);
-                then.set_text(file, me);
-                step("record::write: is in", then);
-            }
-            Next::Hold if self.unlocks_first => {
-                step("its guard is dropped", to(Next::UnlockTooEarly));
-            }
-            Next::Hold => step("its guard is dropped", to(Next::LookAtRelease)),
-            Next::UnlockTooEarly => {
-                let then = lock(Lock::None, Next::LookAtRelease);
-                step("unlocks before it removes", then);
-            }
-            Next::LookAtRelease if state.path != file => {
-                let mut then = to(Next::Close);
-                then.harm = true;
-                step("Hold::give_back: identify_path: replaced", then);
-            }
-            Next::LookAtRelease => {
-                let next = if keeps { Next::Empty } else { Next::Remove };
-                step("Hold::give_back: identify_path: its own", to(next));
-            }
-            Next::Remove => {
-                let mut then = to(Next::Close);
-                then.harm |= state.path != file;
-                then.path = NO_FILE;
-                step("Hold::remove: remove_file", then);
-            }
-            Next::Empty => {
-                let mut then = to(Next::UnlockEmptied);
-                then.set_text(file, Text::Blank);
-                step("hold::empty: set_len", then);
-            }
-            Next::UnlockEmptied => {
-                step("hold::empty: unlock", lock(Lock::None, Next::Close));
-            }
-            Next::Close => step("closes", close(Next::Ended)),
-            Next::Ended | Next::Dead if state.restarts > 0 => {
-                let mut then = to(Next::Open);
-                then.restarts -= 1;
-                let what = if process.next == Next::Dead {
-                    then.processes[who].life += 1;
-                    "acquire::acquire: starts, with a number that was in use"
-                } else {
-                    "acquire::acquire: starts again"
-                };
-                step(what, then);
-            }
-            Next::Ended | Next::Dead => {}
+            Next::Ended | Next::NotPermitted | Next::Dead => start_again(state, who, step),
         }
     }
 
-    /// What can happen to a process at any time, and to its child.
+    /// What can happen to a process at any time.
     fn suffer(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
-        let is_there = state.is_alive(who as u8);
-        if process.next == Next::Ended {
+        let is_over = matches!(process.next, Next::Ended | Next::NotPermitted);
+        if is_over {
             let mut then = state.clone();
             then.processes[who].next = Next::Dead;
             step("exits", then);
         }
-        if is_there && state.kills > 0 && process.next != Next::Ended {
+        if !state.is_alive(who) || is_over {
+            return;
+        }
+        if state.budget.kills > 0 {
             let mut then = state.clone();
-            then.kills -= 1;
+            then.budget.kills -= 1;
             then.kill(who);
             step("is killed", then);
         }
-        if self.forks && is_there && process.open != CLOSED && process.child == Child::None {
+        if state.budget.forks > 0 && process.open != CLOSED {
             let mut then = state.clone();
-            then.processes[who].child = Child::Shares;
+            then.budget.forks -= 1;
+            let forking = &mut then.processes[who];
+            let (forked, children) = match process.next {
+                Next::Hold => (true, Children::Holding),
+                _ => (process.forked, Children::Passing),
+            };
+            forking.forked = forked;
+            for open in [&mut forking.open, &mut forking.reopened] {
+                if *open != CLOSED {
+                    open.children = open.children.max(children);
+                }
+            }
             step("forks a child", then);
         }
-        if process.child != Child::None {
+        if state.budget.lost_locks > 0 && process.next == Next::Hold {
             let mut then = state.clone();
-            then.processes[who].child = Child::None;
-            step("its child ends", then);
+            then.budget.lost_locks -= 1;
+            then.processes[who].open.lock = Lock::None;
+            step("loses its lock", then);
         }
     }
 
-    /// Whether a file may name a process that lives and has not written it.
-    fn numbers_repeat(&self, state: &State) -> bool {
-        state.processes.iter().any(|process| process.life > 0)
+    /// What a process does next, and nothing else of it changes.
+    fn to(&self, state: &State, who: usize, next: Next) -> State {
+        let mut then = state.clone();
+        then.processes[who].next = next;
+        then
+    }
+
+    fn to_locked(&self, state: &State, who: usize, lock: Lock, next: Next) -> State {
+        let mut then = self.to(state, who, next);
+        then.processes[who].open.lock = lock;
+        then
+    }
+
+    fn to_closed(&self, state: &State, who: usize, next: Next) -> State {
+        let mut then = self.to(state, who, next);
+        then.close(who);
+        then
+    }
+
+    fn may_unlink(&self, state: &State, who: usize, file: state::File) -> bool {
+        let user = self.users[who];
+        !self.sticky || user == ROOT || user == state.owner(file)
+    }
+
+    /// Unlinks what the path names, and says whether that was anything that it must not.
+    fn unlink(&self, state: &State, who: usize, next: Next) -> State {
+        let mut then = self.to(state, who, next);
+        let Open { file, children, .. } = state.processes[who].open;
+        if state.path != state::NO_FILE {
+            then.harm |= state.path != file
+                || children == Children::Holding
+                || state.is_held_beside(who, file);
+        }
+        then.path = state::NO_FILE;
+        then
+    }
+
+    /// Truncates what the process has open.
+    fn truncate(&self, state: &State, who: usize, next: Next) -> State {
+        let mut then = self.to(state, who, next);
+        let file = state.processes[who].open.file;
+        then.harm |= state.is_held_beside(who, file);
+        then.set_text(file, Text::Blank);
+        then
     }
 }
 
-/// `status::look`, `pgrep -L`: opens the file, tries for a shared lock, closes.
-fn look_on(state: &State, mut step: impl FnMut(&'static str, State)) {
-    let Open { file, lock } = state.onlooker;
+fn start_again(state: &State, who: usize, step: &mut Note<'_>) {
+    if state.budget.restarts == 0 {
+        return;
+    }
     let mut then = state.clone();
-    let what = if file == NO_FILE {
-        if state.path == NO_FILE {
-            return;
-        }
-        then.onlooker.file = state.path;
-        "an onlooker opens the file"
-    } else if lock == Lock::None && state.is_free_for(State::ONLOOKER, file, Lock::Shared) {
-        then.onlooker.lock = Lock::Shared;
-        "an onlooker locks it, shared"
+    then.budget.restarts -= 1;
+    let what = if state.processes[who].next == Next::Dead {
+        then.processes[who].life += 1;
+        "starts, with a number that was in use"
     } else {
-        then.onlooker = CLOSED;
-        "an onlooker closes it"
+        "starts again"
     };
+    then.processes[who].next = Next::Open;
     step(what, then);
 }
