@@ -9,11 +9,12 @@ pub use std::format;
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
 
-pub use crate::outcome::refuse_diverging;
-pub use crate::{PidFile, PidFileError};
+pub use crate::error::PidFileError;
+pub use crate::on_error::refuse_diverging;
+pub use crate::pidfile::PidFile;
 
-use crate::PidGuard;
-use crate::outcome::FromRefusal;
+use crate::guard::PidGuard;
+use crate::on_error::FromRefusal;
 
 /// Acquires the pidfile. A function, because a method call could resolve to a trait method of the
 /// caller's.
