@@ -3,10 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+#[cfg(unix)]
+use std::time::Duration;
 
 use crate::error::PidFileError;
 use crate::record::{self, Record};
 use crate::settings::Target;
+#[cfg(unix)]
+use crate::sys::Access;
 use crate::sys::{self, AbsPath, FileId, ProcessInstance};
 
 /// An acquired pidfile: the descriptor that holds the lock, and what is needed to release it.
@@ -156,67 +160,73 @@ impl HeldFile {
         match sys::path_refers_to(&self.path, self.id) {
             Ok(true) => {}
             Ok(false) => {
-                let _ = self.erase_and_unlock(file);
+                let _ = self.truncate(file);
                 return Err(ReleaseError::Replaced);
             }
             // Out of reach for this process, after a chroot for example, but perhaps not for others.
             Err(error) => {
-                let erased = self.erase_and_unlock(file);
-                return erased.map_err(|_| ReleaseError::Io("inspect", error));
+                let truncated = self.truncate(file);
+                return truncated.map_err(|_| ReleaseError::Io("inspect", error));
             }
         }
-        #[cfg(unix)]
-        if self.lock && self.forks != Some(sys::fork_count()) && !self.leave_to_children(file) {
-            return Ok(());
-        }
         if self.keep {
-            let truncated = self.erase_and_unlock(file);
+            let truncated = self.truncate(file);
             return truncated.map_err(|error| ReleaseError::Io("truncate", error));
+        }
+        #[cfg(unix)]
+        if self.may_be_shared() && !self.leave_to_children(file) {
+            return Ok(());
         }
         match sys::unlink(&self.path) {
             Ok(()) => Ok(()),
             Err(error) if sys::is_removed(&error) => Err(ReleaseError::Replaced),
             // Privileges were dropped, or the file system is read-only by now.
             Err(error) => {
-                let erased = self.erase_and_unlock(file);
-                erased.map_err(|_| ReleaseError::Io("remove", error))
+                let truncated = self.truncate(file);
+                truncated.map_err(|_| ReleaseError::Io("remove", error))
             }
         }
     }
 
+    /// Returns `true` if a child that this process forked may share the lock.
+    fn may_be_shared(&self) -> bool {
+        self.lock && self.forks != Some(sys::fork_count())
+    }
+
     /// Gives up this process's share of the lock and takes the lock anew, for itself. Returns `true`
-    /// if that succeeds and the path still refers to the file: no child goes on with the lock.
+    /// if that succeeds: no child goes on with the lock, and the file can be removed.
     ///
     /// Whatever happens, the file is blank: free as soon as no process shares the lock.
     #[cfg(unix)]
     fn leave_to_children(&self, file: &File) -> bool {
         // How long a program that another thread starts may share the lock, before exec closes it.
-        const SPAWNS: u32 = 5;
+        const TRIES: u32 = 6;
         let _ = record::erase(file);
-        let Ok(new) = sys::open(&self.path, sys::Access::ReadWrite) else {
+        let new = sys::open(&self.path, Access::ReadWrite);
+        let Ok(new) = new.or_else(|_| sys::open(&self.path, Access::Read)) else {
             return false;
         };
         let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
-        let tagged = self
-            .tag
-            .is_none_or(|tag| sys::set_offset_tag(&new, tag).is_ok());
-        if !is_same || !tagged || sys::put_over(file, new).is_err() {
+        let tag = |tag| sys::set_offset_tag(&new, tag).is_ok();
+        if !is_same || !self.tag.is_none_or(tag) || sys::put_over(file, new).is_err() {
             return false;
         }
-        let mut tries = 0..=SPAWNS;
-        tries.any(|number| {
-            if number > 0 {
-                sys::pause(std::time::Duration::from_millis(1));
-            }
-            sys::try_lock_exclusive(file).is_ok_and(|locked| locked)
-        }) && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
+        let mut tries = (0..TRIES).map(|number| {
+            sys::pause(Duration::from_millis(number.min(1).into()));
+            sys::try_lock_exclusive(file)
+        });
+        // While no process had the lock, another start may have acquired and removed the file, and a
+        // program that does not lock may have written into it.
+        tries.any(|locked| locked.is_ok_and(|locked| locked))
+            && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
+            && sys::stat(file).is_ok_and(|stat| stat.size == 0)
     }
 
-    /// Leaves a blank, free file. Unlocks explicitly, because a program that another thread is just
-    /// starting shares the lock until it calls exec, and on Windows closing may unlock later.
-    fn erase_and_unlock(&self, file: &File) -> io::Result<()> {
+    /// Leaves a blank file. Unlocks it, unless a child may go on with the lock: a program that another
+    /// thread is just starting shares it until exec, and on Windows closing may unlock later.
+    fn truncate(&self, file: &File) -> io::Result<()> {
         let erased = record::erase(file);
-        if self.lock {
+        if self.lock && !self.may_be_shared() {
             let _ = sys::unlock(file);
         }
         erased

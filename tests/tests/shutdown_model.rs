@@ -1,21 +1,21 @@
 //! Every interleaving, with up to three preemptions (two among three threads), of those who may remove a pidfile: its guard,
-//! the exit handler and signal handlers. This is the code itself, `cleanup/claims.rs`, on atomics
+//! the exit handler and signal handlers. This is the code itself, `cleanup/shutdown.rs`, on atomics
 //! of loom, which tries every order that the memory model allows.
 
-/// What `claims.rs` is written with.
+/// What `shutdown.rs` imports.
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU32, Ordering};
 }
 
-#[path = "../../pidlock-core/src/cleanup/claims.rs"]
-mod claims;
+#[path = "../../pidlock-core/src/cleanup/shutdown.rs"]
+mod shutdown;
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use claims::{Begun, Claims, Occasions, Turn};
 use loom::cell::UnsafeCell;
 use loom::thread;
+use shutdown::{Noted, RemovalClaim, RemoveOn, Shutdown};
 
 const TERM: u32 = 15;
 const INT: u32 = 2;
@@ -26,7 +26,7 @@ const REMOVED: u32 = 2;
 
 /// A process with some slots, and the files that it makes one after the other.
 struct Process {
-    claims: Claims,
+    shutdown: Shutdown,
     slots: Vec<Slot>,
     /// The file system, which is no memory: plain atomics, that add no orders to be tried.
     files: Vec<AtomicU32>,
@@ -34,7 +34,7 @@ struct Process {
 }
 
 struct Slot {
-    turn: Turn,
+    removal: RemovalClaim,
     /// Which file is to be removed. Checked, on every access, to be nobody else's at that moment.
     will: UnsafeCell<usize>,
 }
@@ -45,10 +45,10 @@ struct Ended;
 impl Process {
     fn new(slots: usize, files: usize) -> Rc<Self> {
         Rc::new(Self {
-            claims: Claims::new(),
+            shutdown: Shutdown::new(),
             slots: (0..slots)
                 .map(|_| Slot {
-                    turn: Turn::new(),
+                    removal: RemovalClaim::new(),
                     will: UnsafeCell::new(usize::MAX),
                 })
                 .collect(),
@@ -62,9 +62,9 @@ impl Process {
         assert_eq!(before, THERE, "removed twice, or before it was there");
     }
 
-    fn sweep(&self, occasion: Occasions) {
+    fn sweep(&self, occasion: RemoveOn) {
         for slot in &self.slots {
-            if slot.turn.claim(occasion) {
+            if slot.removal.try_claim(occasion) {
                 // SAFETY: no pointer leaves the closure; loom checks that no access overlaps.
                 #[allow(unsafe_code)]
                 self.remove(slot.will.with(|will| unsafe { *will }));
@@ -81,9 +81,9 @@ impl Process {
     }
 
     fn end(&self) -> Result<(), Ended> {
-        match self.claims.end() {
+        match self.shutdown.leave() {
             Some(signal) => {
-                self.sweep(Occasions::SIGNAL);
+                self.sweep(RemoveOn::SIGNAL);
                 self.die(u32::try_from(signal).expect("a number"))
             }
             None => Ok(()),
@@ -91,7 +91,7 @@ impl Process {
     }
 
     fn begin(&self) -> Result<(), Ended> {
-        if self.claims.begin() {
+        if self.shutdown.enter() {
             Ok(())
         } else {
             Err(Ended)
@@ -115,20 +115,20 @@ impl Process {
         // SAFETY: as in `sweep`.
         #[allow(unsafe_code)]
         slot.will.with_mut(|will| unsafe { *will = file });
-        slot.turn.publish(Occasions::new(true, true));
+        slot.removal.publish(RemoveOn::new(true, true));
         interrupt(3)?;
         self.end()?;
         interrupt(4)?;
         self.begin()?;
         interrupt(5)?;
-        let claimed = slot.turn.claim(Occasions::ANY);
+        let claimed = slot.removal.try_claim(RemoveOn::GUARD);
         if claimed {
             interrupt(6)?;
             self.remove(file);
             // SAFETY: as in `sweep`.
             #[allow(unsafe_code)]
             slot.will.with_mut(|will| unsafe { *will = usize::MAX });
-            slot.turn.done();
+            slot.removal.reset();
         }
         interrupt(7)?;
         self.end()?;
@@ -144,24 +144,24 @@ impl Process {
 
     fn signal(&self, signal: u32) -> Result<(), Ended> {
         let begun = self
-            .claims
-            .begin_by(i32::try_from(signal).expect("a number"));
+            .shutdown
+            .note_signal(i32::try_from(signal).expect("a number"));
         match begun {
-            Begun::First => self.end(),
-            Begun::Again => {
-                self.sweep(Occasions::SIGNAL);
+            Noted::Pending => self.end(),
+            Noted::Repeated => {
+                self.sweep(RemoveOn::SIGNAL);
                 self.died_of.store(signal, SeqCst);
                 Err(Ended)
             }
-            Begun::TooLate => Ok(()),
+            Noted::Terminating => Ok(()),
         }
     }
 
     fn exit(&self) -> Result<(), Ended> {
-        if !self.claims.begin_anyway() {
+        if !self.shutdown.enter_even_if_pending() {
             return Err(Ended);
         }
-        self.sweep(Occasions::EXIT);
+        self.sweep(RemoveOn::EXIT);
         self.end()
     }
 
@@ -268,7 +268,7 @@ fn an_exit_meets_a_guard_that_comes_and_goes_twice() {
         ];
         join(threads);
         assert_eq!(process.died_of.load(SeqCst), 0);
-        assert!(!process.claims.is_any());
+        assert!(!process.shutdown.in_progress());
         // What was there was removed, by whomever; `remove` saw to it that it was once.
         for file in &process.files {
             assert_ne!(file.load(SeqCst), THERE);
@@ -286,7 +286,10 @@ fn the_same_signal_twice_does_not_wait_for_a_guard_that_hangs() {
             "the first signal waits for it"
         );
         assert!(process.begin().is_err(), "nobody new makes it wait longer");
-        assert!(process.claims.begin_anyway(), "an exit is not kept waiting");
+        assert!(
+            process.shutdown.enter_even_if_pending(),
+            "an exit is not kept waiting"
+        );
         assert!(process.end().is_ok(), "nor does it end the wait");
         assert!(process.signal(INT).is_ok(), "so does another one");
         assert!(process.signal(TERM).is_err(), "the same once more does not");
@@ -297,13 +300,13 @@ fn the_same_signal_twice_does_not_wait_for_a_guard_that_hangs() {
 #[test]
 fn a_file_that_is_not_to_be_removed_on_an_occasion_is_not() {
     explore(3, || {
-        let turn = Turn::new();
-        turn.publish(Occasions::new(false, false));
-        assert!(!turn.claim(Occasions::SIGNAL) && !turn.claim(Occasions::EXIT));
-        assert!(turn.claim(Occasions::ANY), "its guard always may");
-        assert!(!turn.claim(Occasions::ANY), "but once");
-        turn.done();
-        turn.publish(Occasions::new(true, false));
-        assert!(!turn.claim(Occasions::EXIT) && turn.claim(Occasions::SIGNAL));
+        let removal = RemovalClaim::new();
+        removal.publish(RemoveOn::new(false, false));
+        assert!(!removal.try_claim(RemoveOn::SIGNAL) && !removal.try_claim(RemoveOn::EXIT));
+        assert!(removal.try_claim(RemoveOn::GUARD), "its guard always may");
+        assert!(!removal.try_claim(RemoveOn::GUARD), "but once");
+        removal.reset();
+        removal.publish(RemoveOn::new(true, false));
+        assert!(!removal.try_claim(RemoveOn::EXIT) && removal.try_claim(RemoveOn::SIGNAL));
     });
 }

@@ -12,7 +12,7 @@ use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, LOCK_MARK, ProcessInstance, Stat};
+use crate::sys::{self, FileId, LOCK_MARK, ProcessInstance, Stat};
 
 /// Each attempt but the first means that another process created or removed the file meanwhile. So
 /// many in a row are no contention.
@@ -78,6 +78,14 @@ enum Verdict {
     HeldBySelf,
 }
 
+/// How an attempt goes on.
+enum Next {
+    Acquired(FileId),
+    HeldBySelf(FileId),
+    /// The file was created, removed or replaced meanwhile.
+    Retry,
+}
+
 struct Start<'a> {
     target: &'a Target,
     process: ProcessInstance,
@@ -108,50 +116,70 @@ impl Start<'_> {
                 Outcome::HeldBySelf(handle) => return Ok(Some(Locked::HeldBySelf(handle))),
             }
         }
-        let Some(stat) = self.unless_removed("inspect", sys::stat(&opened.file))? else {
-            return Ok(None);
+        let next = self.settle(&opened, &section, backoff);
+        let Ok(Next::Acquired(id)) = next else {
+            // Explicitly: a child that another thread has just forked would keep the lock after the
+            // descriptor is closed.
+            let _ = sys::unlock(&opened.file);
+            return match next? {
+                Next::HeldBySelf(id) => self.share(id),
+                Next::Acquired(_) | Next::Retry => Ok(None),
+            };
         };
+        let held = HeldFile::new(target, opened.file, id, process, self.forks);
+        Ok(Some(Locked::Acquired(held, section)))
+    }
+
+    /// Takes over a locked file, if it is stale.
+    fn settle(
+        &self,
+        opened: &OpenedFile,
+        section: &CriticalSection,
+        backoff: &mut Backoff,
+    ) -> Result<Next, PidFileError> {
+        let path = &self.target.path;
+        let inspect_error = |error| PidFileError::io("inspect", path, error);
+        let stat = sys::unless_removed(sys::stat(&opened.file)).map_err(inspect_error)?;
+        let Some(stat) = stat else {
+            return Ok(Next::Retry);
+        };
+        // A program that does not lock may have written into a file that this start created.
         let created = opened.created && stat.size == 0;
         let verdict = match created {
             true => Ok(Verdict::Blank),
-            false => self.inspect(&opened, &stat),
+            false => self.inspect(opened, &stat),
         };
-        // After the recorded process is known to be gone: without a lock it can remove the file until
-        // then, so an earlier answer would be out of date.
-        if !self.path_is_unchanged(&stat)? {
-            return Ok(None);
+        // After the recorded process is known to be gone: until then it can remove the file, if it
+        // does not lock it, and an earlier answer would be out of date.
+        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
+            return Ok(Next::Retry);
         }
-        match verdict {
-            Ok(Verdict::Blank) if created || self.can_write_into(&opened, &stat) => {}
-            Ok(Verdict::Stale) if self.can_write_into(&opened, &stat) => {}
+        match verdict? {
+            Verdict::HeldBySelf => return Ok(Next::HeldBySelf(stat.id)),
+            Verdict::Running(pid) => {
+                // To wait with the lock would refuse other starts.
+                let _ = sys::unlock(&opened.file);
+                contention::wait_for_exit(self.target, pid, &stat)?;
+                return Ok(Next::Retry);
+            }
+            Verdict::Blank if created => {}
+            Verdict::Blank | Verdict::Stale if self.can_write_into(opened, &stat) => {}
             // Another user's start may have created the file, and be about to lock it.
-            Ok(Verdict::Blank) if backoff.is_in_doubt() => {
-                release_lock(&opened);
+            Verdict::Blank if backoff.is_in_doubt() => {
+                let _ = sys::unlock(&opened.file);
                 thread::sleep(Duration::from_millis(1));
-                return Ok(None);
+                return Ok(Next::Retry);
             }
-            Ok(Verdict::Blank | Verdict::Stale) => return self.replace(&stat),
-            // To wait with the lock would refuse other starts.
-            Ok(Verdict::Running(pid)) => {
-                release_lock(&opened);
-                drop(section);
-                return contention::wait_for_exit(target, pid, &stat).map(|()| None);
-            }
-            Ok(Verdict::HeldBySelf) => {
-                release_lock(&opened);
-                return self.share(&stat);
-            }
-            Err(error) => {
-                release_lock(&opened);
-                return Err(error);
+            Verdict::Blank | Verdict::Stale => {
+                self.replace(&stat)?;
+                return Ok(Next::Retry);
             }
         }
-        section.install_handlers(target.settings.on_signal);
-        if !self.fill(&opened, &stat, created)? {
-            return Ok(None);
-        }
-        let held = HeldFile::new(target, opened.file, stat.id, process, self.forks);
-        Ok(Some(Locked::Acquired(held, section)))
+        section.install_handlers(self.target.settings.on_signal);
+        Ok(match self.fill(opened, &stat, created)? {
+            true => Next::Acquired(stat.id),
+            false => Next::Retry,
+        })
     }
 
     /// Inspects a locked file: which process does it name, and is that alive?
@@ -183,11 +211,6 @@ impl Start<'_> {
         }
     }
 
-    fn path_is_unchanged(&self, stat: &Stat) -> Result<bool, PidFileError> {
-        sys::path_refers_to(&self.target.path, stat.id)
-            .map_err(|error| PidFileError::io("inspect", &self.target.path, error))
-    }
-
     /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
     /// file's second name, and belongs to the right user.
     fn can_write_into(&self, opened: &OpenedFile, stat: &Stat) -> bool {
@@ -196,30 +219,27 @@ impl Start<'_> {
     }
 
     /// Removes a stale file while it is locked. The next attempt creates another one.
-    fn replace(&self, stat: &Stat) -> Result<Option<Locked>, PidFileError> {
+    fn replace(&self, stat: &Stat) -> Result<(), PidFileError> {
         let path = &self.target.path;
-        match sys::unlink(path) {
-            Ok(()) => Ok(None),
-            Err(error) if sys::is_removed(&error) => Ok(None),
-            Err(error) => {
-                let message = format!(
-                    "cannot replace stale pidfile {} as {}: it belongs to uid {} and no process holds \
-                     it; remove it as that user, or choose another directory with dir = \"...\"",
-                    Quoted(path),
-                    sys::current_user(),
-                    stat.uid
-                );
-                Err(PidFileError::system(path, message, error))
-            }
-        }
+        let removed = sys::unless_removed(sys::unlink(path));
+        removed.map(|_| ()).map_err(|error| {
+            let message = format!(
+                "cannot replace stale pidfile {} as {}: it belongs to uid {} and no process holds it; \
+                 remove it as that user, or choose another directory with dir = \"...\"",
+                Quoted(path),
+                sys::current_user(),
+                stat.uid
+            );
+            PidFileError::system(path, message, error)
+        })
     }
 
     /// The answer for a file that this process holds without a kernel lock.
-    fn share(&self, stat: &Stat) -> Result<Option<Locked>, PidFileError> {
+    fn share(&self, id: FileId) -> Result<Option<Locked>, PidFileError> {
         if !self.target.settings.reentrant {
             return Err(PidFileError::running(&self.target.path, self.process.pid()));
         }
-        let handle = Table::of(self.process).handle(stat.id);
+        let handle = Table::of(self.process).handle(id);
         Ok(handle.map(Locked::HeldBySelf))
     }
 
@@ -248,8 +268,9 @@ impl Start<'_> {
 
     /// Removes a file that this start created but must not keep. It is still locked.
     fn abort(&self, stat: &Stat, created: bool) {
-        if created && self.path_is_unchanged(stat).is_ok_and(|is_there| is_there) {
-            let _ = sys::unlink(&self.target.path);
+        let path = &self.target.path;
+        if created && sys::path_refers_to(path, stat.id).is_ok_and(|is_there| is_there) {
+            let _ = sys::unlink(path);
         }
     }
 
@@ -270,21 +291,6 @@ impl Start<'_> {
             }
         }
     }
-
-    fn unless_removed<T>(
-        &self,
-        doing: &str,
-        result: io::Result<T>,
-    ) -> Result<Option<T>, PidFileError> {
-        sys::unless_removed(result)
-            .map_err(|error| PidFileError::io(doing, &self.target.path, error))
-    }
-}
-
-/// Unlocks explicitly: a child that another thread has just forked would keep the lock after the
-/// descriptor is closed.
-fn release_lock(opened: &OpenedFile) {
-    let _ = sys::unlock(&opened.file);
 }
 
 /// Sets the owner and the mode that were asked for, exactly.

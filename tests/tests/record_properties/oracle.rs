@@ -1,27 +1,42 @@
-//! What a pidfile's text says, written to be seen to be right and not to be fast. Knows nothing of
-//! the parser.
+//! What the text of a pidfile is, by the Filesystem Hierarchy Standard 3.0, section 3.15.2: "they
+//! should ignore extra whitespace, leading zeroes, absence of the trailing newline, or additional
+//! lines in the PID file".
+//!
+//! Written to be checked against that sentence, and not to be fast. Knows nothing of the parser.
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Blank,
     Pid(u32),
-    Neither,
+    /// A PID, then a line that is not blank.
+    PidWithMore(u32),
+    Invalid,
 }
 
-/// A record is exactly what `printf "%d\n"` prints for a PID, with more line feeds, or none, behind.
+const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0b', '\x0c', '\n'];
+
 pub(crate) fn read(text: &[u8]) -> Expected {
-    if text.iter().all(|byte| b"\0 \t\n\x0c\r".contains(byte)) {
+    // One character for each byte, so that nothing is lost.
+    let text: String = text.iter().copied().map(char::from).collect();
+    if text.chars().all(|c| c == '\0' || WHITE_SPACE.contains(&c)) {
         return Expected::Blank;
     }
-    let Ok(text) = std::str::from_utf8(text) else {
-        return Expected::Neither;
-    };
-    let number = text.trim_end_matches('\n');
-    match number.parse::<i32>() {
-        // The way back is the proof that nothing else was in it: no sign, no zero in front.
-        Ok(pid) if pid > 0 && pid.to_string() == number && text.len() <= 4096 => {
-            Expected::Pid(pid.unsigned_abs())
-        }
-        _ => Expected::Neither,
+    if text.len() > 4096 && text.chars().count() > 4096 {
+        return Expected::Invalid;
+    }
+    let text = text.strip_prefix("\u{ef}\u{bb}\u{bf}").unwrap_or(&text);
+    let mut lines = text
+        .split('\n')
+        .map(|line| line.trim_matches(WHITE_SPACE))
+        .filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let has_more = lines.next().is_some();
+    let is_number = !first.is_empty() && first.chars().all(|c| c.is_ascii_digit());
+    let digits = first.trim_start_matches('0');
+    // No PID has more than ten digits.
+    match digits.parse::<i32>() {
+        Ok(pid) if is_number && has_more => Expected::PidWithMore(pid.unsigned_abs()),
+        Ok(pid) if is_number => Expected::Pid(pid.unsigned_abs()),
+        _ => Expected::Invalid,
     }
 }
