@@ -230,8 +230,9 @@ impl PidFileError {
     }
 
     pub(crate) fn system(path: &Path, message: String, source: io::Error) -> Self {
+        let path = path.to_owned();
         Self::Io {
-            path: path.to_owned(),
+            path,
             message,
             source,
         }
@@ -247,47 +248,38 @@ impl PidFileError {
     }
 }
 
+pub(crate) type Result<T, E = PidFileError> = std::result::Result<T, E>;
+
+/// Says what a system call was made for.
+pub(crate) trait During<T> {
+    /// `doing` completes "cannot ... pidfile 'path'".
+    fn during(self, doing: &str, path: &Path) -> Result<T>;
+}
+
+impl<T> During<T> for io::Result<T> {
+    fn during(self, doing: &str, path: &Path) -> Result<T> {
+        self.map_err(|error| PidFileError::io(doing, path, error))
+    }
+}
+
 impl fmt::Debug for PidFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
             return fmt::Display::fmt(self, f);
         }
-        match self {
-            Self::AlreadyLocked { path, pid } => {
-                let mut variant = f.debug_struct("AlreadyLocked");
-                variant.field("path", path).field("pid", pid).finish()
-            }
-            Self::AlreadyRunning { path, pid } => {
-                let mut variant = f.debug_struct("AlreadyRunning");
-                variant.field("path", path).field("pid", pid).finish()
-            }
-            Self::Unreadable { path, reason } => {
-                let mut variant = f.debug_struct("Unreadable");
-                variant.field("path", path).field("reason", reason).finish()
-            }
-            Self::Untrusted { path, reason, kind } => {
-                let mut variant = f.debug_struct("Untrusted");
-                let variant = variant.field("path", path).field("reason", reason);
-                variant.field("kind", kind).finish()
-            }
-            Self::Replaced { path } => {
-                let mut variant = f.debug_struct("Replaced");
-                variant.field("path", path).finish()
-            }
-            Self::Configuration { message } => {
-                let mut variant = f.debug_struct("Configuration");
-                variant.field("message", message).finish()
-            }
-            Self::Io {
-                path,
-                message,
-                source,
-            } => {
-                let mut variant = f.debug_struct("Io");
-                let variant = variant.field("path", path).field("message", message);
-                variant.field("source", source).finish()
-            }
-        }
+        let mut variant = f.debug_struct(match self {
+            Self::AlreadyLocked { .. } => "AlreadyLocked",
+            Self::AlreadyRunning { .. } => "AlreadyRunning",
+            Self::Unreadable { .. } => "Unreadable",
+            Self::Untrusted { .. } => "Untrusted",
+            Self::Replaced { .. } => "Replaced",
+            Self::Configuration { .. } => "Configuration",
+            Self::Io { .. } => "Io",
+        });
+        variant.field("path", &self.path());
+        variant.field("pid", &self.pid());
+        variant.field("message", &self.to_string());
+        variant.finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 #[cfg(unix)]
 use std::time::Duration;
 
-use crate::error::PidFileError;
+use crate::error::{During, PidFileError, Result};
 use crate::record::{self, Record};
 use crate::settings::Target;
 #[cfg(unix)]
@@ -17,9 +17,9 @@ use crate::sys::{self, AbsPath, FileId, ProcessInstance};
 /// Dropping it only closes the descriptor.
 #[derive(Debug)]
 pub(crate) struct HeldFile {
-    path: AbsPath,
-    id: FileId,
-    owner: ProcessInstance,
+    pub(crate) path: AbsPath,
+    pub(crate) id: FileId,
+    pub(crate) owner: ProcessInstance,
     /// `None` where the file system refuses it.
     tag: Option<u64>,
     keep: bool,
@@ -76,18 +76,6 @@ impl HeldFile {
         }
     }
 
-    pub(crate) fn path(&self) -> &AbsPath {
-        &self.path
-    }
-
-    pub(crate) fn id(&self) -> FileId {
-        self.id
-    }
-
-    pub(crate) fn owner(&self) -> ProcessInstance {
-        self.owner
-    }
-
     /// The file, if the descriptor still refers to it. A program that becomes a daemon may have closed
     /// the descriptor, and its number may be in use for another file since: then the lock is gone, and
     /// nothing may be touched. Async-signal-safe.
@@ -107,27 +95,27 @@ impl HeldFile {
     /// Makes `process`, which shares this blank file, its owner, and writes the record. Undoes that
     /// if it fails.
     #[cfg(unix)]
-    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<(), PidFileError> {
+    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
         self.owner = process;
         self.forks = None;
         let file = self.verify_path()?;
         // Another program may have written into it.
         let len = sys::stat(file).map_or(0, |stat| stat.size);
-        record::write(file, process.pid(), len).map_err(|error| {
+        let written = record::write(file, process.pid(), len);
+        if written.is_err() {
             let _ = self.release();
-            PidFileError::io("write", &self.path, error)
-        })
+        }
+        written.during("write", &self.path)
     }
 
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.
-    pub(crate) fn verify(&self) -> Result<(), PidFileError> {
+    pub(crate) fn verify(&self) -> Result<()> {
         let owner = self.owner.pid();
         if !self.owner.is_current() {
             return Err(PidFileError::locked(&self.path, Some(owner)));
         }
         let file = self.verify_path()?;
-        let failed = |error| PidFileError::io("read", &self.path, error);
-        match record::read(file, None).map_err(failed)? {
+        match record::read(file, None).during("read", &self.path)? {
             Record::Pid(pid) if pid == owner => Ok(()),
             _ => {
                 let reason = format!("no longer contains the PID of its holder, {owner}");
@@ -137,13 +125,12 @@ impl HeldFile {
     }
 
     /// The file, if it is still open and the path refers to it.
-    fn verify_path(&self) -> Result<&File, PidFileError> {
+    fn verify_path(&self) -> Result<&File> {
         let lost = || ReleaseError::Lost.into_error(&self.path);
         let file = self.open_file().ok_or_else(lost)?;
-        match sys::path_refers_to(&self.path, self.id) {
-            Ok(true) => Ok(file),
-            Ok(false) => Err(PidFileError::replaced(&self.path)),
-            Err(error) => Err(PidFileError::io("inspect", &self.path, error)),
+        match sys::path_refers_to(&self.path, self.id).during("inspect", &self.path)? {
+            true => Ok(file),
+            false => Err(PidFileError::replaced(&self.path)),
         }
     }
 
@@ -217,8 +204,8 @@ impl HeldFile {
         });
         // While no process had the lock, another start may have acquired and removed the file, and a
         // program that does not lock may have written into it.
-        tries.any(|locked| locked.is_ok_and(|locked| locked))
-            && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
+        tries.any(|locked| matches!(locked, Ok(true)))
+            && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
             && sys::stat(file).is_ok_and(|stat| stat.size == 0)
     }
 

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{self, Component, Path, PathBuf};
 
-use crate::error::{PidFileError, Quoted};
+use crate::error::{During, PidFileError, Quoted, Result};
 use crate::sys::{self, AbsPath};
 
 const SUFFIX: &str = ".pid";
@@ -21,7 +21,7 @@ pub(crate) struct Location {
 
 impl Location {
     /// Returns the absolute path. May look for a writable directory; creates nothing.
-    pub(crate) fn resolve(&self) -> Result<AbsPath, PidFileError> {
+    pub(crate) fn resolve(&self) -> Result<AbsPath> {
         let Some(path) = &self.exact else {
             return absolute(&self.directory()?.join(self.file_name()?));
         };
@@ -36,7 +36,7 @@ impl Location {
         absolute(path)
     }
 
-    fn file_name(&self) -> Result<OsString, PidFileError> {
+    fn file_name(&self) -> Result<OsString> {
         let mut name = match &self.name {
             Some(name) => name.clone(),
             None => program_name()?,
@@ -48,7 +48,7 @@ impl Location {
         Ok(name)
     }
 
-    fn directory(&self) -> Result<PathBuf, PidFileError> {
+    fn directory(&self) -> Result<PathBuf> {
         match &self.dir {
             Some(_) if self.temp_dir => Err(PidFileError::configuration(
                 "pidfile settings dir and temp_dir are mutually exclusive",
@@ -66,11 +66,11 @@ impl Location {
     }
 }
 
-fn absolute(path: &Path) -> Result<AbsPath, PidFileError> {
-    AbsPath::resolve(path).map_err(|error| PidFileError::io("find", path, error))
+fn absolute(path: &Path) -> Result<AbsPath> {
+    AbsPath::resolve(path).during("find", path)
 }
 
-fn check_exact(path: &Path) -> Result<(), PidFileError> {
+fn check_exact(path: &Path) -> Result<()> {
     reject_nul(path.as_os_str(), "path")?;
     let names_a_file = matches!(path.components().next_back(), Some(Component::Normal(_)))
         && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
@@ -85,7 +85,7 @@ fn check_exact(path: &Path) -> Result<(), PidFileError> {
 }
 
 /// A name must be a single path component.
-fn check_name(name: &OsStr) -> Result<(), PidFileError> {
+fn check_name(name: &OsStr) -> Result<()> {
     let refuse = |problem: &str| {
         Err(PidFileError::configuration(format!(
             "pidfile name {} {problem}",
@@ -108,7 +108,7 @@ fn check_name(name: &OsStr) -> Result<(), PidFileError> {
     }
 }
 
-fn reject_nul(text: &OsStr, what: &str) -> Result<(), PidFileError> {
+fn reject_nul(text: &OsStr, what: &str) -> Result<()> {
     if text.as_encoded_bytes().contains(&0) {
         return Err(PidFileError::configuration(format!(
             "pidfile {what} {} contains a NUL character",
@@ -120,7 +120,7 @@ fn reject_nul(text: &OsStr, what: &str) -> Result<(), PidFileError> {
 
 /// The file name of `argv[0]`, as Python's `pid` takes `sys.argv[0]`. Unlike `/proc/self/exe` it
 /// survives an upgrade of the executable. The suffix is always appended, as there.
-fn program_name() -> Result<OsString, PidFileError> {
+fn program_name() -> Result<OsString> {
     env::args_os()
         .next()
         .as_deref()

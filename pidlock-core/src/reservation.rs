@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::cleanup::CriticalSection;
-use crate::error::PidFileError;
+use crate::error::{During, PidFileError};
 use crate::guard::PidGuard;
 use crate::held::HeldFile;
 use crate::protocol::acquire::{self, Locked};
@@ -43,8 +43,7 @@ pub struct Reservation {
 pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
     let process = ProcessInstance::current();
     let forks = sys::fork_count();
-    let settled_by = SharedWord::new()
-        .map_err(|error| PidFileError::io("share memory for", &target.path, error))?;
+    let settled_by = SharedWord::new().during("share memory for", &target.path)?;
     match acquire::lock(&target, process, None)? {
         Locked::Acquired(held, _section) => Ok(Reservation {
             target,
@@ -53,7 +52,7 @@ pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
             forks,
         }),
         Locked::HeldBySelf(handle) => {
-            let owner = handle.owner().pid();
+            let owner = handle.owner.pid();
             Err(PidFileError::locked(&target.path, Some(owner)))
         }
     }
@@ -110,7 +109,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(held) = &self.held else { return };
-        let owner = held.owner();
+        let owner = held.owner;
         // With the word set, a child that was not counted can no longer commit while the file is removed.
         let is_alone = owner.is_current()
             && self.forks == sys::fork_count()

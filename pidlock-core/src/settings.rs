@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::PidFileError;
+use crate::error::{PidFileError, Result};
 use crate::sys::AbsPath;
 
 /// A pidfile and how to acquire it, validated.
@@ -66,7 +66,7 @@ pub enum OnSignal {
 }
 
 impl Settings {
-    pub(crate) fn validate(&self) -> Result<(), PidFileError> {
+    pub(crate) fn validate(&self) -> Result<()> {
         // A start that cannot open the file for reading cannot tell whether it is stale.
         if let Some(mode) = self.mode.filter(|mode| mode & !0o377 != 0o400) {
             return Err(PidFileError::configuration(format!(

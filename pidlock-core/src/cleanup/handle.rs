@@ -9,7 +9,7 @@ use super::critical::CriticalSection;
 use super::exit;
 use super::shutdown::RemoveOn;
 use super::table::{Entry, Table};
-use crate::error::PidFileError;
+use crate::error::Result;
 use crate::held::{HeldFile, ReleaseError};
 use crate::settings::{OnSignal, Settings};
 use crate::sys::FileId;
@@ -43,8 +43,8 @@ impl Table {
 
 impl Handle {
     /// Drops the handle and reports whether the file was released.
-    pub(crate) fn close(mut self) -> Result<(), PidFileError> {
-        let path = self.path().clone();
+    pub(crate) fn close(mut self) -> Result<()> {
+        let path = self.path.clone();
         self.release().map_err(|error| error.into_error(&path))
     }
 
@@ -52,7 +52,7 @@ impl Handle {
         let Some(entry) = self.0.take() else {
             return Ok(());
         };
-        let owner = entry.held.owner();
+        let owner = entry.held.owner;
         if !owner.is_current() {
             // In a forked child only the descriptor is closed, with the last handle.
             return Ok(());

@@ -38,13 +38,13 @@ impl Table {
     pub(super) fn insert(&mut self, slots: &Slots, held: HeldFile) -> Arc<Entry> {
         let slot = self.free_slots.pop().unwrap_or_else(|| slots.add());
         let entry = Arc::new(Entry { held, slot });
-        self.entries.insert(entry.held.id(), Arc::downgrade(&entry));
+        self.entries.insert(entry.held.id, Arc::downgrade(&entry));
         entry
     }
 
     /// The slot is free from now on.
     pub(super) fn remove(&mut self, entry: &Arc<Entry>) {
-        let id = entry.held.id();
+        let id = entry.held.id;
         let is_this = |found: &Weak<Entry>| found.as_ptr() == Arc::as_ptr(entry);
         if self.entries.get(&id).is_some_and(is_this) {
             self.entries.remove(&id);

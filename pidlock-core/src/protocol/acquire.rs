@@ -1,13 +1,14 @@
 //! One attempt to acquire the pidfile, and the loop around it.
 
+use std::fs::File;
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-use super::contention::{self, Backoff, Outcome};
+use super::contention::{self, Backoff};
 use super::open::{self, OpenedFile};
 use crate::cleanup::{CriticalSection, Handle, Table};
-use crate::error::{PidFileError, Quoted};
+use crate::error::{During, PidFileError, Quoted, Result};
 use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
@@ -30,7 +31,7 @@ pub(crate) enum Locked {
     HeldBySelf(Handle),
 }
 
-pub(crate) fn acquire(target: &Target) -> Result<Handle, PidFileError> {
+pub(crate) fn acquire(target: &Target) -> Result<Handle> {
     let process = ProcessInstance::current();
     match lock(target, process, Some(process.pid()))? {
         Locked::Acquired(held, section) => Ok(section.insert(&target.settings, held)),
@@ -43,7 +44,7 @@ pub(crate) fn lock(
     target: &Target,
     process: ProcessInstance,
     record: Option<u32>,
-) -> Result<Locked, PidFileError> {
+) -> Result<Locked> {
     let start = Start {
         target,
         process,
@@ -54,8 +55,11 @@ pub(crate) fn lock(
     let mut backoff = Backoff::default();
     let mut attempts = 0;
     loop {
-        if let Some(locked) = start.attempt(&mut backoff)? {
-            return Ok(locked);
+        if let Some((held, section)) = start.attempt(&mut backoff)? {
+            return Ok(Locked::Acquired(held, section));
+        }
+        if let Some(handle) = held_by_this_process(target, process)? {
+            return Ok(Locked::HeldBySelf(handle));
         }
         attempts += 1;
         let is_late = backoff.timed_out();
@@ -68,7 +72,6 @@ pub(crate) fn lock(
 
 /// What a locked file turns out to be.
 enum Verdict {
-    /// Blank.
     Blank,
     /// The recorded process is gone.
     Stale,
@@ -76,14 +79,6 @@ enum Verdict {
     Running(u32),
     /// This process holds it without a kernel lock.
     HeldBySelf,
-}
-
-/// How an attempt goes on.
-enum Next {
-    Acquired(FileId),
-    HeldBySelf(FileId),
-    /// The file was created, removed or replaced meanwhile.
-    Retry,
 }
 
 struct Start<'a> {
@@ -94,8 +89,8 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// `None` if the file was created, removed or replaced meanwhile.
-    fn attempt(&self, backoff: &mut Backoff) -> Result<Option<Locked>, PidFileError> {
+    /// `None` if the file was created, removed or replaced meanwhile, or this process holds it.
+    fn attempt(&self, backoff: &mut Backoff) -> Result<Option<(HeldFile, CriticalSection)>> {
         let (target, process) = (self.target, self.process);
         // Before the file is created: until it is in the table, no handler would remove it.
         let mut section = CriticalSection::enter(process);
@@ -110,24 +105,20 @@ impl Start<'_> {
         };
         if !locked {
             drop(section);
-            match contention::resolve(target, process, &opened.file, backoff)? {
-                Outcome::Acquired => section = CriticalSection::enter(process),
-                Outcome::Replaced => return Ok(None),
-                Outcome::HeldBySelf(handle) => return Ok(Some(Locked::HeldBySelf(handle))),
+            if !contention::resolve(target, process, &opened.file, backoff)? {
+                return Ok(None);
             }
+            section = CriticalSection::enter(process);
         }
-        let next = self.settle(&opened, &section, backoff);
-        let Ok(Next::Acquired(id)) = next else {
+        let settled = self.settle(&opened, &section, backoff);
+        let Ok(Some(id)) = settled else {
             // Explicitly: a child that another thread has just forked would keep the lock after the
             // descriptor is closed.
             let _ = sys::unlock(&opened.file);
-            return match next? {
-                Next::HeldBySelf(id) => self.share(id),
-                Next::Acquired(_) | Next::Retry => Ok(None),
-            };
+            return settled.map(|_| None);
         };
         let held = HeldFile::new(target, opened.file, id, process, self.forks);
-        Ok(Some(Locked::Acquired(held, section)))
+        Ok(Some((held, section)))
     }
 
     /// Takes over a locked file, if it is stale.
@@ -136,12 +127,11 @@ impl Start<'_> {
         opened: &OpenedFile,
         section: &CriticalSection,
         backoff: &mut Backoff,
-    ) -> Result<Next, PidFileError> {
+    ) -> Result<Option<FileId>> {
         let path = &self.target.path;
-        let inspect_error = |error| PidFileError::io("inspect", path, error);
-        let stat = sys::unless_removed(sys::stat(&opened.file)).map_err(inspect_error)?;
-        let Some(stat) = stat else {
-            return Ok(Next::Retry);
+        let stat = sys::unless_removed(sys::stat(&opened.file));
+        let Some(stat) = stat.during("inspect", path)? else {
+            return Ok(None);
         };
         // A program that does not lock may have written into a file that this start created.
         let created = opened.created && stat.size == 0;
@@ -151,16 +141,16 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
-            return Ok(Next::Retry);
+        if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+            return Ok(None);
         }
         match verdict? {
-            Verdict::HeldBySelf => return Ok(Next::HeldBySelf(stat.id)),
+            Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
                 // To wait with the lock would refuse other starts.
                 let _ = sys::unlock(&opened.file);
                 contention::wait_for_exit(self.target, pid, &stat)?;
-                return Ok(Next::Retry);
+                return Ok(None);
             }
             Verdict::Blank if created => {}
             Verdict::Blank | Verdict::Stale if self.can_write_into(opened, &stat) => {}
@@ -168,29 +158,26 @@ impl Start<'_> {
             Verdict::Blank if backoff.is_in_doubt() => {
                 let _ = sys::unlock(&opened.file);
                 thread::sleep(Duration::from_millis(1));
-                return Ok(Next::Retry);
+                return Ok(None);
             }
             Verdict::Blank | Verdict::Stale => {
                 self.replace(&stat)?;
-                return Ok(Next::Retry);
+                return Ok(None);
             }
         }
         section.install_handlers(self.target.settings.on_signal);
-        Ok(match self.fill(opened, &stat, created)? {
-            true => Next::Acquired(stat.id),
-            false => Next::Retry,
-        })
+        let is_filled = self.fill(opened, &stat, created)?;
+        Ok(is_filled.then_some(stat.id))
     }
 
     /// Inspects a locked file: which process does it name, and is that alive?
-    fn inspect(&self, opened: &OpenedFile, stat: &Stat) -> Result<Verdict, PidFileError> {
+    fn inspect(&self, opened: &OpenedFile, stat: &Stat) -> Result<Verdict> {
         let path = &self.target.path;
         open::check_file_type(path, stat.file_type)?;
         if stat.size == 0 {
             return Ok(Verdict::Blank);
         }
-        let record = record::read(&opened.file, Some(stat.size))
-            .map_err(|error| PidFileError::io("read", path, error))?;
+        let record = record::read(&opened.file, Some(stat.size)).during("read", path)?;
         let pid = match record {
             Record::Blank => return Ok(Verdict::Blank),
             Record::Invalid(reason) => return Err(PidFileError::unreadable(path, reason)),
@@ -219,7 +206,7 @@ impl Start<'_> {
     }
 
     /// Removes a stale file while it is locked. The next attempt creates another one.
-    fn replace(&self, stat: &Stat) -> Result<(), PidFileError> {
+    fn replace(&self, stat: &Stat) -> Result<()> {
         let path = &self.target.path;
         let removed = sys::unless_removed(sys::unlink(path));
         removed.map(|_| ()).map_err(|error| {
@@ -234,42 +221,32 @@ impl Start<'_> {
         })
     }
 
-    /// The answer for a file that this process holds without a kernel lock.
-    fn share(&self, id: FileId) -> Result<Option<Locked>, PidFileError> {
-        if !self.target.settings.reentrant {
-            return Err(PidFileError::running(&self.target.path, self.process.pid()));
-        }
-        let handle = Table::of(self.process).handle(id);
-        Ok(handle.map(Locked::HeldBySelf))
-    }
-
     /// Sets mode, owner and record. `false` if the file was removed meanwhile.
-    fn fill(&self, opened: &OpenedFile, stat: &Stat, created: bool) -> Result<bool, PidFileError> {
+    fn fill(&self, opened: &OpenedFile, stat: &Stat, created: bool) -> Result<bool> {
         let path = &self.target.path;
-        match sys::unless_removed(set_owner_and_mode(self.target, opened, stat, LOCK_MARK)) {
-            Ok(Some(())) => {}
-            Ok(None) => return Ok(false),
-            Err(error) => {
-                self.abort(stat, created);
-                return Err(PidFileError::io("change the owner or mode of", path, error));
-            }
+        let changed = set_owner_and_mode(self.target, &opened.file, stat, LOCK_MARK);
+        let changed = sys::unless_removed(changed).inspect_err(|_| self.abort(stat, created));
+        if changed
+            .during("change the owner or mode of", path)?
+            .is_none()
+        {
+            return Ok(false);
         }
         let written = match self.record {
             Some(pid) => record::write(&opened.file, pid, stat.size),
-            None if stat.size > 0 => opened.file.set_len(0),
-            None => Ok(()),
+            None => opened.file.set_len(0),
         };
-        written.map(|()| true).map_err(|error| {
+        let written = written.inspect_err(|_| {
             let _ = record::erase(&opened.file);
             self.abort(stat, created);
-            PidFileError::io("write", path, error)
-        })
+        });
+        written.during("write", path).map(|()| true)
     }
 
     /// Removes a file that this start created but must not keep. It is still locked.
     fn abort(&self, stat: &Stat, created: bool) {
         let path = &self.target.path;
-        if created && sys::path_refers_to(path, stat.id).is_ok_and(|is_there| is_there) {
+        if created && matches!(sys::path_refers_to(path, stat.id), Ok(true)) {
             let _ = sys::unlink(path);
         }
     }
@@ -293,10 +270,28 @@ impl Start<'_> {
     }
 }
 
+/// The answer for a file that this process holds: another handle, or a refusal. `None` if it does not.
+pub(super) fn held_by_this_process(
+    target: &Target,
+    process: ProcessInstance,
+) -> Result<Option<Handle>> {
+    // No file is acquired or released under the table's lock, so the inode at the path cannot have been
+    // another file's a moment before.
+    let mut table = Table::of(process);
+    match sys::stat_path(&target.path) {
+        Ok(stat) if target.settings.reentrant => Ok(table.handle(stat.id)),
+        Ok(stat) if table.contains(stat.id) => Err(match target.settings.lock {
+            true => PidFileError::locked(&target.path, Some(process.pid())),
+            false => PidFileError::running(&target.path, process.pid()),
+        }),
+        _ => Ok(None),
+    }
+}
+
 /// Sets the owner and the mode that were asked for, exactly.
 pub(crate) fn set_owner_and_mode(
     target: &Target,
-    opened: &OpenedFile,
+    file: &File,
     stat: &Stat,
     mark: u32,
 ) -> io::Result<()> {
@@ -304,15 +299,14 @@ pub(crate) fn set_owner_and_mode(
     let uid = settings.uid.filter(|&uid| uid != stat.uid);
     let gid = settings.gid.filter(|&gid| gid != stat.gid);
     if uid.is_some() || gid.is_some() {
-        sys::set_owner(&opened.file, uid, gid)?;
+        sys::set_owner(file, uid, gid)?;
     }
     let mode = settings.permissions();
     if stat.mode == mode | mark {
         return Ok(());
     }
     // FreeBSD keeps the mark for root only.
-    let set =
-        sys::set_mode(&opened.file, mode | mark).or_else(|_| sys::set_mode(&opened.file, mode));
+    let set = sys::set_mode(file, mode | mark).or_else(|_| sys::set_mode(file, mode));
     match set {
         // Without a mode to keep, the default need not be.
         Err(error) if settings.mode.is_none() && sys::is_not_kept(&error) => Ok(()),

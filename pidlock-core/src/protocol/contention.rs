@@ -10,8 +10,8 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cleanup::{CriticalSection, Handle, Table};
-use crate::error::PidFileError;
+use crate::cleanup::{CriticalSection, Table};
+use crate::error::{During, PidFileError, Result};
 use crate::liveness;
 use crate::record;
 use crate::settings::Target;
@@ -25,35 +25,24 @@ const HOLDER_GRACE: Duration = Duration::from_millis(50);
 /// or releasing, one of which may be the holder.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
-/// How it ended, if not with a refusal.
-pub(super) enum Outcome {
-    /// The lock is ours.
-    Acquired,
-    /// The path refers to another file, or to none.
-    Replaced,
-    /// This process holds the file, and the start is reentrant.
-    HeldBySelf(Handle),
-}
-
-/// Retries until the lock is acquired or a holder is found. Changes nothing.
+/// Retries until the lock is acquired, or a holder is found, which is an error. `false` if the path
+/// refers to another file by now, or this process holds the file. Changes nothing.
 pub(super) fn resolve(
     target: &Target,
     process: ProcessInstance,
     file: &File,
     backoff: &mut Backoff,
-) -> Result<Outcome, PidFileError> {
+) -> Result<bool> {
     let path = &target.path;
     let lock_error = |error| lock_error(target, error);
-    let inspect_error = |error| PidFileError::io("inspect", path, error);
     backoff.reset_holder();
     loop {
         // Before the lock is probed: a thread that leaves its section in between is found as holder.
         let threads_in_progress = CriticalSection::any_in_progress(process);
-        let recorded = record::read(file, None)
-            .ok()
-            .and_then(|record| record.pid());
-        let Some(stat) = sys::unless_removed(sys::stat(file)).map_err(inspect_error)? else {
-            return Ok(Outcome::Replaced);
+        let recorded = record::read(file, None).map_or(None, |record| record.pid());
+        let stat = sys::unless_removed(sys::stat(file)).during("inspect", path)?;
+        let Some(stat) = stat else {
+            return Ok(false);
         };
         let other = recorded.filter(|&pid| pid != process.pid());
         if let Some(pid) = other.filter(|&pid| sys::took_lock(pid, &stat)) {
@@ -65,20 +54,20 @@ pub(super) fn resolve(
             sys::unlock(file).map_err(lock_error)?;
         } else if let Some(pid) = other.filter(|&pid| may_hold(pid, &stat)) {
             return Err(PidFileError::locked(path, Some(pid)));
-        } else if recorded == Some(process.pid()) {
-            if let Some(handle) = held_by_this_process(target, process, &stat)? {
-                return Ok(Outcome::HeldBySelf(handle));
-            }
+        } else if recorded == Some(process.pid()) && Table::of(process).contains(stat.id) {
+            // Otherwise another thread is about to insert it, or a process in another PID namespace has
+            // the same PID.
+            return Ok(false);
         }
-        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
-            return Ok(Outcome::Replaced);
+        if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+            return Ok(false);
         }
         if !backoff.may_retry(held && !threads_in_progress) {
             return Err(PidFileError::locked(path, None));
         }
         backoff.sleep();
         if sys::try_lock_exclusive(file).map_err(lock_error)? {
-            return Ok(Outcome::Acquired);
+            return Ok(true);
         }
     }
 }
@@ -93,32 +82,9 @@ fn may_hold(pid: u32, stat: &Stat) -> bool {
     is_running && sys::is_holder(pid, stat) != Some(false)
 }
 
-/// The file is locked and contains the PID of this process. `None` if this process does not hold it,
-/// as far as is known: another thread is about to insert it into the table, or a process in another
-/// PID namespace has the same PID.
-fn held_by_this_process(
-    target: &Target,
-    process: ProcessInstance,
-    stat: &Stat,
-) -> Result<Option<Handle>, PidFileError> {
-    let mut table = Table::of(process);
-    if !table.contains(stat.id) {
-        return Ok(None);
-    }
-    if !target.settings.reentrant {
-        return Err(PidFileError::locked(&target.path, Some(process.pid())));
-    }
-    // The file may have been moved away, and another one acquired at this path.
-    match sys::path_refers_to(&target.path, stat.id) {
-        Ok(true) => Ok(table.handle(stat.id)),
-        Ok(false) => Ok(None),
-        Err(error) => Err(PidFileError::io("inspect", &target.path, error)),
-    }
-}
-
 /// Waits until a running process, which does not lock the file, is gone or the path refers to another
 /// file. A killed process releases its locks some milliseconds before it is gone.
-pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<(), PidFileError> {
+pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()> {
     let deadline = Instant::now() + HOLDER_GRACE;
     while liveness::may_have_written(pid, stat)
         && sys::path_refers_to(&target.path, stat.id).unwrap_or(true)

@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use crate::cleanup::CriticalSection;
-use crate::error::{PidFileError, Quoted};
+use crate::error::{During, PidFileError, Quoted, Result};
 use crate::settings::Target;
-use crate::sys::{self, AbsPath, Access, FileType, LOCK_MARK};
+use crate::sys::{self, AbsPath, Access, FileType, LOCK_MARK, Stat};
 
 /// A file that may be the pidfile.
 pub(crate) struct OpenedFile {
@@ -20,7 +20,7 @@ pub(crate) struct OpenedFile {
 pub(crate) fn open_or_create(
     target: &Target,
     section: &CriticalSection,
-) -> Result<Option<OpenedFile>, PidFileError> {
+) -> Result<Option<OpenedFile>> {
     match sys::open(&target.path, Access::ReadWrite) {
         Ok(file) => return Ok(Some(found(file, true))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -48,7 +48,7 @@ fn found(file: File, writable: bool) -> OpenedFile {
 }
 
 /// A file that can be read can be locked, and a stale one replaced.
-fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile>, PidFileError> {
+fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile>> {
     let is_denied = matches!(
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
@@ -65,6 +65,20 @@ fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile
     }
 }
 
+/// Opens a regular file for reading. `None` if there is none.
+pub(crate) fn open_existing(target: &Target, path: &AbsPath) -> Result<Option<(File, Stat)>> {
+    let file = match sys::open(path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if sys::is_removed(&error) => return Ok(None),
+        Err(error) => return Err(open_error(target, path, error)),
+    };
+    let Some(stat) = sys::unless_removed(sys::stat(&file)).during("inspect", path)? else {
+        return Ok(None);
+    };
+    check_file_type(path, stat.file_type)?;
+    Ok(Some((file, stat)))
+}
+
 /// Creates a file, and its directory if that is missing.
 pub(crate) fn create(path: &AbsPath, mode: u32) -> io::Result<File> {
     match sys::create(path, mode) {
@@ -77,7 +91,7 @@ pub(crate) fn create(path: &AbsPath, mode: u32) -> io::Result<File> {
 }
 
 /// Explains why the file could not be opened.
-pub(crate) fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError {
+fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError {
     if sys::is_name_too_long(&error) {
         return name_too_long(path);
     }
@@ -95,7 +109,7 @@ pub(crate) fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> P
 }
 
 /// Only a regular file can be a pidfile.
-pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<(), PidFileError> {
+pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
     let reason = match file_type {
         FileType::Regular => return Ok(()),
         FileType::Directory => "it is a directory; choose another name",

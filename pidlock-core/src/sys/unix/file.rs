@@ -133,11 +133,12 @@ fn try_lock(lock: impl Fn() -> io::Result<()>) -> io::Result<bool> {
 /// Returns `false` if the exclusive lock is no longer held through this descriptor. Takes it if no
 /// process holds it.
 pub(crate) fn confirm_lock(file: &File) -> bool {
+    use libc::{EBADF, EWOULDBLOCK};
     loop {
         match fs2::FileExt::try_lock_exclusive(file) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Any other error says nothing: CIFS denies access to the holder itself.
-            Err(error) => return !is_any_of(&error, &[libc::EWOULDBLOCK, libc::EBADF]),
+            Err(error) => return !matches!(error.raw_os_error(), Some(EWOULDBLOCK | EBADF)),
             Ok(()) => return true,
         }
     }
@@ -150,53 +151,45 @@ pub(crate) fn pause(time: Duration) {
     unsafe { libc::poll(std::ptr::null_mut(), 0, milliseconds) };
 }
 
-fn is_any_of(error: &io::Error, codes: &[c_int]) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|code| codes.contains(&code))
-}
-
 /// The file system has no locks, or none without a lock manager (NFS).
 pub(crate) fn is_lock_unsupported(error: &io::Error) -> bool {
-    is_any_of(
-        error,
-        &[libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL, libc::ENOLCK],
+    use libc::{EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP};
+    matches!(
+        error.raw_os_error(),
+        Some(EOPNOTSUPP | ENOSYS | EINVAL | ENOLCK)
     )
 }
 
 /// An exclusive lock needs write access here, as on NFS (flock(2)).
 pub(crate) fn needs_write_access(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::EBADF])
+    error.raw_os_error() == Some(libc::EBADF)
 }
 
 /// The file was removed, as network and FUSE file systems report it even for an open file.
 pub(crate) fn is_removed(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::ENOENT, libc::ESTALE])
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
 }
 
 /// The file system does not keep modes or owners, as FAT.
 pub(crate) fn is_not_kept(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS])
-}
-
-/// Opening failed because of what was there, so it may succeed once that is removed.
-pub(crate) fn may_be_transient(error: &io::Error) -> bool {
-    is_any_of(
-        error,
-        &[
-            libc::ELOOP,
-            libc::EMLINK, // FreeBSD, for a symbolic link
-            libc::ENXIO,
-            libc::EISDIR,
-            libc::EACCES,
-            libc::EPERM,
-            libc::EROFS,
-        ],
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS)
     )
 }
 
+/// Opening failed because of what was there, so it may succeed once that is removed. EMLINK is what
+/// FreeBSD returns for a symbolic link.
+pub(crate) fn may_be_transient(error: &io::Error) -> bool {
+    use libc::{EACCES, EISDIR, ELOOP, EMLINK, ENXIO, EPERM, EROFS};
+    let transient = [EACCES, EISDIR, ELOOP, EMLINK, ENXIO, EPERM, EROFS];
+    error
+        .raw_os_error()
+        .is_some_and(|code| transient.contains(&code))
+}
+
 pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::ENAMETOOLONG])
+    error.raw_os_error() == Some(libc::ENAMETOOLONG)
 }
 
 /// Reads from `offset`. May return less than there is, but 0 only at the end of the file.
