@@ -31,7 +31,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PidFileError {
     /// The lock is held by another process, or by another guard in this one.
-    #[error("pidfile {} already locked by {}", Quoted(path), Holder(*pid))]
+    #[error("pidfile {} already locked by {}", quoted(path), holder(*pid))]
     #[non_exhaustive]
     AlreadyLocked {
         /// The pidfile.
@@ -46,7 +46,7 @@ pub enum PidFileError {
     /// It may have been started by a tool that does not lock, or it may be another program that
     /// got the PID of the process that wrote the file. Where start times of processes are known,
     /// the latter is recognised and does not keep a program from starting.
-    #[error("pidfile {}: process {pid} is running{}", Quoted(path), Unlocked(*pid))]
+    #[error("pidfile {}: process {pid} is running{}", quoted(path), unlocked(*pid))]
     #[non_exhaustive]
     AlreadyRunning {
         /// The pidfile.
@@ -59,7 +59,7 @@ pub enum PidFileError {
     /// as it is, because it may be a document.
     #[error(
         "pidfile {} {reason}; remove the file if it is not needed",
-        Quoted(path)
+        quoted(path)
     )]
     #[non_exhaustive]
     Unreadable {
@@ -71,7 +71,7 @@ pub enum PidFileError {
 
     /// The path refers to something that cannot be a pidfile: a symbolic link, a directory, a
     /// FIFO, a socket or a device. It is left as it is.
-    #[error("pidfile {} cannot be used: {reason}", Quoted(path))]
+    #[error("pidfile {} cannot be used: {reason}", quoted(path))]
     #[non_exhaustive]
     Untrusted {
         /// The pidfile.
@@ -88,7 +88,7 @@ pub enum PidFileError {
     /// left as it is.
     #[error(
         "pidfile {} is no longer the file that this process locked: it was removed or replaced",
-        Quoted(path)
+        quoted(path)
     )]
     #[non_exhaustive]
     Replaced {
@@ -224,7 +224,7 @@ impl PidFileError {
     pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
         Self::system(
             path,
-            format!("cannot {doing} pidfile {}", Quoted(path)),
+            format!("cannot {doing} pidfile {}", quoted(path)),
             source,
         )
     }
@@ -323,30 +323,20 @@ impl From<PidFileError> for io::Error {
 }
 
 /// A path in quotes, with control characters escaped (`\u{1b}`).
-pub(crate) struct Quoted<'a>(pub(crate) &'a Path);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("'")?;
-        write!(f, "{}'", Escaped(&self.0.to_string_lossy()))
-    }
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("'{}'", escaped(&path.to_string_lossy()))
 }
 
 /// Text from a file or a path, with control characters escaped.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In one piece: on stderr each piece is a system call.
-        let mut escaped = String::new();
-        for c in self.0.chars() {
-            match needs_escape(c) {
-                true => escaped.extend(c.escape_default()),
-                false => escaped.push(c),
-            }
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match needs_escape(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
         }
-        f.write_str(&escaped)
     }
+    escaped
 }
 
 /// Control characters, and those that break a line or reverse the direction of the text, so that a
@@ -356,26 +346,15 @@ fn needs_escape(c: char) -> bool {
 }
 
 /// What to do about a process that runs without the lock.
-struct Unlocked(u32);
-
-impl fmt::Display for Unlocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 == std::process::id() {
-            true => " (this process)",
-            false => " but does not hold the lock; if it is a different program, remove the file",
-        })
+fn unlocked(pid: u32) -> &'static str {
+    match pid == std::process::id() {
+        true => " (this process)",
+        false => " but does not hold the lock; if it is a different program, remove the file",
     }
 }
 
-struct Holder(Option<u32>);
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(pid) => write!(f, "PID {pid}"),
-            None => f.write_str("an unknown process"),
-        }
-    }
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or("an unknown process".into(), |pid| format!("PID {pid}"))
 }
 
 #[cfg(test)]

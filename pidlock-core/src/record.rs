@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io;
 
-use crate::error::Escaped;
+use crate::error::escaped;
 use crate::sys;
 
 /// The longest text that can be a record, in bytes. A record that replaces a longer one is padded
@@ -90,7 +90,7 @@ fn excerpt(text: &[u8]) -> String {
     const MAX_SHOWN: usize = 24;
     let head = String::from_utf8_lossy(&text[..text.len().min(MAX_SHOWN)]);
     let more = if text.len() > MAX_SHOWN { "..." } else { "" };
-    format!("\"{}{more}\"", Escaped(&head))
+    format!("\"{}{more}\"", escaped(&head))
 }
 
 /// Reads the record of an open file of this size in bytes. If the size is not known, a text that

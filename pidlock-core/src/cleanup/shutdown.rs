@@ -26,14 +26,17 @@ impl Shutdown {
     /// delay termination for ever.
     #[must_use]
     pub(crate) fn enter(&self) -> bool {
-        self.update(|now| (now & (PENDING_SIGNAL | TERMINATING) == 0).then_some(now + 1))
-            .is_ok()
+        self.enter_unless(PENDING_SIGNAL | TERMINATING)
     }
 
     /// Enters a section. `false` only if the process is terminating.
     #[must_use]
     pub(crate) fn enter_even_if_pending(&self) -> bool {
-        self.update(|now| (now & TERMINATING == 0).then_some(now + 1))
+        self.enter_unless(TERMINATING)
+    }
+
+    fn enter_unless(&self, flags: u32) -> bool {
+        self.update(|now| (now & flags == 0).then_some(now + 1))
             .is_ok()
     }
 

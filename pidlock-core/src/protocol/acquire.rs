@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::contention::{self, Backoff};
-use super::open::{self, OpenedFile};
+use super::open::{self, Origin};
 use crate::cleanup::{CriticalSection, Handle, Table};
-use crate::error::{During, PidFileError, Quoted, Result};
+use crate::error::{During, PidFileError, Result, quoted};
 use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
@@ -94,50 +94,51 @@ impl Start<'_> {
         let (target, process) = (self.target, self.process);
         // Before the file is created: until it is in the table, no handler would remove it.
         let mut section = CriticalSection::enter(process);
-        let Some(opened) = open::open_or_create(target, &section)? else {
+        let Some((file, origin)) = open::open_or_create(target, &section)? else {
             return Ok(None);
         };
-        let locked = match sys::try_lock_exclusive(&opened.file) {
-            Err(error) if !opened.writable && sys::needs_write_access(&error) => {
-                return Err(self.lock_shared(&opened, error));
+        let locked = match sys::try_lock_exclusive(&file) {
+            Err(error) if origin == Origin::FoundReadOnly && sys::needs_write_access(&error) => {
+                return Err(self.lock_shared(&file, error));
             }
             result => result.map_err(|error| contention::lock_error(target, error))?,
         };
         if !locked {
             drop(section);
-            if !contention::resolve(target, process, &opened.file, backoff)? {
+            if !contention::resolve(target, process, &file, backoff)? {
                 return Ok(None);
             }
             section = CriticalSection::enter(process);
         }
-        let settled = self.settle(&opened, &section, backoff);
+        let settled = self.settle(&file, origin, &section, backoff);
         let Ok(Some(id)) = settled else {
             // Explicitly: a child that another thread has just forked would keep the lock after the
             // descriptor is closed.
-            let _ = sys::unlock(&opened.file);
+            let _ = sys::unlock(&file);
             return settled.map(|_| None);
         };
-        let held = HeldFile::new(target, opened.file, id, process, self.forks);
+        let held = HeldFile::new(target, file, id, process, self.forks);
         Ok(Some((held, section)))
     }
 
     /// Takes over a locked file, if it is stale.
     fn settle(
         &self,
-        opened: &OpenedFile,
+        file: &File,
+        origin: Origin,
         section: &CriticalSection,
         backoff: &mut Backoff,
     ) -> Result<Option<FileId>> {
         let path = &self.target.path;
-        let stat = sys::unless_removed(sys::stat(&opened.file));
+        let stat = sys::unless_removed(sys::stat(file));
         let Some(stat) = stat.during("inspect", path)? else {
             return Ok(None);
         };
         // A program that does not lock may have written into a file that this start created.
-        let created = opened.created && stat.size == 0;
+        let created = origin == Origin::Created && stat.size == 0;
         let verdict = match created {
             true => Ok(Verdict::Blank),
-            false => self.inspect(opened, &stat),
+            false => self.inspect(file, &stat),
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
@@ -148,15 +149,15 @@ impl Start<'_> {
             Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
                 // To wait with the lock would refuse other starts.
-                let _ = sys::unlock(&opened.file);
+                let _ = sys::unlock(file);
                 contention::wait_for_exit(self.target, pid, &stat)?;
                 return Ok(None);
             }
             Verdict::Blank if created => {}
-            Verdict::Blank | Verdict::Stale if self.can_write_into(opened, &stat) => {}
+            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &stat) => {}
             // Another user's start may have created the file, and be about to lock it.
             Verdict::Blank if backoff.is_in_doubt() => {
-                let _ = sys::unlock(&opened.file);
+                let _ = sys::unlock(file);
                 thread::sleep(Duration::from_millis(1));
                 return Ok(None);
             }
@@ -166,18 +167,18 @@ impl Start<'_> {
             }
         }
         section.install_handlers(self.target.settings.on_signal);
-        let is_filled = self.fill(opened, &stat, created)?;
+        let is_filled = self.fill(file, &stat, created)?;
         Ok(is_filled.then_some(stat.id))
     }
 
     /// Inspects a locked file: which process does it name, and is that alive?
-    fn inspect(&self, opened: &OpenedFile, stat: &Stat) -> Result<Verdict> {
+    fn inspect(&self, file: &File, stat: &Stat) -> Result<Verdict> {
         let path = &self.target.path;
         open::check_file_type(path, stat.file_type)?;
         if stat.size == 0 {
             return Ok(Verdict::Blank);
         }
-        let record = record::read(&opened.file, Some(stat.size)).during("read", path)?;
+        let record = record::read(file, Some(stat.size)).during("read", path)?;
         let pid = match record {
             Record::Blank => return Ok(Verdict::Blank),
             Record::Invalid(reason) => return Err(PidFileError::unreadable(path, reason)),
@@ -200,9 +201,9 @@ impl Start<'_> {
 
     /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
     /// file's second name, and belongs to the right user.
-    fn can_write_into(&self, opened: &OpenedFile, stat: &Stat) -> bool {
+    fn can_write_into(&self, origin: Origin, stat: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
-        opened.writable && stat.links == 1 && stat.uid == owner
+        origin != Origin::FoundReadOnly && stat.links == 1 && stat.uid == owner
     }
 
     /// Removes a stale file while it is locked. The next attempt creates another one.
@@ -213,7 +214,7 @@ impl Start<'_> {
             let message = format!(
                 "cannot replace stale pidfile {} as {}: it belongs to uid {} and no process holds it; \
                  remove it as that user, or choose another directory with dir = \"...\"",
-                Quoted(path),
+                quoted(path),
                 sys::current_user(),
                 stat.uid
             );
@@ -222,9 +223,9 @@ impl Start<'_> {
     }
 
     /// Sets mode, owner and record. `false` if the file was removed meanwhile.
-    fn fill(&self, opened: &OpenedFile, stat: &Stat, created: bool) -> Result<bool> {
+    fn fill(&self, file: &File, stat: &Stat, created: bool) -> Result<bool> {
         let path = &self.target.path;
-        let changed = set_owner_and_mode(self.target, &opened.file, stat, LOCK_MARK);
+        let changed = set_owner_and_mode(self.target, file, stat, LOCK_MARK);
         let changed = sys::unless_removed(changed).inspect_err(|_| self.abort(stat, created));
         if changed
             .during("change the owner or mode of", path)?
@@ -233,11 +234,11 @@ impl Start<'_> {
             return Ok(false);
         }
         let written = match self.record {
-            Some(pid) => record::write(&opened.file, pid, stat.size),
-            None => opened.file.set_len(0),
+            Some(pid) => record::write(file, pid, stat.size),
+            None => file.set_len(0),
         };
         let written = written.inspect_err(|_| {
-            let _ = record::erase(&opened.file);
+            let _ = record::erase(file);
             self.abort(stat, created);
         });
         written.during("write", path).map(|()| true)
@@ -253,16 +254,16 @@ impl Start<'_> {
 
     /// The error for a file that can only be read, on a file system where an exclusive lock needs
     /// write access: is it held, or stale?
-    fn lock_shared(&self, opened: &OpenedFile, error: io::Error) -> PidFileError {
+    fn lock_shared(&self, file: &File, error: io::Error) -> PidFileError {
         let path = &self.target.path;
-        match sys::try_lock_shared(&opened.file) {
+        match sys::try_lock_shared(file) {
             Ok(false) => {
-                let recorded = record::read(&opened.file, None).ok();
+                let recorded = record::read(file, None).ok();
                 let pid = recorded.and_then(|record| record.pid());
                 PidFileError::locked(path, pid.filter(|&pid| sys::exists(pid)))
             }
             _ => {
-                let _ = sys::unlock(&opened.file);
+                let _ = sys::unlock(file);
                 let doing = format!("lock, without write access as {},", sys::current_user());
                 PidFileError::io(&doing, path, error)
             }

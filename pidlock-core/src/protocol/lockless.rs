@@ -48,7 +48,12 @@ pub(crate) fn acquire(target: &Target) -> Result<Handle> {
         return Err(PidFileError::running(&target.path, pid));
     }
     section.install_handlers(target.settings.on_signal);
-    let held = start.take()?;
+    let mut staging = vec![start.stage(0)?];
+    let held = start.climb(&mut staging).inspect_err(|_| {
+        // On NFS a call can fail and take effect all the same, so a staging file may be linked to a
+        // public name. As a blank file it does no harm there.
+        staging.iter().for_each(|file| file.held.blank());
+    })?;
     start.remove_orphans();
     Ok(section.insert(&target.settings, held))
 }
@@ -67,17 +72,6 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    fn take(&self) -> Result<HeldFile> {
-        let mut staging = vec![self.stage(0)?];
-        let taken = self.climb(&mut staging);
-        if taken.is_err() {
-            // On NFS a call can fail and take effect all the same, so a staging file may be linked to a
-            // public name. As a blank file it does no harm there.
-            staging.iter().for_each(|file| file.held.blank());
-        }
-        taken
-    }
-
     /// Climbs past stale names until one can be taken, then descends, replacing each.
     fn climb(&self, staging: &mut Vec<StagingFile>) -> Result<HeldFile> {
         let path = &self.target.path;

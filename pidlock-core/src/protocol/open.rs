@@ -5,57 +5,46 @@ use std::io;
 use std::path::Path;
 
 use crate::cleanup::CriticalSection;
-use crate::error::{During, PidFileError, Quoted, Result};
+use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, Access, FileType, LOCK_MARK, Stat};
 
-/// A file that may be the pidfile.
-pub(crate) struct OpenedFile {
-    pub(crate) file: File,
-    pub(crate) created: bool,
-    pub(crate) writable: bool,
+/// Where an open file that may be the pidfile comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Created,
+    Found,
+    /// Opened without write access. It can be locked, and replaced if it is stale.
+    FoundReadOnly,
 }
 
 /// Opens the file, or else creates it. `None` if it appeared or disappeared in between.
-pub(crate) fn open_or_create(
+pub(super) fn open_or_create(
     target: &Target,
     section: &CriticalSection,
-) -> Result<Option<OpenedFile>> {
-    match sys::open(&target.path, Access::ReadWrite) {
-        Ok(file) => return Ok(Some(found(file, true))),
+) -> Result<Option<(File, Origin)>> {
+    let path = &target.path;
+    match sys::open(path, Access::ReadWrite) {
+        Ok(file) => return Ok(Some((file, Origin::Found))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if sys::is_removed(&error) => return Ok(None),
         Err(error) => return open_read_only(target, error),
     }
     section.install_handlers(target.settings.on_signal);
-    match create(&target.path, target.settings.permissions() | LOCK_MARK) {
-        Ok(file) => Ok(Some(OpenedFile {
-            file,
-            created: true,
-            writable: true,
-        })),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(create_error(target, error)),
+    match create(path, target.settings.permissions() | LOCK_MARK) {
+        Ok(file) => Ok(Some((file, Origin::Created))),
+        Err(error) => match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle => Ok(None),
+            _ => Err(create_error(target, error)),
+        },
     }
 }
 
-fn found(file: File, writable: bool) -> OpenedFile {
-    OpenedFile {
-        file,
-        created: false,
-        writable,
-    }
-}
-
-/// A file that can be read can be locked, and a stale one replaced.
-fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile>> {
-    let is_denied = matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-    );
-    if is_denied {
+fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
         if let Ok(file) = sys::open(&target.path, Access::Read) {
-            return Ok(Some(found(file, false)));
+            return Ok(Some((file, Origin::FoundReadOnly)));
         }
     }
     match sys::stat_path(&target.path) {
@@ -126,16 +115,13 @@ pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
 }
 
 /// Explains why the file could not be created.
-pub(crate) fn create_error(target: &Target, error: io::Error) -> PidFileError {
-    if sys::is_name_too_long(&error) {
-        return name_too_long(&target.path);
-    }
+pub(super) fn create_error(target: &Target, error: io::Error) -> PidFileError {
+    use io::ErrorKind::*;
     match error.kind() {
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::NotFound
-        | io::ErrorKind::AlreadyExists => directory_error(target, error),
+        _ if sys::is_name_too_long(&error) => name_too_long(&target.path),
+        PermissionDenied | ReadOnlyFilesystem | NotADirectory | NotFound | AlreadyExists => {
+            directory_error(target, error)
+        }
         _ => PidFileError::io("create", &target.path, error),
     }
 }
@@ -156,23 +142,16 @@ fn directory_error(target: &Target, error: io::Error) -> PidFileError {
     };
     let message = format!(
         "pidfile directory {} {problem}: {CHOOSE}",
-        Quoted(directory)
+        quoted(directory)
     );
     PidFileError::system(directory, message, error)
 }
 
 fn name_too_long(path: &Path) -> PidFileError {
-    /// PATH_MAX, with the NUL (limits.h(0p)). A shorter path has a component that is too long.
-    const PATH_MAX: usize = 4096;
-    let (what, quoted, limit, len) = match path.as_os_str().len() {
-        len @ PATH_MAX.. => ("path", path, "the system", len),
-        _ => {
-            let name = path.file_name().unwrap_or_default();
-            ("name", Path::new(name), "its file system", name.len())
-        }
-    };
     PidFileError::configuration(format!(
-        "pidfile {what} {} is too long for {limit}: {len} bytes",
-        Quoted(quoted)
+        "pidfile path {} is too long for its file system: {} bytes, {} of them in its name",
+        quoted(path),
+        path.as_os_str().len(),
+        path.file_name().map_or(0, |name| name.len())
     ))
 }

@@ -44,6 +44,22 @@ pub(crate) enum FileType {
     Device,
 }
 
+/// The metadata of a file.
+#[derive(Debug)]
+pub(crate) struct Stat {
+    pub(crate) id: FileId,
+    pub(crate) file_type: FileType,
+    pub(crate) links: u64,
+    /// In bytes.
+    pub(crate) size: u64,
+    /// The permission bits, with the lock mark. 0 where there are none, as on Windows.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// When the contents last changed; `None` before 1970.
+    pub(crate) modified: Option<SystemTime>,
+}
+
 /// What is known about the process with a given PID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProcessState {

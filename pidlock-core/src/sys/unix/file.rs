@@ -7,12 +7,10 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,7 +23,7 @@ use libc::{fstat as fstat64, lstat as lstat64, stat as stat64};
 use libc::{fstat64, lstat64, stat64};
 
 use super::path::AbsPath;
-use crate::sys::{Access, FileId, FileType};
+use crate::sys::{Access, FileId, FileType, Stat};
 
 /// Do not follow a symbolic link, do not pass the descriptor on to other programs, do not wait for
 /// the other end of a FIFO, do not acquire a controlling terminal.
@@ -247,39 +245,22 @@ pub(crate) fn forget(file: File) {
 
 /// Returns `true` if this is a directory in which the effective user can create files.
 pub(crate) fn is_writable_dir(directory: &Path) -> bool {
-    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
+    let Ok(path) = AbsPath::resolve(directory) else {
         return false;
     };
     // bionic rejects AT_EACCESS.
-    let flags = match cfg!(target_os = "android") {
-        true => 0,
-        false => libc::AT_EACCESS,
-    };
+    let is_android = cfg!(target_os = "android");
+    let flags = if is_android { 0 } else { libc::AT_EACCESS };
     let access = libc::W_OK | libc::X_OK;
+    let c_path = path.as_c_str().as_ptr();
     // SAFETY: `path` is a C string that outlives the call, which only reads it.
-    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), access, flags) };
+    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, c_path, access, flags) };
     answer == 0 && fs::metadata(directory).is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// The sticky bit, which means nothing on a regular file (inode(7)). It says that the process that
 /// wrote the file also locked it.
 pub(crate) const LOCK_MARK: u32 = 0o1000;
-
-/// The metadata of a file.
-#[derive(Debug)]
-pub(crate) struct Stat {
-    pub(crate) id: FileId,
-    pub(crate) file_type: FileType,
-    pub(crate) links: u64,
-    /// In bytes.
-    pub(crate) size: u64,
-    /// The permission bits, with the lock mark.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// When the contents last changed; `None` before 1970.
-    pub(crate) modified: Option<SystemTime>,
-}
 
 /// fstat(2).
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
@@ -297,40 +278,38 @@ fn stat_with(call: impl FnOnce(*mut stat64) -> c_int) -> io::Result<Stat> {
     let mut buffer = MaybeUninit::uninit();
     match call(buffer.as_mut_ptr()) {
         // SAFETY: the call succeeded, so it filled the buffer.
-        0 => Ok(Stat::from_raw(&unsafe { buffer.assume_init() })),
+        0 => Ok(from_raw(&unsafe { buffer.assume_init() })),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-impl Stat {
-    // The widths of the fields differ between platforms.
-    #[allow(clippy::unnecessary_cast)]
-    fn from_raw(raw: &stat64) -> Self {
-        #[cfg(not(target_os = "netbsd"))]
-        let nanoseconds = raw.st_mtime_nsec;
-        #[cfg(target_os = "netbsd")]
-        let nanoseconds = raw.st_mtimensec;
-        let seconds = u64::try_from(raw.st_mtime as i64).ok();
-        let modified = seconds.map(|seconds| Duration::new(seconds, nanoseconds as u32));
-        Self {
-            id: FileId {
-                device: raw.st_dev as u64,
-                inode: raw.st_ino as u64,
-            },
-            file_type: match raw.st_mode & libc::S_IFMT {
-                libc::S_IFREG => FileType::Regular,
-                libc::S_IFDIR => FileType::Directory,
-                libc::S_IFLNK => FileType::Symlink,
-                libc::S_IFIFO => FileType::Fifo,
-                libc::S_IFSOCK => FileType::Socket,
-                _ => FileType::Device,
-            },
-            links: raw.st_nlink as u64,
-            size: raw.st_size as u64,
-            mode: raw.st_mode as u32 & 0o7777,
-            uid: raw.st_uid,
-            gid: raw.st_gid,
-            modified: modified.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
-        }
+// The widths of the fields differ between platforms.
+#[allow(clippy::unnecessary_cast)]
+fn from_raw(raw: &stat64) -> Stat {
+    #[cfg(not(target_os = "netbsd"))]
+    let nanoseconds = raw.st_mtime_nsec;
+    #[cfg(target_os = "netbsd")]
+    let nanoseconds = raw.st_mtimensec;
+    let seconds = u64::try_from(raw.st_mtime as i64).ok();
+    let modified = seconds.map(|seconds| Duration::new(seconds, nanoseconds as u32));
+    Stat {
+        id: FileId {
+            device: raw.st_dev as u64,
+            inode: raw.st_ino as u64,
+        },
+        file_type: match raw.st_mode & libc::S_IFMT {
+            libc::S_IFREG => FileType::Regular,
+            libc::S_IFDIR => FileType::Directory,
+            libc::S_IFLNK => FileType::Symlink,
+            libc::S_IFIFO => FileType::Fifo,
+            libc::S_IFSOCK => FileType::Socket,
+            _ => FileType::Device,
+        },
+        links: raw.st_nlink as u64,
+        size: raw.st_size as u64,
+        mode: raw.st_mode as u32 & 0o7777,
+        uid: raw.st_uid,
+        gid: raw.st_gid,
+        modified: modified.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
     }
 }

@@ -53,6 +53,7 @@ mod proc {
 
     use std::fs::{self, File};
     use std::io::Read;
+    use std::str::FromStr;
     use std::time::{Duration, SystemTime};
 
     use crate::sys::{ProcessState, Stat};
@@ -76,23 +77,12 @@ mod proc {
                 false => ProcessState::Gone,
             };
         };
-        let field = |name: &str| {
-            let line = |line: &str| {
-                line.strip_prefix(name)?
-                    .strip_prefix(':')
-                    .map(str::to_owned)
-            };
-            let value = status.lines().find_map(line);
-            value.map(|value| value.trim().to_owned())
-        };
-        if field("Tgid").is_some_and(|leader| leader != pid.to_string()) {
-            return ProcessState::Gone;
-        }
+        let is_thread = !status.contains(&format!("\nTgid:\t{pid}\n"));
         // A process whose main thread has ended is shown as a zombie while other threads run.
-        let is_alone = field("Threads").is_none_or(|count| count == "1" || count == "0");
-        let has_ended = field("State").is_some_and(|state| state.starts_with(['Z', 'X']));
-        let is_exiting = stat_field(&stat, 9).is_some_and(|flags| flags & PF_EXITING != 0);
-        match is_alone && has_ended {
+        let is_alone = stat_field(&stat, 20).is_none_or(|threads: u64| threads <= 1);
+        let has_ended = stat_field(&stat, 3).is_some_and(|state: char| "ZX".contains(state));
+        let is_exiting = stat_field(&stat, 9).is_some_and(|flags: u64| flags & PF_EXITING != 0);
+        match is_thread || is_alone && has_ended {
             true => ProcessState::Gone,
             false => ProcessState::Running {
                 started: stat_field(&stat, 22).and_then(start_time),
@@ -110,12 +100,12 @@ mod proc {
             .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
     }
 
-    /// A field of proc_pid_stat(5): 9 is flags, 22 the start time. Counts after the last `)`, because
-    /// field 2 is the name of the program and can contain anything.
-    fn stat_field(stat: &str, field: usize) -> Option<u64> {
+    /// A field of proc_pid_stat(5): 3 is the state, 9 flags, 20 the number of threads, 22 the start
+    /// time. Counts after the last `)`, because field 2 is the name of the program and can contain
+    /// anything.
+    fn stat_field<T: FromStr>(stat: &str, field: usize) -> Option<T> {
         let (_, rest) = stat.rsplit_once(')')?;
-        let value = rest.split_ascii_whitespace().nth(field.checked_sub(3)?)?;
-        value.parse().ok()
+        rest.split_ascii_whitespace().nth(field - 3)?.parse().ok()
     }
 
     /// `ticks` are clock ticks after boot. In a time namespace they and `CLOCK_BOOTTIME` are shifted
@@ -215,7 +205,7 @@ mod proc {
         fn process_name_does_not_shift_the_fields() {
             let stat = "7 (a) R (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
             assert_eq!(stat_field(stat, 22), Some(98765));
-            assert_eq!(stat_field("", 22), None);
+            assert_eq!(stat_field::<u64>("", 22), None);
         }
 
         #[test]

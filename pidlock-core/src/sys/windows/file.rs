@@ -9,21 +9,12 @@ use std::os::windows::io::{AsRawHandle, IntoRawHandle};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use windows_sys::Win32::Foundation::{
-    ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILENAME_EXCED_RANGE, ERROR_INVALID_FUNCTION,
-    ERROR_LOCK_VIOLATION, ERROR_NOT_LOCKED, ERROR_NOT_SUPPORTED, FILETIME,
-};
-use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT,
-    FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TYPE_DISK, FILE_TYPE_PIPE,
-    FileAttributeTagInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
-    LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFile,
-};
+use windows_sys::Win32::Foundation::*;
+use windows_sys::Win32::Storage::FileSystem::*;
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
 use super::path::AbsPath;
-use crate::sys::{Access, FileId, FileType};
+use crate::sys::{Access, FileId, FileType, Stat};
 
 /// No process is kept from reading, writing or removing the file: only the lock decides.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
@@ -206,22 +197,6 @@ pub(crate) fn forget(file: File) {
 
 /// There is no bit for it.
 pub(crate) const LOCK_MARK: u32 = 0;
-
-/// The metadata of a file.
-#[derive(Debug)]
-pub(crate) struct Stat {
-    pub(crate) id: FileId,
-    pub(crate) file_type: FileType,
-    pub(crate) links: u64,
-    /// In bytes.
-    pub(crate) size: u64,
-    /// There are no permission bits.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// When the contents last changed.
-    pub(crate) modified: Option<SystemTime>,
-}
 
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
