@@ -20,8 +20,7 @@ pub(crate) struct HeldFile {
     pub(crate) path: AbsPath,
     pub(crate) id: FileId,
     pub(crate) owner: ProcessInstance,
-    /// `None` where the file system refuses it.
-    tag: Option<u64>,
+    tag: u64,
     keep: bool,
     lock: bool,
     /// The number of forks when the file was opened; `None` if another process shared it from the
@@ -68,7 +67,7 @@ impl HeldFile {
             path: target.path.clone(),
             id,
             owner,
-            tag: sys::offset_tag(&file).ok(),
+            tag: sys::offset_tag(&file, owner.pid()),
             keep: target.settings.keep,
             lock: target.settings.lock,
             forks: Some(forks),
@@ -80,10 +79,7 @@ impl HeldFile {
     /// the descriptor, and its number may be in use for another file since: then the lock is gone, and
     /// nothing may be touched. Async-signal-safe.
     fn open_file(&self) -> Option<&File> {
-        let is_ours = |file: &&File| match self.tag {
-            Some(tag) => sys::has_offset_tag(file, tag),
-            None => sys::stat(file).is_ok_and(|stat| stat.id == self.id),
-        };
+        let is_ours = |file: &&File| sys::has_offset_tag(file, self.tag);
         self.file.as_ref().filter(is_ours)
     }
 
@@ -194,8 +190,8 @@ impl HeldFile {
             return false;
         };
         let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
-        let tag = |tag| sys::set_offset_tag(&new, tag).is_ok();
-        if !is_same || !self.tag.is_none_or(tag) || sys::put_over(file, new).is_err() {
+        sys::set_offset_tag(&new, self.tag);
+        if !is_same || sys::put_over(file, new).is_err() {
             return false;
         }
         let mut tries = (0..TRIES).map(|number| {

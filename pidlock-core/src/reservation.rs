@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::cleanup::CriticalSection;
+use crate::cleanup::{self, CriticalSection};
 use crate::error::{During, PidFileError};
 use crate::guard::PidGuard;
 use crate::held::HeldFile;
@@ -94,7 +94,7 @@ impl Reservation {
         let process = ProcessInstance::current();
         let section = CriticalSection::enter(process);
         let settings = &self.target.settings;
-        section.install_handlers(settings.on_signal);
+        cleanup::install_handlers(settings.on_signal);
         if let Err(owner) = self.settled_by.set_once(process.pid()) {
             return Err(PidFileError::locked(&self.target.path, Some(owner)));
         }

@@ -7,7 +7,7 @@
 use super::atomic::{AtomicU32, Ordering};
 
 /// The critical sections in progress, and the signal that waits for their end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shutdown(AtomicU32);
 
 /// The number of sections in progress, at most one for each thread.
@@ -18,10 +18,6 @@ const PENDING_SIGNAL: u32 = 0xff << SIGNAL_SHIFT;
 const TERMINATING: u32 = 1 << 31;
 
 impl Shutdown {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(0))
-    }
-
     /// Enters a section. `false` if a signal is pending or the process is terminating: new work would
     /// delay termination for ever.
     #[must_use]
@@ -96,7 +92,7 @@ pub(crate) enum Noted {
 }
 
 /// The right to remove one file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RemovalClaim(AtomicU32);
 
 /// There is no file to remove.
@@ -120,10 +116,6 @@ impl RemoveOn {
 }
 
 impl RemovalClaim {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(EMPTY))
-    }
-
     /// Publishes the file: everything that is needed to remove it can be read.
     pub(crate) fn publish(&self, occasions: RemoveOn) {
         self.0.store(occasions.0, Ordering::Release);

@@ -7,9 +7,11 @@ use super::shutdown::{Noted, RemoveOn};
 use crate::settings::OnSignal;
 use crate::sys;
 
-/// Installs the handler for signals with the default disposition, or for all of them with `Force`. It
-/// is never uninstalled, because a handler that the program installs later may chain to it.
-pub(super) fn install(on_signal: OnSignal) {
+/// Installs the handler for signals with the default disposition, or for all of them with `Force`. To be
+/// called in a critical section before a file is created or written: each time, because the program may
+/// have set a signal back to its default. It is never uninstalled, because a handler that the program
+/// installs later may chain to it.
+pub(crate) fn install_handlers(on_signal: OnSignal) {
     for signal in sys::TERMINATION_SIGNALS {
         let is_wanted = match on_signal {
             OnSignal::Off => false,

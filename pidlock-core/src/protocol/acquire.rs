@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::contention::{self, Backoff};
 use super::open::{self, Origin};
-use crate::cleanup::{CriticalSection, Handle, Table};
+use crate::cleanup::{self, CriticalSection, Handle, Table};
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::held::HeldFile;
 use crate::liveness;
@@ -15,12 +15,8 @@ use crate::record::{self, Record};
 use crate::settings::Target;
 use crate::sys::{self, FileId, LOCK_MARK, ProcessInstance, Stat};
 
-/// Each attempt but the first means that another process created or removed the file meanwhile. So
-/// many in a row are no contention.
-const MAX_ATTEMPTS: u32 = 1000;
-
-/// So many are allowed however long they take: on an overloaded machine a single one can exceed the
-/// deadline.
+/// So many attempts are allowed however long they take: on an overloaded machine a single one can exceed
+/// the deadline. Each but the first means that another process created or removed the file meanwhile.
 const MIN_ATTEMPTS: u32 = 50;
 
 /// A locked file, or another handle to one.
@@ -62,8 +58,7 @@ pub(crate) fn lock(
             return Ok(Locked::HeldBySelf(handle));
         }
         attempts += 1;
-        let is_late = backoff.timed_out();
-        if attempts >= if is_late { MIN_ATTEMPTS } else { MAX_ATTEMPTS } {
+        if backoff.timed_out() && attempts >= MIN_ATTEMPTS {
             let why = "other processes kept creating and removing it";
             return Err(PidFileError::gave_up(&target.path, why));
         }
@@ -94,12 +89,17 @@ impl Start<'_> {
         let (target, process) = (self.target, self.process);
         // Before the file is created: until it is in the table, no handler would remove it.
         let mut section = CriticalSection::enter(process);
-        let Some((file, origin)) = open::open_or_create(target, &section)? else {
+        cleanup::install_handlers(target.settings.on_signal);
+        let Some((file, origin)) = open::open_or_create(target)? else {
             return Ok(None);
         };
         let locked = match sys::try_lock_exclusive(&file) {
-            Err(error) if origin == Origin::FoundReadOnly && sys::needs_write_access(&error) => {
-                return Err(self.lock_shared(&file, error));
+            // Whether it is held can be seen without write access, too.
+            Err(error)
+                if sys::needs_write_access(&error)
+                    && matches!(sys::try_lock_shared(&file), Ok(false)) =>
+            {
+                false
             }
             result => result.map_err(|error| contention::lock_error(target, error))?,
         };
@@ -110,7 +110,7 @@ impl Start<'_> {
             }
             section = CriticalSection::enter(process);
         }
-        let settled = self.settle(&file, origin, &section, backoff);
+        let settled = self.settle(&file, origin, backoff);
         let Ok(Some(id)) = settled else {
             // Explicitly: a child that another thread has just forked would keep the lock after the
             // descriptor is closed.
@@ -122,13 +122,7 @@ impl Start<'_> {
     }
 
     /// Takes over a locked file, if it is stale.
-    fn settle(
-        &self,
-        file: &File,
-        origin: Origin,
-        section: &CriticalSection,
-        backoff: &mut Backoff,
-    ) -> Result<Option<FileId>> {
+    fn settle(&self, file: &File, origin: Origin, backoff: &mut Backoff) -> Result<Option<FileId>> {
         let path = &self.target.path;
         let stat = sys::unless_removed(sys::stat(file));
         let Some(stat) = stat.during("inspect", path)? else {
@@ -166,7 +160,6 @@ impl Start<'_> {
                 return Ok(None);
             }
         }
-        section.install_handlers(self.target.settings.on_signal);
         let is_filled = self.fill(file, &stat, created)?;
         Ok(is_filled.then_some(stat.id))
     }
@@ -249,24 +242,6 @@ impl Start<'_> {
         let path = &self.target.path;
         if created && matches!(sys::path_refers_to(path, stat.id), Ok(true)) {
             let _ = sys::unlink(path);
-        }
-    }
-
-    /// The error for a file that can only be read, on a file system where an exclusive lock needs
-    /// write access: is it held, or stale?
-    fn lock_shared(&self, file: &File, error: io::Error) -> PidFileError {
-        let path = &self.target.path;
-        match sys::try_lock_shared(file) {
-            Ok(false) => {
-                let recorded = record::read(file, None).ok();
-                let pid = recorded.and_then(|record| record.pid());
-                PidFileError::locked(path, pid.filter(|&pid| sys::exists(pid)))
-            }
-            _ => {
-                let _ = sys::unlock(file);
-                let doing = format!("lock, without write access as {},", sys::current_user());
-                PidFileError::io(&doing, path, error)
-            }
         }
     }
 }

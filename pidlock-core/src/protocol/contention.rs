@@ -6,9 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::process;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::cleanup::{CriticalSection, Table};
 use crate::error::{During, PidFileError, Result};
@@ -98,16 +97,16 @@ pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()
 }
 
 pub(super) fn lock_error(target: &Target, error: io::Error) -> PidFileError {
-    let error = match sys::is_lock_unsupported(&error) {
-        true => io::Error::new(
-            error.kind(),
-            format!(
-                "{error}; the file system does not support locks; choose another directory or set \
-                 lock = false"
-            ),
-        ),
-        false => error,
+    let advice = match &error {
+        error if sys::is_lock_unsupported(error) => {
+            "the file system does not support locks; choose another directory or set lock = false"
+        }
+        error if sys::needs_write_access(error) => {
+            "the file system locks only files that can be written"
+        }
+        _ => return PidFileError::io("lock", &target.path, error),
     };
+    let error = io::Error::new(error.kind(), format!("{error}; {advice}"));
     PidFileError::io("lock", &target.path, error)
 }
 
@@ -146,16 +145,10 @@ impl Backoff {
         !is_grace_over && !self.timed_out()
     }
 
-    /// Sleeps, longer each time, and for a different time in each process, so that two starts do not
-    /// stay in step.
+    /// Sleeps, longer each time.
     fn sleep(&mut self) {
         self.sleeps += 1;
-        let longest = 50 << self.sleeps.min(5);
-        // Need not be unpredictable.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let seed = now.map_or(0, |now| now.subsec_nanos()) ^ (process::id() << 8);
-        let jitter = seed.wrapping_mul(0x9e37_79b9) >> 8;
-        thread::sleep(Duration::from_micros(u64::from(jitter % longest + 1)));
+        thread::sleep(Duration::from_micros(50 << self.sleeps.min(5)));
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::acquire::{held_by_this_process, set_owner_and_mode};
 use super::open;
-use crate::cleanup::{CriticalSection, Handle};
+use crate::cleanup::{self, CriticalSection, Handle};
 use crate::error::{During, PidFileError, Result};
 use crate::held::HeldFile;
 use crate::liveness;
@@ -47,7 +47,7 @@ pub(crate) fn acquire(target: &Target) -> Result<Handle> {
     if let Occupant::Alive(pid) = start.inspect(&target.path)? {
         return Err(PidFileError::running(&target.path, pid));
     }
-    section.install_handlers(target.settings.on_signal);
+    cleanup::install_handlers(target.settings.on_signal);
     let mut staging = vec![start.stage(0)?];
     let held = start.climb(&mut staging).inspect_err(|_| {
         // On NFS a call can fail and take effect all the same, so a staging file may be linked to a
@@ -78,27 +78,29 @@ impl Start<'_> {
         for _ in 0..MAX_ATTEMPTS {
             let level = staging.len() - 1;
             let name = level_path(self.target, level)?;
-            match self.link(&staging[level], &name)? {
-                Linked::Acquired => {
-                    if let Some(held) = self.descend(staging)? {
-                        return Ok(held);
-                    }
+            let linked = sys::unless_removed(link(&staging[level], &name)).during("link", path)?;
+            let Some(is_taken) = linked else {
+                // Another process took the staging file for one of a predecessor. Drop it first: it would
+                // unlink the new one, which has the same name.
+                staging.pop();
+                staging.push(self.stage(level)?);
+                continue;
+            };
+            if is_taken {
+                if let Some(held) = self.descend(staging)? {
+                    return Ok(held);
                 }
-                Linked::StagingLost => {
-                    // Drop the old one first: it would unlink the new one, which has the same name.
-                    staging.pop();
-                    staging.push(self.stage(level)?);
+                continue;
+            }
+            match self.inspect(&name)? {
+                Occupant::None => {}
+                Occupant::Alive(pid) => return Err(PidFileError::running(path, pid)),
+                Occupant::Stale(..) if staging.len() == MAX_LEVELS => {
+                    let why = "too many interrupted take-overs; remove the leftover files with the \
+                               same name and .t1, .t2 and so on behind it";
+                    return Err(PidFileError::gave_up(path, why));
                 }
-                Linked::Occupied => match self.inspect(&name)? {
-                    Occupant::None => {}
-                    Occupant::Alive(pid) => return Err(PidFileError::running(path, pid)),
-                    Occupant::Stale(..) if staging.len() == MAX_LEVELS => {
-                        let why = "too many interrupted take-overs; remove the leftover files with the \
-                                   same name and .t1, .t2 and so on behind it";
-                        return Err(PidFileError::gave_up(path, why));
-                    }
-                    Occupant::Stale(..) => staging.push(self.stage(level + 1)?),
-                },
+                Occupant::Stale(..) => staging.push(self.stage(level + 1)?),
             }
         }
         let why = "other processes kept taking and releasing it";
@@ -181,24 +183,6 @@ impl Start<'_> {
         Ok(StagingFile { held, name })
     }
 
-    fn link(&self, staging: &StagingFile, public: &AbsPath) -> Result<Linked> {
-        let path = &self.target.path;
-        match fs::hard_link(&*staging.name.0, &**public) {
-            Ok(()) => Ok(Linked::Acquired),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // On NFS the reply to a successful call can get lost, so that the second try finds its
-                // own link (open(2)).
-                let is_own = sys::path_refers_to(public, staging.held.id);
-                Ok(match is_own.during("inspect", path)? {
-                    true => Linked::Acquired,
-                    false => Linked::Occupied,
-                })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Linked::StagingLost),
-            Err(error) => Err(PidFileError::io("link", path, error)),
-        }
-    }
-
     /// Removes staging files of dead processes. A process that has just got the PID of one finds its
     /// file gone, and creates another.
     fn remove_orphans(&self) {
@@ -241,10 +225,17 @@ impl Drop for UnlinkOnDrop {
     }
 }
 
-enum Linked {
-    Acquired,
-    Occupied,
-    StagingLost,
+/// Takes a name. `false` if it is occupied.
+fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
+    match fs::hard_link(&*staging.name.0, &**public) {
+        Ok(()) => Ok(true),
+        // On NFS the reply to a successful call can get lost, so that the second try finds its own link
+        // (open(2)).
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            sys::path_refers_to(public, staging.held.id)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// `app.pid`, `app.pid.t1` and so on.

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use crate::cleanup::CriticalSection;
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, Access, FileType, LOCK_MARK, Stat};
@@ -19,10 +18,7 @@ pub(super) enum Origin {
 }
 
 /// Opens the file, or else creates it. `None` if it appeared or disappeared in between.
-pub(super) fn open_or_create(
-    target: &Target,
-    section: &CriticalSection,
-) -> Result<Option<(File, Origin)>> {
+pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> {
     let path = &target.path;
     match sys::open(path, Access::ReadWrite) {
         Ok(file) => return Ok(Some((file, Origin::Found))),
@@ -30,7 +26,6 @@ pub(super) fn open_or_create(
         Err(error) if sys::is_removed(&error) => return Ok(None),
         Err(error) => return open_read_only(target, error),
     }
-    section.install_handlers(target.settings.on_signal);
     match create(path, target.settings.permissions() | LOCK_MARK) {
         Ok(file) => Ok(Some((file, Origin::Created))),
         Err(error) => match error.kind() {
@@ -81,9 +76,6 @@ pub(crate) fn create(path: &AbsPath, mode: u32) -> io::Result<File> {
 
 /// Explains why the file could not be opened.
 fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError {
-    if sys::is_name_too_long(&error) {
-        return name_too_long(path);
-    }
     match sys::stat_path(path) {
         Ok(stat) => match check_file_type(path, stat.file_type) {
             Err(wrong_type) => wrong_type,
@@ -103,9 +95,7 @@ pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
         FileType::Regular => return Ok(()),
         FileType::Directory => "it is a directory; choose another name",
         FileType::Symlink => "it is a symbolic link; remove it or use the target path",
-        FileType::Fifo => "it is a FIFO; remove it or choose another name",
-        FileType::Socket => "it is a socket; remove it or choose another name",
-        FileType::Device => "it is a device; choose another name",
+        FileType::Special => "it is a FIFO, a socket or a device; choose another name",
     };
     let kind = match file_type {
         FileType::Directory => io::ErrorKind::IsADirectory,
@@ -118,7 +108,6 @@ pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
 pub(super) fn create_error(target: &Target, error: io::Error) -> PidFileError {
     use io::ErrorKind::*;
     match error.kind() {
-        _ if sys::is_name_too_long(&error) => name_too_long(&target.path),
         PermissionDenied | ReadOnlyFilesystem | NotADirectory | NotFound | AlreadyExists => {
             directory_error(target, error)
         }
@@ -145,13 +134,4 @@ fn directory_error(target: &Target, error: io::Error) -> PidFileError {
         quoted(directory)
     );
     PidFileError::system(directory, message, error)
-}
-
-fn name_too_long(path: &Path) -> PidFileError {
-    PidFileError::configuration(format!(
-        "pidfile path {} is too long for its file system: {} bytes, {} of them in its name",
-        quoted(path),
-        path.as_os_str().len(),
-        path.file_name().map_or(0, |name| name.len())
-    ))
 }

@@ -39,9 +39,8 @@ pub(crate) enum FileType {
     Regular,
     Directory,
     Symlink,
-    Fifo,
-    Socket,
-    Device,
+    /// A FIFO, a socket or a device.
+    Special,
 }
 
 /// The metadata of a file.

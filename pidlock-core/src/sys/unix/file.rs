@@ -186,10 +186,6 @@ pub(crate) fn may_be_transient(error: &io::Error) -> bool {
         .is_some_and(|code| transient.contains(&code))
 }
 
-pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENAMETOOLONG)
-}
-
 /// Reads from `offset`. May return less than there is, but 0 only at the end of the file.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     loop {
@@ -210,17 +206,18 @@ pub(crate) fn write_at_start(file: &File, text: &[u8]) -> io::Result<()> {
 /// All descriptors of one open file share the offset (open(2)), and pidlock reads and writes at
 /// explicit offsets only. So the offset tells this open file from another one that got the same
 /// descriptor, even if that is the same pidfile, opened anew: device and inode cannot.
-pub(crate) fn offset_tag(file: &File) -> io::Result<u64> {
+pub(crate) fn offset_tag(file: &File, pid: u32) -> u64 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Differs between the processes of one program, and between two copies of this crate in it.
-    let salt = (std::process::id() << 14) ^ ((&raw const COUNT as usize) >> 2) as u32;
+    let salt = (pid << 14) ^ ((&raw const COUNT as usize) >> 2) as u32;
     let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(salt);
     // Below 2 GiB, which every file system allows, and where few programs are by chance.
     set_offset_tag(file, (1 << 30 | count & ((1 << 30) - 1)).into())
 }
 
-pub(crate) fn set_offset_tag(mut file: &File, tag: u64) -> io::Result<u64> {
-    file.seek(SeekFrom::Start(tag))
+/// Returns the tag that the open file has then: a file that cannot seek keeps its offset, 0.
+pub(crate) fn set_offset_tag(mut file: &File, tag: u64) -> u64 {
+    file.seek(SeekFrom::Start(tag)).unwrap_or(0)
 }
 
 /// Returns `true` if the descriptor still refers to the open file with this tag.
@@ -301,9 +298,7 @@ fn from_raw(raw: &stat64) -> Stat {
             libc::S_IFREG => FileType::Regular,
             libc::S_IFDIR => FileType::Directory,
             libc::S_IFLNK => FileType::Symlink,
-            libc::S_IFIFO => FileType::Fifo,
-            libc::S_IFSOCK => FileType::Socket,
-            _ => FileType::Device,
+            _ => FileType::Special,
         },
         links: raw.st_nlink as u64,
         size: raw.st_size as u64,
