@@ -46,26 +46,19 @@ impl Location {
     }
 
     fn directory(&self) -> Result<PathBuf> {
-        match &self.dir {
-            Some(dir) => {
-                let dir_str = dir.as_os_str();
-                if self.temp_dir {
-                    return Err(invalid(
-                        "directory",
-                        dir_str,
-                        "cannot be combined with temp_dir",
-                    ));
-                }
-                if dir_str.is_empty() {
-                    let problem = "is empty; give a path, or omit dir for the default";
-                    return Err(invalid("directory", dir_str, problem));
-                }
-                reject_nul("directory", dir_str)?;
-                Ok(dir.clone())
-            }
-            None if self.temp_dir => Ok(temporary_directory()),
-            None => Ok(default_directory()),
-        }
+        let Some(dir) = &self.dir else {
+            return Ok(match self.temp_dir {
+                true => temporary_directory(),
+                false => default_directory(),
+            });
+        };
+        reject_nul("directory", dir.as_os_str())?;
+        let problem = match dir.as_os_str().is_empty() {
+            _ if self.temp_dir => "cannot be combined with temp_dir",
+            true => "is empty; give a path, or omit dir for the default",
+            false => return Ok(dir.clone()),
+        };
+        Err(invalid("directory", dir.as_os_str(), problem))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Acquires a pidfile in two steps, for daemons: the parent reserves it while it still has the
 //! terminal, the child commits its PID. The lock is held throughout.
 
-use std::fmt;
 use std::path::Path;
 
 use crate::cleanup::{self, CriticalSection};
@@ -31,6 +30,7 @@ use crate::sys::{self, ProcessInstance, SharedWord};
 /// Unix only. Forks are detected with `pthread_atfork(3)`. A child created by a raw `clone(2)` is not
 /// detected, and its commit can fail because the parent has removed the file.
 #[must_use = "if unused, the pidfile is released at once"]
+#[derive(Debug)]
 pub struct Reservation {
     target: Target,
     /// `None` after commit.
@@ -118,13 +118,5 @@ impl Drop for Reservation {
             let _section = CriticalSection::enter(owner);
             let _ = held.release();
         }
-    }
-}
-
-impl fmt::Debug for Reservation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation")
-            .field("path", &self.path())
-            .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{PidFileError, Result};
-use crate::sys::AbsPath;
+use crate::sys::{AbsPath, LOCK_MARK};
 
 /// A pidfile and how to acquire it, validated.
 #[derive(Debug, Clone)]
@@ -83,7 +83,11 @@ impl Settings {
         Ok(())
     }
 
-    /// The permission bits of the file.
+    /// The permission bits of the file, with the lock mark if it is locked.
+    pub(crate) fn marked_mode(&self) -> u32 {
+        self.permissions() | if self.lock { LOCK_MARK } else { 0 }
+    }
+
     pub(crate) fn permissions(&self) -> u32 {
         self.mode.unwrap_or(DEFAULT_MODE)
     }

@@ -13,7 +13,7 @@ use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, FileId, LOCK_MARK, ProcessInstance, Stat};
+use crate::sys::{self, FileId, ProcessInstance, Stat};
 
 /// So many attempts are allowed however long they take: on an overloaded machine a single one can exceed
 /// the deadline. Each but the first means that another process created or removed the file meanwhile.
@@ -93,14 +93,10 @@ impl Start<'_> {
         let Some((file, origin)) = open::open_or_create(target)? else {
             return Ok(None);
         };
+        let is_held = || matches!(sys::try_lock_shared(&file), Ok(false));
         let locked = match sys::try_lock_exclusive(&file) {
-            // Whether it is held can be seen without write access, too.
-            Err(error)
-                if sys::needs_write_access(&error)
-                    && matches!(sys::try_lock_shared(&file), Ok(false)) =>
-            {
-                false
-            }
+            // On NFS a holder can be seen without write access, too.
+            Err(error) if sys::needs_write_access(&error) && is_held() => false,
             result => result.map_err(|error| contention::lock_error(target, error))?,
         };
         if !locked {
@@ -218,7 +214,7 @@ impl Start<'_> {
     /// Sets mode, owner and record. `false` if the file was removed meanwhile.
     fn fill(&self, file: &File, stat: &Stat, created: bool) -> Result<bool> {
         let path = &self.target.path;
-        let changed = set_owner_and_mode(self.target, file, stat, LOCK_MARK);
+        let changed = set_owner_and_mode(self.target, file, stat);
         let changed = sys::unless_removed(changed).inspect_err(|_| self.abort(stat, created));
         if changed
             .during("change the owner or mode of", path)?
@@ -265,25 +261,19 @@ pub(super) fn held_by_this_process(
 }
 
 /// Sets the owner and the mode that were asked for, exactly.
-pub(crate) fn set_owner_and_mode(
-    target: &Target,
-    file: &File,
-    stat: &Stat,
-    mark: u32,
-) -> io::Result<()> {
+pub(super) fn set_owner_and_mode(target: &Target, file: &File, stat: &Stat) -> io::Result<()> {
     let settings = &target.settings;
     let uid = settings.uid.filter(|&uid| uid != stat.uid);
     let gid = settings.gid.filter(|&gid| gid != stat.gid);
     if uid.is_some() || gid.is_some() {
         sys::set_owner(file, uid, gid)?;
     }
-    let mode = settings.permissions();
-    if stat.mode == mode | mark {
+    if stat.mode == settings.marked_mode() {
         return Ok(());
     }
     // FreeBSD keeps the mark for root only.
-    let set = sys::set_mode(file, mode | mark).or_else(|_| sys::set_mode(file, mode));
-    match set {
+    let set = sys::set_mode(file, settings.marked_mode());
+    match set.or_else(|_| sys::set_mode(file, settings.permissions())) {
         // Without a mode to keep, the default need not be.
         Err(error) if settings.mode.is_none() && sys::is_not_kept(&error) => Ok(()),
         result => result,

@@ -14,7 +14,7 @@ use crate::error::{During, PidFileError, Result};
 use crate::liveness;
 use crate::record;
 use crate::settings::Target;
-use crate::sys::{self, ProcessInstance, ProcessState, Stat};
+use crate::sys::{self, ProcessInstance, Stat};
 
 /// How long a holder may take to write its PID or to remove the file, and a killed process to
 /// disappear.
@@ -34,6 +34,9 @@ pub(super) fn resolve(
 ) -> Result<bool> {
     let path = &target.path;
     let lock_error = |error| lock_error(target, error);
+    // If it is hidden from this user, the record is believed.
+    let is_holder =
+        |pid, stat: &Stat| liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false);
     backoff.reset_holder();
     loop {
         // Before the lock is probed: a thread that leaves its section in between is found as holder.
@@ -51,7 +54,7 @@ pub(super) fn resolve(
         if !held {
             // This probe must not block another start.
             sys::unlock(file).map_err(lock_error)?;
-        } else if let Some(pid) = other.filter(|&pid| may_hold(pid, &stat)) {
+        } else if let Some(pid) = other.filter(|&pid| is_holder(pid, &stat)) {
             return Err(PidFileError::locked(path, Some(pid)));
         } else if recorded == Some(process.pid()) && Table::of(process).contains(stat.id) {
             // Otherwise another thread is about to insert it, or a process in another PID namespace has
@@ -71,16 +74,6 @@ pub(super) fn resolve(
     }
 }
 
-/// Returns `true` if the file is locked by this process, which has not taken the lock itself, as far
-/// as can be seen.
-fn may_hold(pid: u32, stat: &Stat) -> bool {
-    let is_running = matches!(
-        sys::process_state(pid),
-        ProcessState::Running { exiting: false, .. }
-    );
-    is_running && sys::is_holder(pid, stat) != Some(false)
-}
-
 /// Waits until a running process, which does not lock the file, is gone or the path refers to another
 /// file. A killed process releases its locks some milliseconds before it is gone.
 pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()> {
@@ -97,15 +90,11 @@ pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()
 }
 
 pub(super) fn lock_error(target: &Target, error: io::Error) -> PidFileError {
-    let advice = match &error {
-        error if sys::is_lock_unsupported(error) => {
-            "the file system does not support locks; choose another directory or set lock = false"
-        }
-        error if sys::needs_write_access(error) => {
-            "the file system locks only files that can be written"
-        }
-        _ => return PidFileError::io("lock", &target.path, error),
-    };
+    if !sys::is_lock_unsupported(&error) && !sys::needs_write_access(&error) {
+        return PidFileError::io("lock", &target.path, error);
+    }
+    let advice = "the file system does not support locks, or only on a file that can be written; choose \
+                  another directory or set lock = false";
     let error = io::Error::new(error.kind(), format!("{error}; {advice}"));
     PidFileError::io("lock", &target.path, error)
 }

@@ -163,7 +163,7 @@ impl Start<'_> {
     fn stage(&self, level: usize) -> Result<StagingFile> {
         let target = self.target;
         let name = staging_path(target, self.process.pid(), level)?;
-        let mode = target.settings.permissions();
+        let mode = target.settings.marked_mode();
         let file = match open::create(&name, mode) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Left by a predecessor with the same PID.
@@ -176,7 +176,7 @@ impl Start<'_> {
         let name = UnlinkOnDrop(name);
         let path = &target.path;
         let stat = sys::stat(&file).during("inspect", path)?;
-        set_owner_and_mode(target, &file, &stat, 0).during("change the owner or mode of", path)?;
+        set_owner_and_mode(target, &file, &stat).during("change the owner or mode of", path)?;
         record::write(&file, self.process.pid(), 0).during("write", path)?;
         let forks = sys::fork_count();
         let held = HeldFile::new(target, file, stat.id, self.process, forks);

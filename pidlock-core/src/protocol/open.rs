@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
-use crate::sys::{self, AbsPath, Access, FileType, LOCK_MARK, Stat};
+use crate::sys::{self, AbsPath, Access, FileType, Stat};
 
 /// Where an open file that may be the pidfile comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
         Err(error) if sys::is_removed(&error) => return Ok(None),
         Err(error) => return open_read_only(target, error),
     }
-    match create(path, target.settings.permissions() | LOCK_MARK) {
+    match create(path, target.settings.marked_mode()) {
         Ok(file) => Ok(Some((file, Origin::Created))),
         Err(error) => match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle => Ok(None),

@@ -1,76 +1,22 @@
 //! The operating system, behind the same function names on every platform.
 //!
-//! Only this module and `cleanup` call the system directly, and nothing in here knows the protocol.
+//! Only this module and `cleanup` use `unsafe`, and nothing in here knows the protocol.
 
 use std::io;
-use std::time::SystemTime;
 
 mod atomic_ref;
-pub(crate) use atomic_ref::AtomicRef;
-
+mod types;
 #[cfg(unix)]
 mod unix;
-#[cfg(unix)]
-pub(crate) use unix::*;
-
 #[cfg(windows)]
 mod windows;
+
+pub(crate) use atomic_ref::AtomicRef;
+pub(crate) use types::*;
+#[cfg(unix)]
+pub(crate) use unix::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
-
-/// What a file is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    ReadWrite,
-}
-
-/// Identifies a file for as long as one descriptor of it stays open: an inode number is reused only
-/// after the last one is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileId {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
-}
-
-/// The type of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FileType {
-    Regular,
-    Directory,
-    Symlink,
-    /// A FIFO, a socket or a device.
-    Special,
-}
-
-/// The metadata of a file.
-#[derive(Debug)]
-pub(crate) struct Stat {
-    pub(crate) id: FileId,
-    pub(crate) file_type: FileType,
-    pub(crate) links: u64,
-    /// In bytes.
-    pub(crate) size: u64,
-    /// The permission bits, with the lock mark. 0 where there are none, as on Windows.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// When the contents last changed; `None` before 1970.
-    pub(crate) modified: Option<SystemTime>,
-}
-
-/// What is known about the process with a given PID.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProcessState {
-    /// There is no such process, it is a zombie, or the ID is a thread's.
-    Gone,
-    Running {
-        /// `None` where the platform does not tell, or hides it from this user.
-        started: Option<SystemTime>,
-        /// The process is exiting. It runs no more code of its program, but may still hold files.
-        exiting: bool,
-    },
-}
 
 /// The result of a call, or `None` if the file that it is about was removed. Network and FUSE file
 /// systems report that even for an open file.

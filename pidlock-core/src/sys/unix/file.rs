@@ -23,7 +23,7 @@ use libc::{fstat as fstat64, lstat as lstat64, stat as stat64};
 use libc::{fstat64, lstat64, stat64};
 
 use super::path::AbsPath;
-use crate::sys::{Access, FileId, FileType, Stat};
+use crate::sys::types::{Access, FileId, FileType, Stat};
 
 /// Do not follow a symbolic link, do not pass the descriptor on to other programs, do not wait for
 /// the other end of a FIFO, do not acquire a controlling terminal.

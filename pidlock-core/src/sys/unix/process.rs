@@ -4,11 +4,7 @@
 
 use std::io;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use proc::{is_holder, process_state, took_lock};
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use without_proc::{is_holder, process_state, took_lock};
 
 /// Returns `true` if a process, a zombie or a thread has this ID.
 ///
@@ -24,39 +20,20 @@ pub(crate) fn exists(pid: u32) -> bool {
     group >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod without_proc {
-    use crate::sys::{ProcessState, Stat};
-
-    pub(crate) fn process_state(pid: u32) -> ProcessState {
-        match super::exists(pid) {
-            true => ProcessState::Running {
-                started: None,
-                exiting: false,
-            },
-            false => ProcessState::Gone,
-        }
-    }
-
-    pub(crate) fn took_lock(_: u32, _: &Stat) -> bool {
-        false
-    }
-
-    pub(crate) fn is_holder(_: u32, _: &Stat) -> Option<bool> {
-        None
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
 mod proc {
-    //! What `/proc` tells (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)).
+    //! What `/proc` tells on Linux (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)). Elsewhere it
+    //! is missing, or not asked.
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use libc::CLOCK_BOOTTIME;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    use libc::CLOCK_MONOTONIC as CLOCK_BOOTTIME;
     use std::fs::{self, File};
     use std::io::Read;
     use std::str::FromStr;
     use std::time::{Duration, SystemTime};
 
-    use crate::sys::{ProcessState, Stat};
+    use crate::sys::types::{ProcessState, Stat};
 
     pub(crate) fn process_state(pid: u32) -> ProcessState {
         let unknown = ProcessState::Running {
@@ -66,7 +43,7 @@ mod proc {
         if !super::exists(pid) {
             return ProcessState::Gone;
         }
-        if !is_our_pid_namespace() {
+        if !IS_LINUX || !is_our_pid_namespace() {
             return unknown;
         }
         let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}"));
@@ -77,7 +54,8 @@ mod proc {
                 false => ProcessState::Gone,
             };
         };
-        let is_thread = !status.contains(&format!("\nTgid:\t{pid}\n"));
+        let is_leader = status.contains(&format!("\nTgid:\t{pid}\n"));
+        let is_thread = status.contains("\nTgid:") && !is_leader;
         // A process whose main thread has ended is shown as a zombie while other threads run.
         let is_alone = stat_field(&stat, 20).is_none_or(|threads: u64| threads <= 1);
         let has_ended = stat_field(&stat, 3).is_some_and(|state: char| "ZX".contains(state));
@@ -90,6 +68,8 @@ mod proc {
             },
         }
     }
+
+    const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
     /// "Getting shut down" (the kernel's `include/linux/sched.h`).
     const PF_EXITING: u64 = 0x4;
@@ -128,7 +108,7 @@ mod proc {
             tv_nsec: 0,
         };
         // SAFETY: `time` is a valid timespec that outlives the call.
-        let answer = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+        let answer = unsafe { libc::clock_gettime(CLOCK_BOOTTIME, &mut time) };
         let seconds = u64::try_from(time.tv_sec).ok()?;
         let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
         (answer == 0).then_some(Duration::new(seconds, nanoseconds))
@@ -256,7 +236,7 @@ pub(crate) fn is_secure_execution() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::ProcessState;
+    use crate::sys::types::ProcessState;
 
     #[test]
     fn this_process_exists_and_the_largest_pid_does_not() {

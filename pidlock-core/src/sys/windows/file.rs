@@ -14,7 +14,7 @@ use windows_sys::Win32::Storage::FileSystem::*;
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0_0};
 
 use super::path::AbsPath;
-use crate::sys::{Access, FileId, FileType, Stat};
+use crate::sys::types::{Access, FileId, FileType, Stat};
 
 /// No process is kept from reading, writing or removing the file: only the lock decides.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;

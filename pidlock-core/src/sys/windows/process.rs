@@ -10,7 +10,7 @@ use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJ
 use windows_sys::Win32::System::Threading::*;
 
 use super::file::{is_any_of, system_time};
-use crate::sys::{ProcessState, Stat};
+use crate::sys::types::{ProcessState, Stat};
 
 /// Returns `true` if a running process has this PID.
 pub(crate) fn exists(pid: u32) -> bool {
