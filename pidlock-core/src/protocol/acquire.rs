@@ -132,7 +132,8 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+        // NFS can show a removed name for a moment. The file has no links then.
+        if stat.links == 0 || !sys::path_refers_to(path, stat.id).during("inspect", path)? {
             return Ok(None);
         }
         match verdict? {

@@ -31,6 +31,5 @@ pub(crate) fn unless_removed<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 /// Returns `true` if the path refers to this file. Async-signal-safe.
 pub(crate) fn path_refers_to(path: &AbsPath, id: FileId) -> io::Result<bool> {
     let stat = unless_removed(stat_path(path))?;
-    // NFS can show a removed name, without links, for a moment.
-    Ok(stat.is_some_and(|stat| stat.id == id && stat.links > 0))
+    Ok(stat.is_some_and(|stat| stat.id == id))
 }
