@@ -132,10 +132,11 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        // NFS can show a removed name for a moment. The file has no links then.
-        if stat.links == 0 || !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+        let there = sys::unless_removed(sys::stat_path(path)).during("inspect", path)?;
+        // NFS can show a removed name, of a file without links, for a moment.
+        let Some(there) = there.filter(|there| there.id == stat.id && there.links > 0) else {
             return Ok(None);
-        }
+        };
         match verdict? {
             Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
@@ -145,7 +146,7 @@ impl Start<'_> {
                 return Ok(None);
             }
             Verdict::Blank if created => {}
-            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &stat) => {}
+            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &there) => {}
             // Another user's start may have created the file, and be about to lock it.
             Verdict::Blank if backoff.is_in_doubt() => {
                 let _ = sys::unlock(file);
