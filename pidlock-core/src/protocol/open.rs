@@ -90,7 +90,8 @@ pub(crate) fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> P
             }
             Ok(()) => PidFileError::io("open", path, error),
         },
-        Err(_) => directory_error(target, error),
+        Err(_) if is_about_directory(&error) => directory_error(target, error),
+        Err(_) => PidFileError::io("open", path, error),
     }
 }
 
@@ -116,14 +117,22 @@ pub(crate) fn create_error(target: &Target, error: io::Error) -> PidFileError {
     if sys::is_name_too_long(&error) {
         return name_too_long(&target.path);
     }
-    match error.kind() {
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::NotFound
-        | io::ErrorKind::AlreadyExists => directory_error(target, error),
-        _ => PidFileError::io("create", &target.path, error),
+    match is_about_directory(&error) {
+        true => directory_error(target, error),
+        false => PidFileError::io("create", &target.path, error),
     }
+}
+
+/// Returns `true` if another directory is the way out. Too many open files are not.
+fn is_about_directory(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::NotFound
+            | io::ErrorKind::AlreadyExists
+    )
 }
 
 fn directory_error(target: &Target, error: io::Error) -> PidFileError {
