@@ -1,6 +1,7 @@
 //! One attempt to acquire the pidfile, and the loop around it.
 
 use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -222,16 +223,9 @@ impl Start<'_> {
     fn replace(&self, stat: &Stat) -> Result<(), PidFileError> {
         let path = &self.target.path;
         let removed = sys::unless_removed(sys::unlink(path));
-        removed.map(|_| ()).map_err(|error| {
-            let message = format!(
-                "cannot replace stale pidfile {} as {}: it belongs to uid {} and no process holds it; \
-                 remove it as that user, or choose another directory with dir = \"...\"",
-                Quoted(path),
-                sys::current_user(),
-                stat.uid
-            );
-            PidFileError::system(path, message, error)
-        })
+        removed
+            .map(|_| ())
+            .map_err(|error| replace_error(path, stat.uid, error))
     }
 
     /// The answer for a file that this process holds without a kernel lock.
@@ -291,6 +285,17 @@ impl Start<'_> {
             }
         }
     }
+}
+
+/// Explains why a stale file could not be replaced.
+pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFileError {
+    let message = format!(
+        "cannot replace stale pidfile {} as {}: it belongs to uid {owner} and no process holds it; \
+         remove it as that user, or choose another directory with dir = \"...\"",
+        Quoted(path),
+        sys::current_user(),
+    );
+    PidFileError::system(path, message, error)
 }
 
 /// Sets the owner and the mode that were asked for, exactly.

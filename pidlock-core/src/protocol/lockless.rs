@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::acquire::set_owner_and_mode;
+use super::acquire::{replace_error, set_owner_and_mode};
 use super::open::{self, OpenedFile};
 use crate::cleanup::{CriticalSection, Handle, Table};
 use crate::error::PidFileError;
@@ -22,7 +22,7 @@ use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, AbsPath, Access, FileId, PerProcess, ProcessInstance};
+use crate::sys::{self, AbsPath, Access, PerProcess, ProcessInstance, Stat};
 
 /// Each level above the first is left by a process that died while it took a stale file over. The next
 /// take-over removes them all.
@@ -78,7 +78,7 @@ enum Occupant {
     None,
     Alive(u32),
     /// A dead process, or no PID. The file stays open, so that its inode number is not reused.
-    Stale(File, FileId),
+    Stale(File, Stat),
 }
 
 struct Start<'a> {
@@ -158,21 +158,17 @@ impl Start<'_> {
 
     /// Only the process that has the next level's name may replace this one.
     fn replace_if_stale(&self, name: &AbsPath, new: &StagingFile) -> Result<bool, PidFileError> {
-        let Occupant::Stale(_open, id) = self.inspect(name)? else {
+        let Occupant::Stale(_open, stat) = self.inspect(name)? else {
             return Ok(false);
         };
         let inspect_error = |error| PidFileError::io("inspect", name, error);
-        if !sys::path_refers_to(name, id).map_err(inspect_error)? {
+        if !sys::path_refers_to(name, stat.id).map_err(inspect_error)? {
             return Ok(false);
         }
         match fs::rename(&*new.name.0, &**name) {
             Ok(()) => Ok(true),
             Err(error) if sys::is_removed(&error) => Ok(false),
-            Err(error) => Err(PidFileError::io(
-                "replace the stale",
-                &self.target.path,
-                error,
-            )),
+            Err(error) => Err(replace_error(name, stat.uid, error)),
         }
     }
 
@@ -196,7 +192,7 @@ impl Start<'_> {
             }
             Record::PidWithMore(pid) => Err(PidFileError::has_more(name, pid)),
             // This process's own PID, which it does not hold, was written by a predecessor.
-            Record::Pid(_) | Record::Blank => Ok(Occupant::Stale(file, stat.id)),
+            Record::Pid(_) | Record::Blank => Ok(Occupant::Stale(file, stat)),
         }
     }
 
