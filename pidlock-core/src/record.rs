@@ -35,16 +35,14 @@ pub(crate) enum Record {
 
 impl Record {
     pub(crate) fn parse(text: &[u8]) -> Self {
-        if text.iter().all(|&byte| byte == 0 || is_space(byte)) {
-            return Self::Blank;
-        }
+        // First: no more than this is read, so a longer text is not known to be blank.
         if text.len() > MAX_LEN {
             return Self::invalid(format_args!("it is longer than {MAX_LEN} bytes"));
         }
-        let text = text
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(text)
-            .trim_ascii();
+        if text.iter().all(|&byte| byte == 0 || is_space(byte)) {
+            return Self::Blank;
+        }
+        let text = trim(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
         let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (number, rest) = text.split_at(digits);
         let line_end = rest.iter().take_while(|&&byte| byte != b'\n').count();
@@ -79,6 +77,17 @@ impl Record {
             Self::Blank | Self::Invalid(_) => None,
         }
     }
+}
+
+/// Without the white space around it.
+fn trim(text: &[u8]) -> &[u8] {
+    let is_text = |&byte: &u8| !is_space(byte);
+    let start = text.iter().position(is_text).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(is_text)
+        .map_or(start, |last| last + 1);
+    &text[start..end]
 }
 
 fn is_space(byte: u8) -> bool {
@@ -149,6 +158,7 @@ mod tests {
             b"0004711\n",
             b"00000000000000000000000000004711\n",
             b"\n\n4711\n",
+            b"\x0b4711\n\x0b",
             b"\xef\xbb\xbf4711\n",
             b"4711\n\n\n",
             b"4711 \n \t\n",
@@ -180,6 +190,8 @@ mod tests {
     #[test]
     fn rejects_everything_else() {
         let long = [b"7".to_vec(), b"\n".repeat(MAX_LEN)].concat();
+        // Of a longer text only this much is read: a document may begin with blanks.
+        let blanks = b" ".repeat(MAX_LEN + 1);
         for text in [
             &b"0\n"[..],
             b"-4711\n",
@@ -194,6 +206,7 @@ mod tests {
             b"\xff\xfe",
             b"Dear diary,\n",
             &long,
+            &blanks,
         ] {
             assert!(
                 matches!(Record::parse(text), Record::Invalid(_)),
