@@ -34,9 +34,17 @@ pub(crate) fn open_or_create(
             created: true,
             writable: true,
         })),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(error) if is_outdated(&error) => Ok(None),
         Err(error) => Err(create_error(target, error)),
     }
+}
+
+/// The file appeared, or a network file system had an outdated view of its directory.
+fn is_outdated(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle
+    )
 }
 
 fn found(file: File, writable: bool) -> OpenedFile {
