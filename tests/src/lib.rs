@@ -147,6 +147,16 @@ impl Program {
         self.input.take();
     }
 
+    /// Writes a line to its input.
+    ///
+    /// # Panics
+    ///
+    /// If it does not read it.
+    pub fn tell(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("its input has not ended");
+        writeln!(input, "{line}").expect("it reads its input");
+    }
+
     /// Kills it as `kill -9` does, and waits until it is gone.
     ///
     /// # Panics
