@@ -11,6 +11,7 @@ pub mod rerun_in_namespace;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub mod seccomp;
+pub mod spawner;
 pub mod tally;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,10 +1,10 @@
 //! Acquires a pidfile, and forks, loses its descriptor or changes signal handlers meanwhile.
 //!
-//! `forker WHAT PATH`, where WHAT is
+//! `forker WHAT PATH [LOG]`, where WHAT is
 //! - `releases`: starts programs in another thread without pause, and 200 times acquires, forks
 //!   children that exit or call exec, releases, and checks that the file is gone;
-//! - `busy`: starts programs in another thread, acquires, and has children that have exited or
-//!   called exec;
+//! - `busy`: starts programs in another thread and logs to LOG, see `pidlock_tests::spawner`,
+//!   acquires, and has children that have exited or called exec;
 //! - `leave`, `leave-kept`: forks a child that lives on, releases, and says `released CHILD`;
 //! - `child-drops`: forks a child that drops its copy of the guard and exits, verifies, says `held`,
 //!   and releases after the end of its input;
@@ -26,23 +26,24 @@ use std::fs::File;
 use std::io::{Error, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
-use std::process::Command;
 use std::ptr;
 use std::thread;
 
 use pidlock_core::{OnSignal, PidFile, PidGuard};
+use pidlock_tests::spawner;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [what, path] = &arguments[..] else {
-        panic!("usage: forker WHAT PATH");
+    let (what, path, log) = match &arguments[..] {
+        [what, path] => (what, Path::new(path), None),
+        [what, path, log] => (what, Path::new(path), Some(Path::new(log))),
+        _ => panic!("usage: forker WHAT PATH [LOG]"),
     };
-    let path = Path::new(path);
     let file = PidFile::at(path);
     match what.as_str() {
         "releases" => releases(&file, path),
         "busy" => {
-            thread::spawn(start_programs);
+            spawner::start(log);
             let guard = acquire(&file);
             fork_and_wait(exit);
             let _child = start_cat();
@@ -97,21 +98,21 @@ fn end(guard: PidGuard) {
 }
 
 fn releases(file: &PidFile, path: &Path) {
-    thread::spawn(start_programs);
-    let mut left = 0;
+    spawner::start(None);
+    let (mut left, mut excused) = (0, 0);
     for round in 0..200 {
         let guard = acquire(file);
         fork_and_wait(if round % 2 == 0 { exit } else { exec_true });
+        spawner::forget_longest();
         guard.close().expect("a release");
-        left += u32::from(path.exists());
+        if path.exists() {
+            match spawner::was_slow() {
+                true => excused += 1,
+                false => left += 1,
+            }
+        }
     }
-    say(&format!("left {left}"));
-}
-
-fn start_programs() {
-    loop {
-        Command::new("true").status().expect("true starts");
-    }
+    say(&format!("left {left}, excused {excused}"));
 }
 
 fn leave(file: &PidFile) {
