@@ -11,6 +11,7 @@ pub mod rerun_in_namespace;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub mod seccomp;
+pub mod spawner;
 pub mod tally;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -145,6 +146,16 @@ impl Program {
     /// Tells it to go on, by ending its input.
     pub fn go_on(&mut self) {
         self.input.take();
+    }
+
+    /// Writes a line to its input.
+    ///
+    /// # Panics
+    ///
+    /// If it does not read it.
+    pub fn tell(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("its input has not ended");
+        writeln!(input, "{line}").expect("it reads its input");
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.

@@ -1,0 +1,248 @@
+//! Acquires a pidfile, and forks, loses its descriptor or changes signal handlers meanwhile.
+//!
+//! `forker WHAT PATH [LOG]`, where WHAT is
+//! - `releases`: starts programs in another thread without pause, and 200 times acquires, forks
+//!   children that exit or call exec, releases, and checks that the file is gone;
+//! - `busy`: starts programs in another thread and logs to LOG, see `pidlock_tests::spawner`,
+//!   acquires, and has children that have exited or called exec;
+//! - `leave`, `leave-kept`: forks a child that lives on, releases, and says `released CHILD`;
+//! - `child-drops`: forks a child that drops its copy of the guard and exits, verifies, says `held`,
+//!   and releases after the end of its input;
+//! - `reopen`: closes all descriptors from 3 on and opens the pidfile for reading, which gets the
+//!   number of the old descriptor;
+//! - `default-between`: acquires and releases, sets the signals back to their default, acquires;
+//! - `own-first`: the same with handlers of its own the first time;
+//! - `off`: acquires with `OnSignal::Off`;
+//! - `off-later`: acquires and releases, acquires with `OnSignal::Off`.
+//!
+//! Those that hold then say `held`, and end as their input says: `close` closes the guard and
+//! prints the error, `drop` drops it, `exit` exits with the guard alive, no input waits for a
+//! signal.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_int};
+use std::fs::File;
+use std::io::{Error, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::path::Path;
+use std::ptr;
+use std::thread;
+
+use pidlock_core::{OnSignal, PidFile, PidGuard};
+use pidlock_tests::spawner;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (what, path, log) = match &arguments[..] {
+        [what, path] => (what, Path::new(path), None),
+        [what, path, log] => (what, Path::new(path), Some(Path::new(log))),
+        _ => panic!("usage: forker WHAT PATH [LOG]"),
+    };
+    let file = PidFile::at(path);
+    match what.as_str() {
+        "releases" => releases(&file, path),
+        "busy" => {
+            spawner::start(log);
+            let guard = acquire(&file);
+            fork_and_wait(exit);
+            let _child = start_cat();
+            end(guard);
+        }
+        "leave" => leave(&file),
+        "leave-kept" => leave(&file.keep(true)),
+        "child-drops" => child_drops(&file),
+        "reopen" => {
+            let guard = acquire(&file);
+            let _reopened = reopen(path);
+            end(guard);
+        }
+        "default-between" => {
+            drop(acquire(&file));
+            set_handlers(libc::SIG_DFL);
+            end(acquire(&file));
+        }
+        "own-first" => {
+            extern "C" fn ignore(_: c_int) {}
+            set_handlers(ignore as extern "C" fn(c_int) as libc::sighandler_t);
+            drop(acquire(&file));
+            set_handlers(libc::SIG_DFL);
+            end(acquire(&file));
+        }
+        "off" => end(acquire(&file.on_signal(OnSignal::Off))),
+        "off-later" => {
+            drop(acquire(&file));
+            end(acquire(&file.on_signal(OnSignal::Off)));
+        }
+        _ => panic!("unknown: {what}"),
+    }
+}
+
+fn acquire(file: &PidFile) -> PidGuard {
+    file.acquire().expect("the file is free")
+}
+
+fn end(guard: PidGuard) {
+    say("held");
+    match input().as_str() {
+        "close" => match guard.close() {
+            Ok(()) => say("closed"),
+            Err(error) => say(&format!("{error:#?}").replace('\n', " ")),
+        },
+        "drop" => drop(guard),
+        "exit" => std::process::exit(0),
+        _ => loop {
+            thread::park();
+        },
+    }
+}
+
+fn releases(file: &PidFile, path: &Path) {
+    spawner::start(None);
+    let (mut left, mut excused) = (0, 0);
+    for round in 0..200 {
+        let guard = acquire(file);
+        fork_and_wait(if round % 2 == 0 { exit } else { exec_true });
+        spawner::forget_longest();
+        guard.close().expect("a release");
+        if path.exists() {
+            match spawner::was_slow() {
+                true => excused += 1,
+                false => left += 1,
+            }
+        }
+    }
+    say(&format!("left {left}, excused {excused}"));
+}
+
+fn leave(file: &PidFile) {
+    let guard = acquire(file);
+    let child = fork(|| {
+        loop {
+            // SAFETY: waits for a signal, and does nothing else.
+            unsafe { libc::pause() };
+        }
+    });
+    guard.close().expect("a release");
+    say(&format!("released {child}"));
+    input();
+}
+
+fn child_drops(file: &PidFile) {
+    let mut guard = Some(acquire(file));
+    // SAFETY: this program has one thread, so the child can do whatever its parent can.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", Error::last_os_error()),
+        0 => {
+            guard.take();
+            exit();
+        }
+        child => wait_for(child),
+    }
+    let guard = guard.expect("the child has a copy");
+    guard.verify().expect("held whatever the child does");
+    say("held");
+    input();
+    guard.close().expect("a release");
+}
+
+/// Closes the pidfile's descriptor as daemons do, and has the pidfile get its number anew.
+fn reopen(path: &Path) -> File {
+    let link = std::fs::read_link("/proc/self/fd/3").expect("a descriptor");
+    assert_eq!(link, path);
+    // SAFETY: the guard that owns one of them must notice: that is what is tested.
+    assert_eq!(
+        unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) },
+        0
+    );
+    let reopened = File::open(path).expect("the pidfile");
+    assert_eq!(reopened.as_raw_fd(), 3);
+    reopened
+}
+
+fn set_handlers(handler: libc::sighandler_t) {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: the handler is the default, or a function that does nothing.
+        let old = unsafe { libc::signal(signal, handler) };
+        assert_ne!(old, libc::SIG_ERR);
+    }
+}
+
+/// `child` calls async-signal-safe functions only: this program may have threads.
+fn fork(child: impl FnOnce()) -> c_int {
+    // SAFETY: the child does what `child` does, and ends.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", Error::last_os_error()),
+        0 => {
+            child();
+            exit();
+            unreachable!("the child has ended")
+        }
+        child => child,
+    }
+}
+
+fn fork_and_wait(child: fn()) {
+    wait_for(fork(child));
+}
+
+fn wait_for(child: c_int) {
+    let mut status = 0;
+    // SAFETY: the status outlives the call.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0);
+}
+
+fn exit() {
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(0) };
+}
+
+fn exec_true() {
+    exec(c"true");
+}
+
+fn exec(program: &CStr) {
+    let arguments = [program.as_ptr(), ptr::null()];
+    // SAFETY: the name and the arguments are C strings, and the list ends with a null pointer.
+    unsafe { libc::execvp(program.as_ptr(), arguments.as_ptr()) };
+}
+
+/// Forks a child that calls exec, and waits until it has. It lives as long as what is returned.
+fn start_cat() -> File {
+    let (input, ours) = pipe();
+    let (mut until_exec, closed_by_exec) = pipe();
+    fork(|| {
+        // SAFETY: both are descriptors, and a copy on descriptor 0 stays open in exec.
+        unsafe { libc::dup2(input.as_raw_fd(), 0) };
+        exec(c"cat");
+    });
+    drop(closed_by_exec);
+    until_exec.read_to_end(&mut Vec::new()).expect("a pipe");
+    ours
+}
+
+/// Both ends are closed by exec.
+fn pipe() -> (File, File) {
+    let mut ends = [0; 2];
+    // SAFETY: the array has room for two descriptors.
+    assert_eq!(
+        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
+        0
+    );
+    // SAFETY: the call has just returned them, so nothing else owns them.
+    let [read, write] = ends.map(|end| unsafe { File::from_raw_fd(end) });
+    (read, write)
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// One line, or nothing at the end of the input.
+fn input() -> String {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("text");
+    line.trim_end().to_owned()
+}

@@ -1,0 +1,54 @@
+//! Children that do not go on with the lock: the parent's release removes the file.
+
+use std::process::Command;
+
+use pidlock_core::PidFile;
+use pidlock_tests::{Program, spawner, text};
+
+use super::{End, Place, forker, holding};
+
+/// The started programs share the lock, too, until they call exec.
+#[test]
+fn release_after_fork_beside_spawned_programs_removes_the_file_each_time() {
+    let place = Place::new();
+    let mut program = forker("releases", &place.path);
+    let line = program.line();
+    assert!(line.starts_with("left 0,"), "{line}");
+    assert!(program.finish().0.success());
+    // The last one may have been excused.
+    if place.path.exists() {
+        place.wait_until_free();
+        place.check_next_start("releases");
+    }
+}
+
+#[test]
+fn end_after_fork_beside_spawned_programs_removes_the_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("log");
+    for end in End::ALL {
+        for _ in 0..10 {
+            let place = Place::new();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_forker"));
+            let mut program = Program::start(command.arg("busy").arg(&place.path).arg(&log));
+            program.expect("held");
+            end.of(&mut program);
+            if place.path.exists() && spawner::was_slow_in(&log) {
+                place.wait_until_free();
+                place.check_next_start("excused");
+            }
+            place.check_gone(&format!("{end:?}"));
+        }
+    }
+}
+
+#[test]
+fn guard_dropped_in_a_forked_child_leaves_the_parents_file_and_lock() {
+    let place = Place::new();
+    let mut parent = holding("child-drops", &place.path);
+    assert_eq!(text(&place.path), format!("{}\n", parent.pid()));
+    let error = PidFile::at(&place.path).acquire().expect_err("held");
+    assert_eq!(error.pid(), Some(parent.pid()), "{error}");
+    assert!(parent.finish().0.success());
+    place.check_gone("the parent has released");
+}

@@ -1,0 +1,92 @@
+//! Programs that become daemons after they have acquired the pidfile: file and lock stay with the
+//! child.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use pidlock_tests::Program;
+use rustix::process::Signal;
+
+use super::{Place, forker, send};
+
+/// How the child, which serves, ends.
+#[derive(Debug, Clone, Copy)]
+enum ChildEnd {
+    Return,
+    By(Signal),
+}
+
+const CHILD_ENDS: [ChildEnd; 3] = [
+    ChildEnd::Return,
+    ChildEnd::By(Signal::TERM),
+    ChildEnd::By(Signal::KILL),
+];
+
+/// Starts a daemon, and ends its parent.
+fn daemonize(how: &str, place: &Place) -> (Program, u32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daemon"));
+    let mut parent = Program::start(command.arg(how).arg(&place.path));
+    let line = parent.line();
+    let child = line.strip_prefix("serving ").expect("a child");
+    let child = child.parse().expect("a PID");
+    assert_ne!(child, parent.pid());
+    if how == "wait" {
+        send(Signal::TERM, parent.pid());
+    }
+    let status = parent.wait();
+    match how {
+        "wait" => assert_eq!(status.signal(), Some(Signal::TERM.as_raw())),
+        _ => assert!(status.success(), "{how}: {status}"),
+    }
+    (parent, child)
+}
+
+fn check_daemon(how: &str) {
+    for child_end in CHILD_ENDS {
+        let what = format!("{how}, {child_end:?}");
+        let place = Place::new();
+        let (mut parent, child) = daemonize(how, &place);
+        place.check_left_to_child(&what);
+        match child_end {
+            ChildEnd::Return => parent.go_on(),
+            ChildEnd::By(signal) => send(signal, child),
+        }
+        place.wait_until_free();
+        place.check_next_start(&what);
+    }
+}
+
+#[test]
+fn parent_that_exits_leaves_file_and_lock_to_its_child() {
+    check_daemon("exit");
+}
+
+#[test]
+fn parent_that_returns_from_main_leaves_file_and_lock_to_its_child() {
+    check_daemon("return");
+}
+
+#[test]
+fn parent_killed_by_sigterm_leaves_file_and_lock_to_its_child() {
+    check_daemon("wait");
+}
+
+/// With `keep(true)` too, where the file would stay anyway: the lock is the child's.
+#[test]
+fn parent_that_drops_its_guard_and_lives_on_leaves_file_and_lock_to_its_child() {
+    for what in ["leave", "leave-kept"] {
+        for signal in [Signal::TERM, Signal::KILL] {
+            let place = Place::new();
+            let mut parent = forker(what, &place.path);
+            let line = parent.line();
+            let child = line.strip_prefix("released ").expect("a child");
+            place.check_left_to_child(what);
+            send(signal, child.parse().expect("a PID"));
+            place.wait_until_free();
+            // The parent, which has no share any more, is still running.
+            place.check_next_start(what);
+            assert!(parent.finish().0.success(), "{what}");
+            place.check_gone(what);
+        }
+    }
+}
