@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -200,17 +201,8 @@ impl Start<'_> {
     /// Removes a stale file while it is locked. The next attempt creates another one.
     fn replace(&self, stat: &Stat) -> Result<()> {
         let path = &self.target.path;
-        let removed = sys::unless_removed(sys::unlink(path));
-        removed.map(|_| ()).map_err(|error| {
-            let message = format!(
-                "cannot replace stale pidfile {} as {}: it belongs to uid {} and no process holds it; \
-                 remove it as that user, or choose another directory with dir = \"...\"",
-                quoted(path),
-                sys::current_user(),
-                stat.uid
-            );
-            PidFileError::system(path, message, error)
-        })
+        let removed = sys::unless_removed(sys::unlink(path)).map(drop);
+        removed.map_err(|error| replace_error(path, stat.uid, error))
     }
 
     /// Sets mode, owner and record. `false` if the file was removed meanwhile.
@@ -242,6 +234,17 @@ impl Start<'_> {
             let _ = sys::unlink(path);
         }
     }
+}
+
+/// Explains why a stale file could not be replaced.
+pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFileError {
+    let message = format!(
+        "cannot replace stale pidfile {} as {}: it belongs to uid {owner} and no process holds it; \
+         remove it as that user, or choose another directory with dir = \"...\"",
+        quoted(path),
+        sys::current_user(),
+    );
+    PidFileError::system(path, message, error)
 }
 
 /// The answer for a file that this process holds: another handle, or a refusal. `None` if it does not.

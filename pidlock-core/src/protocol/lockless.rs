@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::acquire::{held_by_this_process, set_owner_and_mode};
+use super::acquire::{held_by_this_process, replace_error, set_owner_and_mode};
 use super::open;
 use crate::cleanup::{self, CriticalSection, Handle};
 use crate::error::{During, PidFileError, Result};
@@ -21,7 +21,7 @@ use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, AbsPath, FileId, PerProcess, ProcessInstance};
+use crate::sys::{self, AbsPath, PerProcess, ProcessInstance, Stat};
 
 /// Each level above the first is left by a process that died while it took a stale file over. The next
 /// take-over removes them all.
@@ -63,7 +63,7 @@ enum Occupant {
     None,
     Alive(u32),
     /// A dead process, or no PID. The file stays open, so that its inode number is not reused.
-    Stale(File, FileId),
+    Stale(File, Stat),
 }
 
 struct Start<'a> {
@@ -131,14 +131,14 @@ impl Start<'_> {
 
     /// Only the process that has the next level's name may replace this one.
     fn replace_if_stale(&self, name: &AbsPath, new: &StagingFile) -> Result<bool> {
-        let Occupant::Stale(_open, id) = self.inspect(name)? else {
+        let Occupant::Stale(_open, stat) = self.inspect(name)? else {
             return Ok(false);
         };
-        if !sys::path_refers_to(name, id).during("inspect", name)? {
+        if !sys::path_refers_to(name, stat.id).during("inspect", name)? {
             return Ok(false);
         }
         let renamed = sys::unless_removed(fs::rename(&*new.name.0, &**name));
-        let renamed = renamed.during("replace the stale", &self.target.path)?;
+        let renamed = renamed.map_err(|error| replace_error(name, stat.uid, error))?;
         Ok(renamed.is_some())
     }
 
@@ -155,7 +155,7 @@ impl Start<'_> {
             }
             Record::PidWithMore(pid) => Err(PidFileError::has_more(name, pid)),
             // This process's own PID, which it does not hold, was written by a predecessor.
-            Record::Pid(_) | Record::Blank => Ok(Occupant::Stale(file, stat.id)),
+            Record::Pid(_) | Record::Blank => Ok(Occupant::Stale(file, stat)),
         }
     }
 
@@ -172,7 +172,7 @@ impl Start<'_> {
             }
             result => result,
         };
-        let file = file.map_err(|error| open::create_error(target, error))?;
+        let file = file.map_err(|error| open::directory_error(target, "create", error))?;
         let name = UnlinkOnDrop(name);
         let path = &target.path;
         let stat = sys::stat(&file).during("inspect", path)?;

@@ -30,7 +30,7 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
         Ok(file) => Ok(Some((file, Origin::Created))),
         Err(error) => match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle => Ok(None),
-            _ => Err(create_error(target, error)),
+            _ => Err(directory_error(target, "create", error)),
         },
     }
 }
@@ -76,17 +76,18 @@ pub(crate) fn create(path: &AbsPath, mode: u32) -> io::Result<File> {
 
 /// Explains why the file could not be opened.
 fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError {
-    match sys::stat_path(path) {
-        Ok(stat) => match check_file_type(path, stat.file_type) {
-            Err(wrong_type) => wrong_type,
-            Ok(()) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let doing = format!("read, as {},", sys::current_user());
-                PidFileError::io(&doing, path, error)
-            }
-            Ok(()) => PidFileError::io("open", path, error),
-        },
-        Err(_) => directory_error(target, error),
+    let Ok(stat) = sys::stat_path(path) else {
+        return directory_error(target, "open", error);
+    };
+    if let Err(wrong_type) = check_file_type(path, stat.file_type) {
+        return wrong_type;
     }
+    let (path, user, owner) = (path, sys::current_user(), stat.uid);
+    let message = format!(
+        "cannot open pidfile {} of uid {owner} as {user}",
+        quoted(path)
+    );
+    PidFileError::system(path, message, error)
 }
 
 /// Only a regular file can be a pidfile.
@@ -104,18 +105,15 @@ pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
     Err(PidFileError::untrusted(path, reason, kind))
 }
 
-/// Explains why the file could not be created.
-pub(super) fn create_error(target: &Target, error: io::Error) -> PidFileError {
+/// Explains why the file could not be created, or opened although it may be there.
+pub(super) fn directory_error(target: &Target, doing: &str, error: io::Error) -> PidFileError {
     use io::ErrorKind::*;
-    match error.kind() {
-        PermissionDenied | ReadOnlyFilesystem | NotADirectory | NotFound | AlreadyExists => {
-            directory_error(target, error)
-        }
-        _ => PidFileError::io("create", &target.path, error),
-    }
-}
-
-fn directory_error(target: &Target, error: io::Error) -> PidFileError {
+    let (AlreadyExists | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem) =
+        error.kind()
+    else {
+        // Another directory is no way out of too many open files.
+        return PidFileError::io(doing, &target.path, error);
+    };
     const CHOOSE: &str = "choose another with dir = \"...\"";
     let directory = target.directory();
     let user = sys::current_user();

@@ -13,7 +13,7 @@ pub(crate) enum Expected {
     Invalid,
 }
 
-const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0b', '\x0c', '\n'];
+const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0c', '\n'];
 
 pub(crate) fn read(text: &[u8]) -> Expected {
     // Longer than any record, whatever is in it. Not part of the standard.
