@@ -61,12 +61,13 @@ impl Handle {
         let mut table = section.process.table();
         let mut released = Ok(());
         if Arc::strong_count(&entry) == 1 {
+            table.remove(&entry);
             if !entry.slot.withdraw() {
                 // The exit handler has released the file, and may be at it still.
                 mem::forget(entry);
                 return Ok(());
             }
-            table.remove(&entry);
+            table.put_free(entry.slot);
             released = entry.held.release();
         }
         // Counted down, and closed, under the table's lock: another thread that finds the file locked

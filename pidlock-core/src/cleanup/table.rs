@@ -42,13 +42,16 @@ impl Table {
         entry
     }
 
-    /// The slot is free from now on.
+    /// The entry is no longer found.
     pub(super) fn remove(&mut self, entry: &Arc<Entry>) {
         let id = entry.held.id;
         let is_this = |found: &Weak<Entry>| found.as_ptr() == Arc::as_ptr(entry);
         if self.entries.get(&id).is_some_and(is_this) {
             self.entries.remove(&id);
         }
-        self.free_slots.push(entry.slot);
+    }
+
+    pub(super) fn put_free(&mut self, slot: &'static Slot) {
+        self.free_slots.push(slot);
     }
 }

@@ -90,7 +90,6 @@ impl Start<'_> {
         let (target, process) = (self.target, self.process);
         // Before the file is created: until it is in the table, no handler would remove it.
         let mut section = CriticalSection::enter(process);
-        cleanup::install_handlers(target.settings.on_signal);
         let Some((file, origin)) = open::open_or_create(target)? else {
             return Ok(None);
         };
@@ -158,6 +157,9 @@ impl Start<'_> {
                 self.replace(&stat)?;
                 return Ok(None);
             }
+        }
+        if origin != Origin::Created {
+            cleanup::install_handlers(self.target.settings.on_signal);
         }
         let is_filled = self.fill(file, &stat, created)?;
         Ok(is_filled.then_some(stat.id))

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use crate::cleanup;
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, Access, FileType, Stat};
@@ -26,6 +27,8 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
         Err(error) if sys::is_removed(&error) => return Ok(None),
         Err(error) => return open_read_only(target, error),
     }
+    // Not before: a refused start changes nothing.
+    cleanup::install_handlers(target.settings.on_signal);
     match create(path, target.settings.marked_mode()) {
         Ok(file) => Ok(Some((file, Origin::Created))),
         Err(error) => match error.kind() {
