@@ -160,14 +160,14 @@ impl HeldFile {
         if self.may_be_shared() && !self.leave_to_children(file) {
             return Ok(());
         }
-        match sys::unlink(&self.path) {
-            Ok(()) => Ok(()),
-            Err(error) if sys::is_removed(&error) => Err(ReleaseError::Replaced),
-            // Privileges were dropped, or the file system is read-only by now.
-            Err(error) => {
-                let truncated = self.truncate(file);
-                truncated.map_err(|_| ReleaseError::Io("remove", error))
-            }
+        let Err(error) = sys::unlink(&self.path) else {
+            return Ok(());
+        };
+        // Privileges were dropped, or the file system is read-only by now.
+        let truncated = self.truncate(file);
+        match sys::is_removed(&error) {
+            true => Err(ReleaseError::Replaced),
+            false => truncated.map_err(|_| ReleaseError::Io("remove", error)),
         }
     }
 
@@ -201,8 +201,8 @@ impl HeldFile {
         // While no process had the lock, another start may have acquired and removed the file, and a
         // program that does not lock may have written into it.
         tries.any(|locked| matches!(locked, Ok(true)))
-            && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
             && sys::stat(file).is_ok_and(|stat| stat.size == 0)
+            && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
     }
 
     /// Leaves a blank file. Unlocks it, unless a child may go on with the lock: a program that another

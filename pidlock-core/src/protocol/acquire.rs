@@ -132,7 +132,9 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        let there = sys::unless_removed(sys::stat_path(path)).during("inspect", path)?;
+        let there = sys::unless_removed(sys::stat_path(path));
+        let there = there.inspect_err(|_| self.abort(&stat, created));
+        let there = there.during("inspect", path)?;
         // NFS can show a removed name, of a file without links, for a moment.
         let Some(there) = there.filter(|there| there.id == stat.id && there.links > 0) else {
             return Ok(None);

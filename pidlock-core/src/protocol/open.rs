@@ -25,7 +25,11 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
         Ok(file) => return Ok(Some((file, Origin::Found))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if sys::is_removed(&error) => return Ok(None),
-        Err(error) => return open_read_only(target, error),
+        Err(error) => {
+            if let Some(found) = open_read_only(target, error)? {
+                return Ok(Some(found));
+            }
+        }
     }
     // Not before: a refused start changes nothing.
     cleanup::install_handlers(target.settings.on_signal);
@@ -38,6 +42,7 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
     }
 }
 
+/// `None` if there is no file.
 fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
@@ -46,7 +51,7 @@ fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Ori
         }
     }
     match sys::stat_path(&target.path) {
-        // What was in the way is gone.
+        // What was in the way is gone. If it comes back, creating the file tells why that fails.
         Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => Ok(None),
         _ => Err(open_error(target, &target.path, error)),
     }
@@ -121,18 +126,16 @@ pub(super) fn directory_error(target: &Target, doing: &str, error: io::Error) ->
     let directory = target.directory();
     let user = sys::current_user();
     let problem = match (error.kind(), fs::metadata(directory)) {
+        (NotADirectory, _) => "is not a directory".to_owned(),
         (_, Ok(metadata)) if !metadata.is_dir() => "is not a directory".to_owned(),
-        (io::ErrorKind::NotADirectory, _) => "is not a directory".to_owned(),
-        (io::ErrorKind::ReadOnlyFilesystem, _) => "is on a read-only file system".to_owned(),
+        (ReadOnlyFilesystem, _) => "is on a read-only file system".to_owned(),
         (_, Ok(_)) => format!("is not writable by {user}"),
-        (_, Err(missing)) if missing.kind() == io::ErrorKind::NotFound => {
+        (_, Err(missing)) if missing.kind() == NotFound => {
             format!("does not exist and cannot be created by {user}")
         }
         (_, Err(_)) => format!("cannot be reached by {user}"),
     };
-    let message = format!(
-        "pidfile directory {} {problem}: {CHOOSE}",
-        quoted(directory)
-    );
+    let directory_name = quoted(directory);
+    let message = format!("pidfile directory {directory_name} {problem}: {CHOOSE}");
     PidFileError::system(directory, message, error)
 }
