@@ -179,11 +179,13 @@ impl HeldFile {
         }
         match sys::unlink(&self.path) {
             Ok(()) => Ok(()),
-            Err(error) if sys::is_removed(&error) => Err(ReleaseError::Replaced),
             // Privileges were dropped, or the file system is read-only by now.
             Err(error) => {
                 let truncated = self.truncate(file);
-                truncated.map_err(|_| ReleaseError::Io("remove", error))
+                match sys::is_removed(&error) {
+                    true => Err(ReleaseError::Replaced),
+                    false => truncated.map_err(|_| ReleaseError::Io("remove", error)),
+                }
             }
         }
     }
@@ -218,8 +220,8 @@ impl HeldFile {
         // While no process had the lock, another start may have acquired and removed the file, and a
         // program that does not lock may have written into it.
         tries.any(|locked| locked.is_ok_and(|locked| locked))
-            && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
             && sys::stat(file).is_ok_and(|stat| stat.size == 0)
+            && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
     }
 
     /// Leaves a blank file. Unlocks it, unless a child may go on with the lock: a program that another

@@ -151,7 +151,11 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
+        let is_there = sys::path_refers_to(path, stat.id).map_err(|error| {
+            self.abort(&stat, created);
+            inspect_error(error)
+        });
+        if !is_there? {
             return Ok(Next::Retry);
         }
         match verdict? {

@@ -25,7 +25,11 @@ pub(crate) fn open_or_create(
         Ok(file) => return Ok(Some(found(file, true))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if sys::is_removed(&error) => return Ok(None),
-        Err(error) => return open_read_only(target, error),
+        Err(error) => {
+            if let Some(opened) = open_read_only(target, error)? {
+                return Ok(Some(opened));
+            }
+        }
     }
     section.install_handlers(target.settings.on_signal);
     match create(&target.path, target.settings.permissions() | LOCK_MARK) {
@@ -47,7 +51,7 @@ fn found(file: File, writable: bool) -> OpenedFile {
     }
 }
 
-/// A file that can be read can be locked, and a stale one replaced.
+/// A file that can be read can be locked, and a stale one replaced. `None` if there is no file.
 fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile>, PidFileError> {
     let is_denied = matches!(
         error.kind(),
@@ -59,7 +63,7 @@ fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile
         }
     }
     match sys::stat_path(&target.path) {
-        // What was in the way is gone.
+        // What was in the way is gone. If it is in the way again, creating the file will tell.
         Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => Ok(None),
         _ => Err(open_error(target, &target.path, error)),
     }
