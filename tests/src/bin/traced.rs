@@ -32,12 +32,10 @@ mod linux {
         let mut file = PidFile::default();
         let mut settings: Vec<fn(PidFile) -> PidFile> = Vec::new();
         let mut limits = Vec::new();
-        let mut settles = false;
         let (mut beside, mut leaving) = (false, false);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--no-lock" => settings.push(|file| file.lock(false)),
-                "--settled" => settles = true,
                 "--keep" => settings.push(|file| file.keep(true)),
                 "--owner" => settings.push(|file| file.uid(12).gid(34)),
                 "--mode" => settings.push(|file| file.mode(0o600)),
@@ -54,11 +52,6 @@ mod linux {
             }
         }
         let file = settings.iter().fold(file, |file, setting| setting(file));
-        // In this directory, so that the next file may be made in fewer calls.
-        if settles {
-            let before = file.path().expect("a path").with_extension("before");
-            drop(PidFile::at(before).acquire().expect("a start"));
-        }
         let first = match what.as_str() {
             "second" => Some(file.acquire().expect("a start")),
             "share" => Some(file.clone().reentrant(true).acquire().expect("a start")),
