@@ -80,13 +80,12 @@ fn start(user: User, path: &Path, arguments: &[&str]) -> Program {
 /// A start that fails: the message, and the kind of the error.
 fn refusal(user: User, path: &Path, arguments: &[&str]) -> (String, String) {
     let mut program = holder(user, path, &[arguments, &["--kind"]].concat());
-    let message = program.line();
-    let kind = program.line();
-    let part = |line: &str, name: &str| {
+    let mut part = |name: &str| {
+        let line = program.line();
         let part = line.strip_prefix(name).map(str::to_owned);
         part.unwrap_or_else(|| panic!("{user:?}: {line}"))
     };
-    (part(&message, "refused: "), part(&kind, "kind: "))
+    (part("refused: "), part("kind: "))
 }
 
 fn assert_refused_by(holder: &Program, user: User, path: &Path, arguments: &[&str]) {
