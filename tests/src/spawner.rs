@@ -1,5 +1,5 @@
 //! A thread that starts programs without pause. Each shares all descriptors with this process until
-//! it calls exec, and a release waits for that for [`PATIENCE`] at most.
+//! exec has closed them, and a release waits for that for [`RELEASE_WAITS`] at most.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// On a busy machine a program can need longer than this until it calls exec. Then the release may
-/// leave a blank file.
-pub const PATIENCE: Duration = Duration::from_millis(5);
+/// On a busy machine a program can need longer than this until it has called exec. Then the release
+/// may leave a blank file.
+pub const RELEASE_WAITS: Duration = Duration::from_millis(5);
 
-/// When the start in progress began, in nanoseconds; 0 if there is none.
+/// And longer than this, for which a start waits for a holder that is leaving.
+pub const START_WAITS: Duration = Duration::from_millis(50);
+
+/// When the program in progress was started, in nanoseconds; 0 if there is none.
 static BEGAN: AtomicU64 = AtomicU64::new(0);
-/// How long the slowest start took.
+/// How long the slowest program took, from its start to its end.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
 /// Starts the thread. It writes how it is getting on to `log`, for after the end of this process.
@@ -39,28 +42,26 @@ pub fn start(log: Option<&Path>) {
             let began = now();
             BEGAN.store(began, Ordering::SeqCst);
             write();
-            // Returns once the program has called exec.
-            let mut child = Command::new("true").spawn().expect("true starts");
+            // Its end, because starting it returns before exec has closed the descriptors.
+            Command::new("true").status().expect("true starts");
             LONGEST.fetch_max(now() - began, Ordering::SeqCst);
             BEGAN.store(0, Ordering::SeqCst);
             write();
-            child.wait().expect("true ends");
         }
     });
 }
 
-/// Forgets the slowest start until now.
+/// Forgets the slowest program until now.
 pub fn forget_longest() {
     LONGEST.store(0, Ordering::SeqCst);
 }
 
-/// Returns `true` if a start has taken longer than a release waits, or has been in progress for as
-/// long.
+/// Returns `true` if a program has taken at least as long, or has been in progress for as long.
 #[must_use]
-pub fn was_slow() -> bool {
-    // In this order: a start that ends meanwhile counts twice rather than not at all.
+pub fn took(time: Duration) -> bool {
+    // In this order: a program that ends meanwhile counts twice rather than not at all.
     let began = BEGAN.load(Ordering::SeqCst);
-    is_slow(began, LONGEST.load(Ordering::SeqCst))
+    slowest(began, LONGEST.load(Ordering::SeqCst)) >= time
 }
 
 /// The same of a process that has ended, from its log.
@@ -69,18 +70,18 @@ pub fn was_slow() -> bool {
 ///
 /// If there is no log.
 #[must_use]
-pub fn was_slow_in(log: &Path) -> bool {
+pub fn took_in(log: &Path, time: Duration) -> bool {
     let bytes = std::fs::read(log).expect("a log");
     let values: Vec<u64> = bytes
         .chunks_exact(8)
         .map(|value| u64::from_ne_bytes(value.try_into().expect("eight bytes")))
         .collect();
-    is_slow(values[0], values[1])
+    slowest(values[0], values[1]) >= time
 }
 
-fn is_slow(began: u64, longest: u64) -> bool {
+fn slowest(began: u64, longest: u64) -> Duration {
     let in_progress = if began == 0 { 0 } else { now() - began };
-    u128::from(longest.max(in_progress)) >= PATIENCE.as_nanos()
+    Duration::from_nanos(longest.max(in_progress))
 }
 
 fn now() -> u64 {

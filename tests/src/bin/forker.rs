@@ -101,18 +101,28 @@ fn releases(file: &PidFile, path: &Path) {
     spawner::start(None);
     let (mut left, mut excused) = (0, 0);
     for round in 0..200 {
-        let guard = acquire(file);
+        let guard = acquire_beside_spawner(file);
         fork_and_wait(if round % 2 == 0 { exit } else { exec_true });
         spawner::forget_longest();
         guard.close().expect("a release");
         if path.exists() {
-            match spawner::was_slow() {
+            match spawner::took(spawner::RELEASE_WAITS) {
                 true => excused += 1,
                 false => left += 1,
             }
         }
     }
     say(&format!("left {left}, excused {excused}"));
+}
+
+/// A started program may still share the lock of the file that was left to it.
+fn acquire_beside_spawner(file: &PidFile) -> PidGuard {
+    loop {
+        match file.acquire() {
+            Ok(guard) => return guard,
+            Err(error) => assert!(spawner::took(spawner::START_WAITS), "{error}"),
+        }
+    }
 }
 
 fn leave(file: &PidFile) {
@@ -210,15 +220,18 @@ fn exec(program: &CStr) {
 
 /// Forks a child that calls exec, and waits until it has. It lives as long as what is returned.
 fn start_cat() -> File {
-    let (input, ours) = pipe();
-    let (mut until_exec, closed_by_exec) = pipe();
+    let (input, mut ours) = pipe();
+    let (mut answer, output) = pipe();
     fork(|| {
-        // SAFETY: both are descriptors, and a copy on descriptor 0 stays open in exec.
-        unsafe { libc::dup2(input.as_raw_fd(), 0) };
+        for (end, fd) in [(&input, 0), (&output, 1)] {
+            // SAFETY: both are descriptors. The copies stay open in exec.
+            unsafe { libc::dup2(end.as_raw_fd(), fd) };
+        }
         exec(c"cat");
     });
-    drop(closed_by_exec);
-    until_exec.read_to_end(&mut Vec::new()).expect("a pipe");
+    ours.write_all(b"?").expect("a pipe");
+    // Once it answers, exec has closed all other descriptors.
+    answer.read_exact(&mut [0]).expect("an answer");
     ours
 }
 

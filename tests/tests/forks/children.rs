@@ -33,7 +33,7 @@ fn end_after_fork_beside_spawned_programs_removes_the_file() {
             let mut program = Program::start(command.arg("busy").arg(&place.path).arg(&log));
             program.expect("held");
             end.of(&mut program);
-            if place.path.exists() && spawner::was_slow_in(&log) {
+            if place.path.exists() && spawner::took_in(&log, spawner::RELEASE_WAITS) {
                 place.wait_until_free();
                 place.check_next_start("excused");
             }
