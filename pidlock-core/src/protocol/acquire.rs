@@ -152,9 +152,10 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
+        let at_path = sys::unless_removed(sys::stat_path(path)).map_err(inspect_error)?;
+        let Some(at_path) = at_path.filter(|at_path| at_path.is_link_to(stat.id)) else {
             return Ok(Next::Retry);
-        }
+        };
         match verdict? {
             Verdict::HeldBySelf => return Ok(Next::HeldBySelf(stat.id)),
             Verdict::Running(pid) => {
@@ -164,7 +165,7 @@ impl Start<'_> {
                 return Ok(Next::Retry);
             }
             Verdict::Blank if created => {}
-            Verdict::Blank | Verdict::Stale if self.can_write_into(opened, &stat) => {}
+            Verdict::Blank | Verdict::Stale if self.can_write_into(opened, &at_path) => {}
             // Another user's start may have created the file, and be about to lock it.
             Verdict::Blank if backoff.is_in_doubt() => {
                 let _ = sys::unlock(&opened.file);
@@ -213,10 +214,12 @@ impl Start<'_> {
     }
 
     /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
-    /// file's second name, and belongs to the right user.
-    fn can_write_into(&self, opened: &OpenedFile, stat: &Stat) -> bool {
+    /// file's second name, and belongs to the right user. Of a
+    /// file that a neighbour links here and unlinks in turn, the descriptor can report the other name
+    /// as the only one, so the path is asked.
+    fn can_write_into(&self, opened: &OpenedFile, at_path: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
-        opened.writable && stat.links == 1 && stat.uid == owner
+        opened.writable && at_path.links == 1 && at_path.uid == owner
     }
 
     /// Removes a stale file while it is locked. The next attempt creates another one.

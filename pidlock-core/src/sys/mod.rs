@@ -70,6 +70,13 @@ pub(crate) fn unless_removed<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 /// Returns `true` if the path refers to this file. Async-signal-safe.
 pub(crate) fn path_refers_to(path: &AbsPath, id: FileId) -> io::Result<bool> {
     let stat = unless_removed(stat_path(path))?;
-    // NFS can show a removed name, without links, for a moment.
-    Ok(stat.is_some_and(|stat| stat.id == id && stat.links > 0))
+    Ok(stat.is_some_and(|stat| stat.is_link_to(id)))
+}
+
+impl Stat {
+    /// Returns `true` if what was found at a path is this file.
+    pub(crate) fn is_link_to(&self, id: FileId) -> bool {
+        // NFS can show a removed name, without links, for a moment.
+        self.id == id && self.links > 0
+    }
 }
