@@ -214,9 +214,9 @@ impl Start<'_> {
     }
 
     /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
-    /// file's second name, and belongs to the right user. Of a
-    /// file that a neighbour links here and unlinks in turn, the descriptor can report the other name
-    /// as the only one, so the path is asked.
+    /// file's second name, and belongs to the right user. The path is asked,
+    /// because of a file that another user links here and unlinks in turn, the descriptor can report
+    /// the other name as the only one.
     fn can_write_into(&self, opened: &OpenedFile, at_path: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
         opened.writable && at_path.links == 1 && at_path.uid == owner
