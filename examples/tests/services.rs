@@ -1,6 +1,6 @@
 //! The examples that run for long, started, used and ended as a person would.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pidlock_tests::{Program, run, said, text};
-use rustix::fs::{FlockOperation, flock};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// An example's program, with a temporary directory of its own.
 fn example(name: &str, dir: &Path) -> Command {
@@ -60,10 +61,11 @@ impl Daemon {
     }
 
     fn end(&self, options: &str) {
-        let held = File::open(&self.pidfile).expect("the pidfile");
+        let pid = self.pid().parse().ok().and_then(Pid::from_raw);
+        let process = pidfd_open(pid.expect("a PID"), PidfdFlags::empty()).expect("it runs");
         kill(options, &self.pidfile);
-        // Granted when it has ended, and not before.
-        flock(&held, FlockOperation::LockShared).expect("the lock");
+        // Not for the lock: a program that waits for it gets it, and with it the file.
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], None).expect("its end");
     }
 }
 

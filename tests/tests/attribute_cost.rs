@@ -25,7 +25,10 @@ mod system_calls {
         for call in ["flock(", "exit_group("] {
             assert!(calls.contains(call), "{log}");
         }
-        without_numbers(calls)
+        // What /proc/locks says of other processes' locks differs from run to run.
+        let of_others = |line: &&str| line.contains(" ADVISORY ");
+        let lines: Vec<_> = calls.lines().filter(|line| !of_others(line)).collect();
+        without_numbers(&lines.join("\n"))
     }
 
     /// With `N` for what begins with a digit: numbers of processes and files, addresses, times.

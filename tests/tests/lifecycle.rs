@@ -573,7 +573,7 @@ fn a_forked_child_that_lives_on_keeps_the_lock_of_its_killed_parent() {
 }
 
 #[test]
-fn a_looking_user_without_write_access_is_told_who_holds_it() {
+fn file_that_cannot_be_written_names_its_holder_and_is_replaced_when_stale() {
     if is_root() {
         return skip_for_this_user("nothing is closed to root");
     }
@@ -584,10 +584,10 @@ fn a_looking_user_without_write_access_is_told_who_holds_it() {
     let error = PidFile::at(&path).acquire().expect_err("held");
     assert_eq!(error.pid(), Some(first.pid()), "{error}");
     drop(first);
-    let error = PidFile::at(&path).acquire().expect_err("not ours to write");
-    assert!(matches!(error, PidFileError::Io { .. }), "{error}");
-    assert_eq!(
-        std::io::Error::from(error).kind(),
-        std::io::ErrorKind::PermissionDenied
-    );
+    let stale = fs::File::open(&path).expect("the stale file");
+    let guard = PidFile::at(&path).acquire().expect("a start");
+    let (old, new) = (stale.metadata(), fs::metadata(&path));
+    assert_ne!(old.expect("stale").ino(), new.expect("ours").ino());
+    assert_eq!(text(&path), format!("{}\n", guard.pid()));
+    guard.close().expect("an end");
 }

@@ -296,3 +296,43 @@ fn accepts_own_file_where_owner_and_mode_are_lost() {
         assert_eq!(left, 0, "left over: {left_over:?}");
     }
 }
+
+/// To the descriptor, the victim has one name then, and to the path it is there.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn hard_link_that_is_removed_while_links_are_counted_changes_nothing() {
+    use nix::libc;
+    use pidlock_tests::ptrace::{Stepper, Stop};
+
+    for name in VICTIMS {
+        let victims = ProtectedFiles::new();
+        // On the victims' file system, and gone with them.
+        let path = victims.path().join("app.pid");
+        let victim = victims.path().join(name);
+        let link = || fs::hard_link(&victim, &path).expect("a link");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
+        let mut program = Stepper::start(command.arg("close").arg(&path));
+        link();
+        let (mut is_locked, mut is_counted) = (false, false);
+        loop {
+            let is_stat = |call: pidlock_tests::ptrace::Call| {
+                call.is(libc::SYS_fstat) || call.is(libc::SYS_newfstatat)
+            };
+            match program.step() {
+                Stop::After(call) if call.is(libc::SYS_flock) => is_locked = true,
+                Stop::Before(call) if is_locked && !is_counted && is_stat(call) => {
+                    fs::remove_file(&path).expect("the link");
+                }
+                Stop::After(call) if is_locked && !is_counted && is_stat(call) => {
+                    is_counted = true;
+                    link();
+                }
+                Stop::Ended(_) => break,
+                _ => {}
+            }
+        }
+        assert_eq!(program.line(), "in", "{name}");
+        assert!(is_counted, "{name}");
+        assert_eq!(victims.harmed(), 0, "{name}");
+    }
+}
