@@ -46,7 +46,11 @@ pub enum PidFileError {
     /// It may have been started by a tool that does not lock, or it may be another program that
     /// got the PID of the process that wrote the file. Where start times of processes are known,
     /// the latter is recognised and does not keep a program from starting.
-    #[error("pidfile {}: process {pid} is running{}", quoted(path), unlocked(*pid))]
+    #[error(
+        "pidfile {}: process {pid} is running but does not hold the lock; if it is a different \
+         program, remove the file",
+        quoted(path)
+    )]
     #[non_exhaustive]
     AlreadyRunning {
         /// The pidfile.
@@ -343,14 +347,6 @@ pub(crate) fn escaped(text: &str) -> String {
 /// name would be read as something else.
 fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// What to do about a process that runs without the lock.
-fn unlocked(pid: u32) -> &'static str {
-    match pid == std::process::id() {
-        true => " (this process)",
-        false => " but does not hold the lock; if it is a different program, remove the file",
-    }
 }
 
 fn holder(pid: Option<u32>) -> String {

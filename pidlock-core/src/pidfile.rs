@@ -220,7 +220,7 @@ impl PidFile {
     /// # let dir = tempfile::tempdir()?;
     /// let file = PidFile::new("my_app").dir(dir.path()).lock(false);
     /// let guard = file.acquire()?;
-    /// assert!(matches!(file.acquire(), Err(PidFileError::AlreadyRunning { .. })));
+    /// assert!(matches!(file.acquire(), Err(PidFileError::AlreadyLocked { .. })));
     /// # drop(guard);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

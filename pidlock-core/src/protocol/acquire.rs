@@ -261,10 +261,9 @@ pub(super) fn held_by_this_process(
     let mut table = Table::of(process);
     match sys::stat_path(&target.path) {
         Ok(stat) if target.settings.reentrant => Ok(table.handle(stat.id)),
-        Ok(stat) if table.contains(stat.id) => Err(match target.settings.lock {
-            true => PidFileError::locked(&target.path, Some(process.pid())),
-            false => PidFileError::running(&target.path, process.pid()),
-        }),
+        Ok(stat) if table.contains(stat.id) => {
+            Err(PidFileError::locked(&target.path, Some(process.pid())))
+        }
         _ => Ok(None),
     }
 }

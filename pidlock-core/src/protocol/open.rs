@@ -104,7 +104,9 @@ pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
         FileType::Regular => return Ok(()),
         FileType::Directory => "it is a directory; choose another name",
         FileType::Symlink => "it is a symbolic link; remove it or use the target path",
-        FileType::Special => "it is a FIFO, a socket or a device; choose another name",
+        FileType::Fifo => "it is a FIFO; remove it or choose another name",
+        FileType::Socket => "it is a socket; remove it or choose another name",
+        FileType::Device => "it is a device; choose another name",
     };
     let kind = match file_type {
         FileType::Directory => io::ErrorKind::IsADirectory,

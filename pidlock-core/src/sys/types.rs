@@ -23,8 +23,9 @@ pub(crate) enum FileType {
     Regular,
     Directory,
     Symlink,
-    /// A FIFO, a socket or a device.
-    Special,
+    Fifo,
+    Socket,
+    Device,
 }
 
 /// The metadata of a file.

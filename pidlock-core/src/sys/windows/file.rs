@@ -199,7 +199,8 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
             file_type(file, information.dwFileAttributes)?
         }
         // A reserved name (NUL, CON) or a pipe has no identity.
-        _ => FileType::Special,
+        FILE_TYPE_PIPE => FileType::Fifo,
+        _ => FileType::Device,
     };
     Ok(Stat {
         id: FileId {
@@ -236,7 +237,7 @@ fn file_type(file: &File, attributes: u32) -> io::Result<FileType> {
     // Compressed files and the like are reparse points too, and regular files all the same.
     if attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
         match reparse_tag(file)? {
-            AF_UNIX => return Ok(FileType::Special),
+            AF_UNIX => return Ok(FileType::Socket),
             tag if tag & NAME_SURROGATE != 0 => return Ok(FileType::Symlink),
             _ => {}
         }
