@@ -26,7 +26,7 @@ pub(crate) struct HeldFile {
     /// The number of forks when the file was opened; `None` if another process shared it from the
     /// start.
     forks: Option<u32>,
-    /// `None` only while it is dropped.
+    /// `None` only once it is closed.
     file: Option<File>,
 }
 
@@ -43,11 +43,10 @@ pub(crate) enum ReleaseError {
 impl ReleaseError {
     pub(crate) fn into_error(self, path: &Path) -> PidFileError {
         match self {
-            Self::Lost => PidFileError::io(
-                "use the lock of",
-                path,
-                io::Error::other("its descriptor was closed elsewhere in the program"),
-            ),
+            Self::Lost => {
+                let closed = io::Error::other("its descriptor was closed elsewhere in the program");
+                PidFileError::io("use the lock of", path, closed)
+            }
             Self::Replaced => PidFileError::replaced(path),
             Self::Io(doing, error) => PidFileError::io(doing, path, error),
         }
@@ -94,14 +93,15 @@ impl HeldFile {
     pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
         self.owner = process;
         self.forks = None;
-        let file = self.verify_path()?;
-        // Another program may have written into it.
-        let len = sys::stat(file).map_or(0, |stat| stat.size);
-        let written = record::write(file, process.pid(), len);
-        if written.is_err() {
+        let committed = self.verify_path().and_then(|file| {
+            // Another program may have written into it.
+            let len = sys::stat(file).map_or(0, |stat| stat.size);
+            record::write(file, process.pid(), len).during("write", &self.path)
+        });
+        if committed.is_err() {
             let _ = self.release();
         }
-        written.during("write", &self.path)
+        committed
     }
 
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.
@@ -169,6 +169,15 @@ impl HeldFile {
             true => Err(ReleaseError::Replaced),
             false => truncated.map_err(|_| ReleaseError::Io("remove", error)),
         }
+    }
+
+    /// Releases the file and closes it, without checking the descriptor twice.
+    pub(crate) fn release_and_close(mut self) -> Result<(), ReleaseError> {
+        let released = self.release();
+        if !matches!(released, Err(ReleaseError::Lost)) {
+            self.file = None;
+        }
+        released
     }
 
     /// Returns `true` if a child that this process forked may share the lock.

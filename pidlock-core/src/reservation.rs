@@ -51,10 +51,7 @@ pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
             settled_by,
             forks,
         }),
-        Locked::HeldBySelf(handle) => {
-            let owner = handle.owner.pid();
-            Err(PidFileError::locked(&target.path, Some(owner)))
-        }
+        Locked::HeldBySelf(_) => unreachable!("a reservation is not reentrant"),
     }
 }
 

@@ -59,22 +59,21 @@ impl Handle {
         }
         let section = CriticalSection::enter(owner);
         let mut table = section.process.table();
-        let mut released = Ok(());
-        if Arc::strong_count(&entry) == 1 {
-            table.remove(&entry);
-            if !entry.slot.withdraw() {
-                // The exit handler has released the file, and may be at it still.
-                mem::forget(entry);
-                return Ok(());
-            }
-            table.put_free(entry.slot);
-            released = entry.held.release();
-        }
         // Counted down, and closed, under the table's lock: another thread that finds the file locked
         // by this process must find it in the table or unlocked.
-        drop(entry);
-        drop(table);
-        released
+        if Arc::strong_count(&entry) > 1 {
+            drop(entry);
+            return Ok(());
+        }
+        table.remove(&entry);
+        if !entry.slot.withdraw() {
+            // The exit handler has released the file, and may be at it still.
+            mem::forget(entry);
+            return Ok(());
+        }
+        table.put_free(entry.slot);
+        let entry = Arc::into_inner(entry).expect("the last handle");
+        entry.held.release_and_close()
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn resolve(
     // If it is hidden from this user, the record is believed.
     let is_holder =
         |pid, stat: &Stat| liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false);
-    backoff.reset_holder();
+    backoff.held_since = None;
     loop {
         // Before the lock is probed: a thread that leaves its section in between is found as holder.
         let threads_in_progress = CriticalSection::any_in_progress(process);
@@ -118,11 +118,6 @@ impl Backoff {
     /// file to locking it.
     pub(super) fn is_in_doubt(&mut self) -> bool {
         elapsed(&mut self.in_doubt_since) < HOLDER_GRACE
-    }
-
-    /// Begins with another file.
-    fn reset_holder(&mut self) {
-        self.held_since = None;
     }
 
     /// Returns `true` if another retry is allowed. `held`: by another process, and by no probe.

@@ -117,10 +117,9 @@ impl Start<'_> {
                 self.replace_if_stale(&level_path(self.target, staging.len() - 1)?, below);
             // The top name goes in any case. If it cannot be removed it must not be in the way.
             let top_name = level_path(self.target, staging.len())?;
-            match sys::path_refers_to(&top_name, top.held.id) {
-                Ok(false) => {}
-                Ok(true) if sys::unlink(&top_name).is_ok() => {}
-                _ => top.held.blank(),
+            let is_there = matches!(sys::path_refers_to(&top_name, top.held.id), Ok(true));
+            if !is_there || sys::unlink(&top_name).is_err() {
+                top.held.blank();
             }
             if !replaced? {
                 break;
