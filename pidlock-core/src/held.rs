@@ -110,13 +110,16 @@ impl HeldFile {
     pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<(), PidFileError> {
         self.owner = process;
         self.forks = None;
-        let file = self.verify_path()?;
-        // Another program may have written into it.
-        let len = sys::stat(file).map_or(0, |stat| stat.size);
-        record::write(file, process.pid(), len).map_err(|error| {
+        let committed = self.verify_path().and_then(|file| {
+            // Another program may have written into it.
+            let len = sys::stat(file).map_or(0, |stat| stat.size);
+            let written = record::write(file, process.pid(), len);
+            written.map_err(|error| PidFileError::io("write", &self.path, error))
+        });
+        if committed.is_err() {
             let _ = self.release();
-            PidFileError::io("write", &self.path, error)
-        })
+        }
+        committed
     }
 
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.

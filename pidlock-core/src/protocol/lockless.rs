@@ -141,11 +141,8 @@ impl Start<'_> {
                 self.replace_if_stale(&level_path(self.target, staging.len() - 1)?, below);
             // The top name goes in any case. If it cannot be removed it must not be in the way.
             let top_name = level_path(self.target, staging.len())?;
-            let removed = match sys::path_refers_to(&top_name, top.held.id()) {
-                Ok(true) => sys::unlink(&top_name).is_ok(),
-                Ok(false) => true,
-                Err(_) => false,
-            };
+            let is_there = sys::path_refers_to(&top_name, top.held.id());
+            let removed = is_there.is_ok_and(|is_there| is_there) && sys::unlink(&top_name).is_ok();
             if !removed {
                 top.held.blank();
             }
