@@ -151,13 +151,15 @@ impl Start<'_> {
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        let is_there = sys::path_refers_to(path, stat.id).map_err(|error| {
+        let named = sys::stat_if_named(path, stat.id).map_err(|error| {
             self.abort(&stat, created);
             inspect_error(error)
         });
-        if !is_there? {
+        // From here on with the number of links at this moment: a file with one link that the path
+        // refers to has no other name. Before, its only link may have been another name.
+        let Some(stat) = named? else {
             return Ok(Next::Retry);
-        }
+        };
         match verdict? {
             Verdict::HeldBySelf => return Ok(Next::HeldBySelf(stat.id)),
             Verdict::Running(pid) => {

@@ -69,7 +69,12 @@ pub(crate) fn unless_removed<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 
 /// Returns `true` if the path refers to this file. Async-signal-safe.
 pub(crate) fn path_refers_to(path: &AbsPath, id: FileId) -> io::Result<bool> {
+    stat_if_named(path, id).map(|stat| stat.is_some())
+}
+
+/// The metadata of this file, if the path refers to it.
+pub(crate) fn stat_if_named(path: &AbsPath, id: FileId) -> io::Result<Option<Stat>> {
     let stat = unless_removed(stat_path(path))?;
     // NFS can show a removed name, without links, for a moment.
-    Ok(stat.is_some_and(|stat| stat.id == id && stat.links > 0))
+    Ok(stat.filter(|stat| stat.id == id && stat.links > 0))
 }
