@@ -90,6 +90,15 @@ struct Life {
 }
 
 impl Life {
+    /// Before so many calls something can be swapped in. A start that finds a blank file which it may
+    /// not write into waits for its creator, in rounds of seven calls that are all alike.
+    fn calls(&self) -> usize {
+        match self.victim {
+            "blank" => 16,
+            _ => usize::MAX,
+        }
+    }
+
     /// Swaps before the calls with these numbers; `None` if it does not come to both.
     fn live(&self, at: [usize; 2]) -> Option<(Figures, Checked)> {
         let shared = Shared::new(self.victim);
@@ -175,8 +184,8 @@ fn hard_link_swapped_in_between_calls_is_not_written() {
     });
     let tally = Tally::default();
     each(lives, |life| {
-        for first in 0.. {
-            let seconds = (first + 1..).map_while(|second| {
+        for first in 0..life.calls() {
+            let seconds = (first + 1..life.calls()).map_while(|second| {
                 let (figures, checked) = life.live([first, second])?;
                 tally.add(&format!("{life:?}, {first}, {second}"), figures, checked);
                 Some(())
