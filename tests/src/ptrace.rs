@@ -245,26 +245,6 @@ impl Stepper {
         [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
     }
 
-    /// The call that it is before is not made, but this one, and what it answers is the answer.
-    pub fn make_instead(&mut self, number: libc::c_long, first: u64, second: u64) -> Stop {
-        assert!(self.inside_call, "it is before a call");
-        let before = self.registers();
-        let mut registers = before;
-        registers.orig_rax = u64::try_from(number).expect("a call");
-        (registers.rdi, registers.rsi) = (first, second);
-        ptrace::setregs(self.led, registers).expect("it stands still");
-        match self.step() {
-            Stop::After(_) => {
-                // A call leaves what it was given where it was.
-                let mut registers = self.registers();
-                (registers.rdi, registers.rsi) = (before.rdi, before.rsi);
-                ptrace::setregs(self.led, registers).expect("it stands still");
-                Stop::After(Call(before.orig_rax))
-            }
-            other => other,
-        }
-    }
-
     /// The call that it is after was made, but it is told that it failed with this error.
     pub fn answer(&mut self, error: c_int) {
         assert!(!self.inside_call, "it is after a call");

@@ -1,6 +1,7 @@
-//! Every interleaving, with up to three preemptions (two among three threads), of those who may remove a pidfile: its guard,
-//! the exit handler and signal handlers. This is the code itself, `cleanup/shutdown.rs`, on atomics
-//! of loom, which tries every order that the memory model allows.
+//! Every interleaving, with up to three preemptions (two among three threads), of a pidfile's guard,
+//! the exit handler and the signal handlers, each of which may remove the file. This is the code
+//! itself, `cleanup/shutdown.rs`, on atomics of loom, which tries every order that the memory model
+//! allows.
 
 /// What `shutdown.rs` imports.
 mod atomic {
@@ -20,26 +21,27 @@ use shutdown::{Noted, RemovalClaim, RemoveOn, Shutdown};
 const TERM: u32 = 15;
 const INT: u32 = 2;
 
-const NOT_YET: u32 = 0;
-const THERE: u32 = 1;
+const NOT_CREATED: u32 = 0;
+const EXISTS: u32 = 1;
 const REMOVED: u32 = 2;
 
-/// A process with some slots, and the files that it makes one after the other.
+/// A process with some slots, and the files that it creates one after the other.
 struct Process {
     shutdown: Shutdown,
     slots: Vec<Slot>,
-    /// The file system, which is no memory: plain atomics, that add no orders to be tried.
+    /// The file system is not memory of the process: plain atomics, which add no orders to try.
     files: Vec<AtomicU32>,
-    died_of: AtomicU32,
+    terminated_by: AtomicU32,
 }
 
 struct Slot {
     removal: RemovalClaim,
-    /// Which file is to be removed. Checked, on every access, to be nobody else's at that moment.
-    will: UnsafeCell<usize>,
+    /// The index of the file that is held. loom checks that no two accesses overlap.
+    held: UnsafeCell<usize>,
 }
 
-/// What ends a thread of the process in the real world: its end, or that of the whole process.
+/// The thread does not return from here: it waits for the termination of the process, or the process
+/// is terminated.
 struct Ended;
 
 impl Process {
@@ -52,45 +54,49 @@ impl Process {
                     will: UnsafeCell::new(usize::MAX),
                 })
                 .collect(),
-            files: (0..files).map(|_| AtomicU32::new(NOT_YET)).collect(),
-            died_of: AtomicU32::new(0),
+            files: (0..files).map(|_| AtomicU32::new(NOT_CREATED)).collect(),
+            terminated_by: AtomicU32::new(0),
         })
     }
 
     fn remove(&self, file: usize) {
         let before = self.files[file].swap(REMOVED, SeqCst);
-        assert_eq!(before, THERE, "removed twice, or before it was there");
+        assert_eq!(before, EXISTS, "removed twice, or before it was created");
     }
 
-    fn sweep(&self, occasion: RemoveOn) {
+    fn remove_all(&self, occasion: RemoveOn) {
         for slot in &self.slots {
             if slot.removal.try_claim(occasion) {
                 // SAFETY: no pointer leaves the closure; loom checks that no access overlaps.
                 #[allow(unsafe_code)]
-                self.remove(slot.will.with(|will| unsafe { *will }));
+                self.remove(slot.held.with(|held| unsafe { *held }));
             }
         }
     }
 
-    fn die(&self, signal: u32) -> Result<(), Ended> {
-        self.died_of.store(signal, SeqCst);
+    fn terminate_by(&self, signal: u32) -> Result<(), Ended> {
+        self.terminated_by.store(signal, SeqCst);
         for file in &self.files {
-            assert_ne!(file.load(SeqCst), THERE, "died of {signal} and left a file");
+            assert_ne!(
+                file.load(SeqCst),
+                EXISTS,
+                "terminated by {signal} and left a file"
+            );
         }
         Err(Ended)
     }
 
-    fn end(&self) -> Result<(), Ended> {
+    fn leave_section(&self) -> Result<(), Ended> {
         match self.shutdown.leave() {
             Some(signal) => {
-                self.sweep(RemoveOn::SIGNAL);
-                self.die(u32::try_from(signal).expect("a number"))
+                self.remove_all(RemoveOn::SIGNAL);
+                self.terminate_by(u32::try_from(signal).expect("a signal"))
             }
             None => Ok(()),
         }
     }
 
-    fn begin(&self) -> Result<(), Ended> {
+    fn enter_section(&self) -> Result<(), Ended> {
         if self.shutdown.enter() {
             Ok(())
         } else {
@@ -98,8 +104,8 @@ impl Process {
         }
     }
 
-    /// A guard's life; whether its slot is free again in the end. `interrupt` is called at every point where a signal can come on this very
-    /// thread.
+    /// Acquires and releases. Returns `true` if the slot is free again. `interrupt` is called at every
+    /// point where a signal can interrupt this thread.
     fn hold(
         &self,
         slot: usize,
@@ -108,30 +114,30 @@ impl Process {
     ) -> Result<bool, Ended> {
         let slot = &self.slots[slot];
         interrupt(0)?;
-        self.begin()?;
+        self.enter_section()?;
         interrupt(1)?;
-        self.files[file].store(THERE, SeqCst);
+        self.files[file].store(EXISTS, SeqCst);
         interrupt(2)?;
-        // SAFETY: as in `sweep`.
+        // SAFETY: as in `remove_all`.
         #[allow(unsafe_code)]
-        slot.will.with_mut(|will| unsafe { *will = file });
+        slot.held.with_mut(|held| unsafe { *held = file });
         slot.removal.publish(RemoveOn::new(true, true));
         interrupt(3)?;
-        self.end()?;
+        self.leave_section()?;
         interrupt(4)?;
-        self.begin()?;
+        self.enter_section()?;
         interrupt(5)?;
         let claimed = slot.removal.try_claim(RemoveOn::GUARD);
         if claimed {
             interrupt(6)?;
             self.remove(file);
-            // SAFETY: as in `sweep`.
+            // SAFETY: as in `remove_all`.
             #[allow(unsafe_code)]
-            slot.will.with_mut(|will| unsafe { *will = usize::MAX });
+            slot.held.with_mut(|held| unsafe { *held = usize::MAX });
             slot.removal.reset();
         }
         interrupt(7)?;
-        self.end()?;
+        self.leave_section()?;
         interrupt(8)?;
         Ok(claimed)
     }
@@ -143,14 +149,14 @@ impl Process {
     }
 
     fn signal(&self, signal: u32) -> Result<(), Ended> {
-        let begun = self
+        let noted = self
             .shutdown
-            .note_signal(i32::try_from(signal).expect("a number"));
-        match begun {
-            Noted::Pending => self.end(),
+            .note_signal(i32::try_from(signal).expect("a signal"));
+        match noted {
+            Noted::Pending => self.leave_section(),
             Noted::Repeated => {
-                self.sweep(RemoveOn::SIGNAL);
-                self.died_of.store(signal, SeqCst);
+                self.remove_all(RemoveOn::SIGNAL);
+                self.terminated_by.store(signal, SeqCst);
                 Err(Ended)
             }
             Noted::Terminating => Ok(()),
@@ -161,15 +167,18 @@ impl Process {
         if !self.shutdown.enter_even_if_pending() {
             return Err(Ended);
         }
-        self.sweep(RemoveOn::EXIT);
-        self.end()
+        self.remove_all(RemoveOn::EXIT);
+        self.leave_section()
     }
 
-    fn assert_died_of(&self, one_of: &[u32]) {
-        let died_of = self.died_of.load(SeqCst);
-        assert!(one_of.contains(&died_of), "a signal was lost: {died_of}");
+    fn assert_terminated_by(&self, one_of: &[u32]) {
+        let terminated_by = self.terminated_by.load(SeqCst);
+        assert!(
+            one_of.contains(&terminated_by),
+            "a signal was lost: {terminated_by}"
+        );
         for file in &self.files {
-            assert_ne!(file.load(SeqCst), THERE, "a file was left");
+            assert_ne!(file.load(SeqCst), EXISTS, "a file was left");
         }
     }
 }
@@ -199,18 +208,18 @@ fn uninterrupted(_: u32) -> Result<(), Ended> {
 }
 
 #[test]
-fn a_signal_on_another_thread_meets_a_guard_that_comes_and_goes_twice() {
+fn signal_on_other_thread_during_two_holds_terminates_process_and_leaves_no_file() {
     explore(3, || {
         let process = Process::new(2, 2);
         let holder = in_thread(&process, Process::hold_twice);
         let handler = in_thread(&process, |process| process.signal(TERM));
         join([holder, handler]);
-        process.assert_died_of(&[TERM]);
+        process.assert_terminated_by(&[TERM]);
     });
 }
 
 #[test]
-fn a_signal_interrupts_the_guards_own_thread_at_any_point() {
+fn signal_on_own_thread_at_any_point_terminates_process_and_leaves_no_file() {
     for point in 0..=8 {
         explore(3, move || {
             let process = Process::new(2, 2);
@@ -225,13 +234,13 @@ fn a_signal_interrupts_the_guards_own_thread_at_any_point() {
                 })
             });
             join([other, holder]);
-            process.assert_died_of(&[TERM]);
+            process.assert_terminated_by(&[TERM]);
         });
     }
 }
 
 #[test]
-fn two_different_signals_on_two_threads_meet_a_guard() {
+fn two_different_signals_on_two_threads_terminate_process_once_and_leave_no_file() {
     explore(2, || {
         let process = Process::new(1, 1);
         let threads = [
@@ -240,12 +249,12 @@ fn two_different_signals_on_two_threads_meet_a_guard() {
             in_thread(&process, |process| process.signal(INT)),
         ];
         join(threads);
-        process.assert_died_of(&[TERM, INT]);
+        process.assert_terminated_by(&[TERM, INT]);
     });
 }
 
 #[test]
-fn an_exit_meets_a_signal_and_a_guard() {
+fn exit_and_signal_during_hold_leave_no_file() {
     explore(2, || {
         let process = Process::new(1, 1);
         let threads = [
@@ -254,12 +263,12 @@ fn an_exit_meets_a_signal_and_a_guard() {
             in_thread(&process, |process| process.signal(TERM)),
         ];
         join(threads);
-        process.assert_died_of(&[TERM]);
+        process.assert_terminated_by(&[TERM]);
     });
 }
 
 #[test]
-fn an_exit_meets_a_guard_that_comes_and_goes_twice() {
+fn exit_during_two_holds_removes_each_file_once() {
     explore(3, || {
         let process = Process::new(2, 2);
         let threads = [
@@ -267,44 +276,53 @@ fn an_exit_meets_a_guard_that_comes_and_goes_twice() {
             in_thread(&process, Process::exit),
         ];
         join(threads);
-        assert_eq!(process.died_of.load(SeqCst), 0);
+        assert_eq!(process.terminated_by.load(SeqCst), 0);
         assert!(!process.shutdown.in_progress());
-        // What was there was removed, by whomever; `remove` saw to it that it was once.
+        // Each file that was created is removed. `remove` checks that this happens once.
         for file in &process.files {
-            assert_ne!(file.load(SeqCst), THERE);
+            assert_ne!(file.load(SeqCst), EXISTS);
         }
     });
 }
 
 #[test]
-fn the_same_signal_twice_does_not_wait_for_a_guard_that_hangs() {
+fn repeated_signal_does_not_wait_for_hanging_release() {
     explore(3, || {
         let process = Process::new(1, 1);
-        assert!(process.begin().is_ok(), "a removal that hangs");
+        assert!(process.enter_section().is_ok(), "a removal that hangs");
         assert!(
             process.signal(TERM).is_ok(),
             "the first signal waits for it"
         );
-        assert!(process.begin().is_err(), "nobody new makes it wait longer");
+        assert!(
+            process.enter_section().is_err(),
+            "no new section makes it wait longer"
+        );
         assert!(
             process.shutdown.enter_even_if_pending(),
-            "an exit is not kept waiting"
+            "the exit handler does not wait"
         );
-        assert!(process.end().is_ok(), "nor does it end the wait");
-        assert!(process.signal(INT).is_ok(), "so does another one");
-        assert!(process.signal(TERM).is_err(), "the same once more does not");
-        assert_eq!(process.died_of.load(SeqCst), TERM);
+        assert!(process.leave_section().is_ok(), "and does not end the wait");
+        assert!(process.signal(INT).is_ok(), "a different signal waits, too");
+        assert!(
+            process.signal(TERM).is_err(),
+            "the same signal again does not"
+        );
+        assert_eq!(process.terminated_by.load(SeqCst), TERM);
     });
 }
 
 #[test]
-fn a_file_that_is_not_to_be_removed_on_an_occasion_is_not() {
+fn file_is_removed_only_on_its_occasions() {
     explore(3, || {
         let removal = RemovalClaim::default();
         removal.publish(RemoveOn::new(false, false));
         assert!(!removal.try_claim(RemoveOn::SIGNAL) && !removal.try_claim(RemoveOn::EXIT));
-        assert!(removal.try_claim(RemoveOn::GUARD), "its guard always may");
-        assert!(!removal.try_claim(RemoveOn::GUARD), "but once");
+        assert!(
+            removal.try_claim(RemoveOn::GUARD),
+            "the guard always removes it"
+        );
+        assert!(!removal.try_claim(RemoveOn::GUARD), "but only once");
         removal.reset();
         removal.publish(RemoveOn::new(true, false));
         assert!(!removal.try_claim(RemoveOn::EXIT) && removal.try_claim(RemoveOn::SIGNAL));

@@ -42,10 +42,11 @@ fn main() -> ExitCode {
     };
     let open = descriptor(path.parent().expect("a directory"));
     let (id, _) = look(&open);
-    let unlinked = || look(&open).1 == 0;
-    let named = || fs::symlink_metadata(path).is_ok_and(|there| there.ino() == id);
-    // The kernel takes the link from the file a moment before it takes the file from the path.
-    let went = || unlinked() && !named();
+    let went = || look(&open).1 == 0;
+    // The kernel takes the link from the file a moment before it takes the file from the path: a path
+    // that shows it without links does not refer to it any more.
+    let named =
+        || fs::symlink_metadata(path).is_ok_and(|there| there.ino() == id && there.nlink() > 0);
     let replaced = |answer: &Result<(), PidFileError>| match answer {
         Ok(()) => Some(false),
         Err(PidFileError::Replaced { .. }) => Some(true),
