@@ -1,5 +1,6 @@
 //! One attempt to acquire the pidfile, and the loop around it.
 
+use std::fs::File;
 use std::io;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::error::{PidFileError, Quoted};
 use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
-use crate::settings::Target;
+use crate::settings::{Settings, Target};
 use crate::sys::{self, FileId, LOCK_MARK, ProcessInstance, Stat};
 
 /// Each attempt but the first means that another process created or removed the file meanwhile. So
@@ -307,15 +308,38 @@ pub(crate) fn set_owner_and_mode(
         sys::set_owner(&opened.file, uid, gid)?;
     }
     let mode = settings.permissions();
-    if stat.mode == mode | mark {
+    if stat.mode != mode | mark {
+        let is_as_asked = settings.mode.is_none_or(|mode| stat.mode & 0o777 == mode);
+        // FreeBSD keeps the mark for root only.
+        let set =
+            sys::set_mode(&opened.file, mode | mark).or_else(|_| sys::set_mode(&opened.file, mode));
+        match set {
+            // Only the mark is missing, or a default mode that need not be kept.
+            Err(error) if is_as_asked && sys::is_not_kept(&error) => {}
+            result => result?,
+        }
+    } else if uid.is_none() && gid.is_none() {
         return Ok(());
     }
-    // FreeBSD keeps the mark for root only.
-    let set =
-        sys::set_mode(&opened.file, mode | mark).or_else(|_| sys::set_mode(&opened.file, mode));
-    match set {
-        // Without a mode to keep, the default need not be.
-        Err(error) if settings.mode.is_none() && sys::is_not_kept(&error) => Ok(()),
-        result => result,
+    check_kept(settings, &opened.file)
+}
+
+/// FAT ignores most modes without an error, and some network file systems ignore owners.
+fn check_kept(settings: &Settings, file: &File) -> io::Result<()> {
+    let (mode, uid, gid) = (settings.mode, settings.uid, settings.gid);
+    // Windows has neither.
+    if cfg!(windows) || (mode.is_none() && uid.is_none() && gid.is_none()) {
+        return Ok(());
+    }
+    let stat = sys::stat(file)?;
+    let is_kept = mode.is_none_or(|mode| stat.mode & 0o777 == mode)
+        && uid.is_none_or(|uid| stat.uid == uid)
+        && gid.is_none_or(|gid| stat.gid == gid);
+    match is_kept {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the file system did not keep it",
+        )),
     }
 }
