@@ -35,8 +35,7 @@ fn shell_that_records_a_background_process_refuses_until_that_is_gone() {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut command = Command::new("sh");
-    let script =
-        "sleep 60 & echo $! > \"$1\"; echo $!; read line; kill $!; wait; echo gone; read line";
+    let script = "sleep 60 > /dev/null 2>&1 & echo $! > \"$1\"; echo $!; read line; kill $!; wait; echo gone; read line";
     let mut shell = Program::start(command.args(["-c", script, "-"]).arg(&path));
     let pid = shell.line().parse().expect("a PID");
     assert_running(&path, pid);

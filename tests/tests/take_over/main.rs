@@ -100,8 +100,10 @@ fn assert_refused_by(holder: &Program, user: User, path: &Path, arguments: &[&st
     assert_eq!(observe(path), before, "a refused start changes nothing");
 }
 
-/// Contents, inode, links, mode, owner, group and the time of the last change of the contents.
-fn observe(path: &Path) -> (String, [u64; 3], [u32; 2], [i64; 2]) {
+/// Contents; inode, links and mode; owner and group; the time of the last change of the contents.
+type Observed = (String, [u64; 3], [u32; 2], [i64; 2]);
+
+fn observe(path: &Path) -> Observed {
     let stat = fs::metadata(path).expect("the file is there");
     (
         text(path),

@@ -1,12 +1,15 @@
 //! Files that a start must leave: those that the directory protects, those that are held, and other
 //! names of the pidfile.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
-use pidlock_tests::{Program, is_root, stale_record};
+use pidlock_tests::{is_root, stale_record};
 
-use super::{A, B, Place, ROOT, User, assert_refused_by, can_switch_user, observe, refusal, start};
+use super::{
+    A, B, Observed, Place, ROOT, User, assert_refused_by, can_switch_user, observe, refusal, start,
+};
 
 fn assert_protected(owner: User, user: User, arguments: &[&str]) {
     let place = Place::new(ROOT, 0o1777);
@@ -71,14 +74,11 @@ fn stale_file_with_another_name_is_replaced_and_the_other_name_untouched() {
             let dir = tempfile::tempdir().expect("create a directory");
             let (path, other) = (dir.path().join("app.pid"), dir.path().join("other"));
             fs::write(&path, &text).expect("write a stale file");
+            fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set its mode");
             fs::hard_link(&path, &other).expect("link it");
-            let (contents, [inode, _, mode], owner, time) = observe(&other);
-            let holder: Program = start(this, &path, arguments);
-            let stat = fs::metadata(&path).expect("the file is there");
-            assert_eq!(stat.nlink(), 1);
-            assert_ne!(stat.ino(), inode, "it is another file");
-            let now = (contents, [inode, 1, mode], owner, time);
-            assert_eq!(observe(&other), now, "but for the number of its names");
+            let before = observe(&other);
+            let holder = start(this, &path, arguments);
+            assert_only_unlinked(&path, &other, before);
             drop(holder);
         }
     }
@@ -86,11 +86,20 @@ fn stale_file_with_another_name_is_replaced_and_the_other_name_untouched() {
     if is_root() {
         let place = Place::new(A, 0o755);
         let other = place.path.join("other");
-        start(B, &Place::new(B, 0o755).pidfile(), &[]).kill();
         start(A, &place.pidfile(), &[]).kill();
         fs::hard_link(place.pidfile(), &other).expect("link it");
-        let contents = observe(&other).0;
-        start(ROOT, &place.pidfile(), &[]).finish();
-        assert_eq!(observe(&other).0, contents);
+        let before = observe(&other);
+        let holder = start(ROOT, &place.pidfile(), &[]);
+        assert_only_unlinked(&place.pidfile(), &other, before);
+        drop(holder);
     }
+}
+
+/// The pidfile is another file now, and its predecessor lives on under the other name.
+fn assert_only_unlinked(path: &Path, other: &Path, before: Observed) {
+    let stat = fs::metadata(path).expect("the file is there");
+    assert_eq!(stat.nlink(), 1);
+    let (contents, [inode, _, mode], owner, time) = before;
+    assert_ne!(stat.ino(), inode, "it is another file");
+    assert_eq!(observe(other), (contents, [inode, 1, mode], owner, time));
 }
