@@ -27,7 +27,7 @@ pub(crate) struct HeldFile {
     /// The number of forks when the file was opened; `None` if another process shared it from the
     /// start.
     forks: Option<u32>,
-    /// `None` only while it is dropped.
+    /// `None` only once it is closed.
     file: Option<File>,
 }
 
@@ -68,7 +68,7 @@ impl HeldFile {
             path: target.path.clone(),
             id,
             owner,
-            tag: sys::offset_tag(&file).ok(),
+            tag: sys::offset_tag(&file, owner.pid()).ok(),
             keep: target.settings.keep,
             lock: target.settings.lock,
             forks: Some(forks),
@@ -188,6 +188,16 @@ impl HeldFile {
         }
     }
 
+    /// Releases the file and closes the descriptor.
+    pub(crate) fn release_and_close(mut self) -> Result<(), ReleaseError> {
+        let released = self.release();
+        if !matches!(released, Err(ReleaseError::Lost)) {
+            // `release` has found that the descriptor is still this file's.
+            self.file.take();
+        }
+        released
+    }
+
     /// Returns `true` if a child that this process forked may share the lock.
     fn may_be_shared(&self) -> bool {
         self.lock && self.forks != Some(sys::fork_count())
@@ -242,7 +252,7 @@ impl HeldFile {
 
 impl Drop for HeldFile {
     fn drop(&mut self) {
-        if self.is_open() {
+        if self.file.is_none() || self.is_open() {
             return; // the descriptor is closed with the field
         }
         if let Some(file) = self.file.take() {

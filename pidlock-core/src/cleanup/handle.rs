@@ -60,6 +60,8 @@ impl Handle {
         let section = CriticalSection::enter(owner);
         let mut table = section.process.table();
         let mut released = Ok(());
+        // Counted down, and closed, under the table's lock: another thread that finds the file locked
+        // by this process must find it in the table or unlocked.
         if Arc::strong_count(&entry) == 1 {
             if !entry.slot.withdraw() {
                 // The exit handler has released the file, and may be at it still.
@@ -67,11 +69,12 @@ impl Handle {
                 return Ok(());
             }
             table.remove(&entry);
-            released = entry.held.release();
+            if let Some(entry) = Arc::into_inner(entry) {
+                released = entry.held.release_and_close();
+            }
+        } else {
+            drop(entry);
         }
-        // Counted down, and closed, under the table's lock: another thread that finds the file locked
-        // by this process must find it in the table or unlocked.
-        drop(entry);
         drop(table);
         released
     }

@@ -219,10 +219,10 @@ pub(crate) fn write_at_start(file: &File, text: &[u8]) -> io::Result<()> {
 /// All descriptors of one open file share the offset (open(2)), and pidlock reads and writes at
 /// explicit offsets only. So the offset tells this open file from another one that got the same
 /// descriptor, even if that is the same pidfile, opened anew: device and inode cannot.
-pub(crate) fn offset_tag(file: &File) -> io::Result<u64> {
+pub(crate) fn offset_tag(file: &File, pid: u32) -> io::Result<u64> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Differs between the processes of one program, and between two copies of this crate in it.
-    let salt = (std::process::id() << 14) ^ ((&raw const COUNT as usize) >> 2) as u32;
+    let salt = (pid << 14) ^ ((&raw const COUNT as usize) >> 2) as u32;
     let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(salt);
     // Below 2 GiB, which every file system allows, and where few programs are by chance.
     set_offset_tag(file, (1 << 30 | count & ((1 << 30) - 1)).into())

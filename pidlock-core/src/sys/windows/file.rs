@@ -164,7 +164,7 @@ pub(super) fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
 }
 
 /// Not needed: no other part of the program can close a handle and have its number reused.
-pub(crate) fn offset_tag(_: &File) -> io::Result<u64> {
+pub(crate) fn offset_tag(_: &File, _: u32) -> io::Result<u64> {
     Ok(0)
 }
 
