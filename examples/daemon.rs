@@ -16,7 +16,8 @@ use signal_hook::iterator::Signals;
 fn main() -> Result<(), Box<dyn Error>> {
     // While there is a terminal to complain to. From here on nobody else gets in, whichever of
     // our processes goes on.
-    let reservation = PidFile::new("pidlock-daemon").reserve()?;
+    // A real daemon has a directory of its own, such as `/run/pidlock-daemon`.
+    let reservation = PidFile::new("pidlock-daemon").temp_dir(true).reserve()?;
     let (mut from_daemon, to_terminal) = UnixStream::pair()?;
     // Before any thread is started: a child has only the one that forked.
     match fork::fork()? {

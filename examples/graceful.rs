@@ -21,7 +21,7 @@ use tokio::time::timeout;
 const GRACE: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
-#[pidfile(name = "pidlock-graceful")]
+#[pidfile(name = "pidlock-graceful", temp_dir = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
     // From here on these two signals end nothing by themselves: who has the pidfile removed when
     // one comes stands back, because this program has its own way to end.

@@ -13,7 +13,11 @@ fn main() -> ExitCode {
         .nth(1)
         .and_then(|seconds| seconds.parse().ok())
         .unwrap_or(5);
-    match PidFile::new("pidlock-guard").mode(0o600).acquire() {
+    match PidFile::new("pidlock-guard")
+        .temp_dir(true)
+        .mode(0o600)
+        .acquire()
+    {
         Ok(guard) => {
             println!(
                 "doing the work as PID {}, see {}",

@@ -12,7 +12,7 @@ use pidlock_core::{PidFile, pidfile};
 
 const NAME: &str = "pidlock-quickstart";
 
-#[pidfile(name = NAME)]
+#[pidfile(name = NAME, temp_dir = true)]
 fn main() -> Result<(), Box<dyn Error>> {
     let seconds = match std::env::args().nth(1) {
         Some(argument) => argument
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map_err(|_| format!("'{argument}' is no number of seconds"))?,
         None => 10,
     };
-    let path = PidFile::new(NAME).path()?;
+    let path = PidFile::new(NAME).temp_dir(true).path()?;
     println!(
         "running as PID {}, see {}",
         std::process::id(),

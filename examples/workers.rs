@@ -11,7 +11,7 @@ use std::time::Duration;
 use pidlock_core::{PidFileError, pidfile};
 
 /// What is in the braces is taken from the parameters, at each call.
-#[pidfile(name = "worker-{id}")]
+#[pidfile(name = "worker-{id}", temp_dir = true)]
 fn work(id: u32, time: Duration) -> Result<(), PidFileError> {
     println!("worker {id} runs in process {}", std::process::id());
     thread::sleep(time);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// An example's program, with a directory of its own as the default one.
+/// An example's program, with a temporary directory of its own.
 fn example(name: &str, dir: &Path) -> Command {
     // Cargo tells tests where binaries are, but not examples: beside this test's own directory.
     let here = std::env::current_exe().expect("this program");
@@ -23,9 +23,7 @@ fn example(name: &str, dir: &Path) -> Command {
         path.display()
     );
     let mut command = Command::new(path);
-    command
-        .env_remove("RUNTIME_DIRECTORY")
-        .env("XDG_RUNTIME_DIR", dir);
+    command.env("TMPDIR", dir);
     command
 }
 

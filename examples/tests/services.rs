@@ -10,15 +10,13 @@ use std::process::Command;
 use pidlock_tests::{Program, run, said, text};
 use rustix::fs::{FlockOperation, flock};
 
-/// An example's program, with a directory of its own as the default one.
+/// An example's program, with a temporary directory of its own.
 fn example(name: &str, dir: &Path) -> Command {
     // Cargo tells tests where binaries are, but not examples: beside this test's own directory.
     let here = std::env::current_exe().expect("this program");
     let directory = here.ancestors().nth(2).expect("a directory");
     let mut command = Command::new(directory.join("examples").join(name));
-    command
-        .env_remove("RUNTIME_DIRECTORY")
-        .env("XDG_RUNTIME_DIR", dir);
+    command.env("TMPDIR", dir);
     command
 }
 

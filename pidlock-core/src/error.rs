@@ -31,7 +31,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PidFileError {
     /// The lock is held by another process, or by another guard in this one.
-    #[error("pidfile {} already locked by {}", Quoted(path), Holder(*pid))]
+    #[error("pidfile {} already locked by {}", quoted(path), holder(*pid))]
     #[non_exhaustive]
     AlreadyLocked {
         /// The pidfile.
@@ -46,7 +46,7 @@ pub enum PidFileError {
     /// It may have been started by a tool that does not lock, or it may be another program that
     /// got the PID of the process that wrote the file. Where start times of processes are known,
     /// the latter is recognised and does not keep a program from starting.
-    #[error("pidfile {}: process {pid} is running{}", Quoted(path), Unlocked(*pid))]
+    #[error("pidfile {}: process {pid} is running{}", quoted(path), unlocked(*pid))]
     #[non_exhaustive]
     AlreadyRunning {
         /// The pidfile.
@@ -59,7 +59,7 @@ pub enum PidFileError {
     /// as it is, because it may be a document.
     #[error(
         "pidfile {} {reason}; remove the file if it is not needed",
-        Quoted(path)
+        quoted(path)
     )]
     #[non_exhaustive]
     Unreadable {
@@ -71,7 +71,7 @@ pub enum PidFileError {
 
     /// The path refers to something that cannot be a pidfile: a symbolic link, a directory, a
     /// FIFO, a socket or a device. It is left as it is.
-    #[error("pidfile {} cannot be used: {reason}", Quoted(path))]
+    #[error("pidfile {} cannot be used: {reason}", quoted(path))]
     #[non_exhaustive]
     Untrusted {
         /// The pidfile.
@@ -88,7 +88,7 @@ pub enum PidFileError {
     /// left as it is.
     #[error(
         "pidfile {} is no longer the file that this process locked: it was removed or replaced",
-        Quoted(path)
+        quoted(path)
     )]
     #[non_exhaustive]
     Replaced {
@@ -224,14 +224,15 @@ impl PidFileError {
     pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
         Self::system(
             path,
-            format!("cannot {doing} pidfile {}", Quoted(path)),
+            format!("cannot {doing} pidfile {}", quoted(path)),
             source,
         )
     }
 
     pub(crate) fn system(path: &Path, message: String, source: io::Error) -> Self {
+        let path = path.to_owned();
         Self::Io {
-            path: path.to_owned(),
+            path,
             message,
             source,
         }
@@ -247,47 +248,38 @@ impl PidFileError {
     }
 }
 
+pub(crate) type Result<T, E = PidFileError> = std::result::Result<T, E>;
+
+/// Says what a system call was made for.
+pub(crate) trait During<T> {
+    /// `doing` completes "cannot ... pidfile 'path'".
+    fn during(self, doing: &str, path: &Path) -> Result<T>;
+}
+
+impl<T> During<T> for io::Result<T> {
+    fn during(self, doing: &str, path: &Path) -> Result<T> {
+        self.map_err(|error| PidFileError::io(doing, path, error))
+    }
+}
+
 impl fmt::Debug for PidFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
             return fmt::Display::fmt(self, f);
         }
-        match self {
-            Self::AlreadyLocked { path, pid } => {
-                let mut variant = f.debug_struct("AlreadyLocked");
-                variant.field("path", path).field("pid", pid).finish()
-            }
-            Self::AlreadyRunning { path, pid } => {
-                let mut variant = f.debug_struct("AlreadyRunning");
-                variant.field("path", path).field("pid", pid).finish()
-            }
-            Self::Unreadable { path, reason } => {
-                let mut variant = f.debug_struct("Unreadable");
-                variant.field("path", path).field("reason", reason).finish()
-            }
-            Self::Untrusted { path, reason, kind } => {
-                let mut variant = f.debug_struct("Untrusted");
-                let variant = variant.field("path", path).field("reason", reason);
-                variant.field("kind", kind).finish()
-            }
-            Self::Replaced { path } => {
-                let mut variant = f.debug_struct("Replaced");
-                variant.field("path", path).finish()
-            }
-            Self::Configuration { message } => {
-                let mut variant = f.debug_struct("Configuration");
-                variant.field("message", message).finish()
-            }
-            Self::Io {
-                path,
-                message,
-                source,
-            } => {
-                let mut variant = f.debug_struct("Io");
-                let variant = variant.field("path", path).field("message", message);
-                variant.field("source", source).finish()
-            }
-        }
+        let mut variant = f.debug_struct(match self {
+            Self::AlreadyLocked { .. } => "AlreadyLocked",
+            Self::AlreadyRunning { .. } => "AlreadyRunning",
+            Self::Unreadable { .. } => "Unreadable",
+            Self::Untrusted { .. } => "Untrusted",
+            Self::Replaced { .. } => "Replaced",
+            Self::Configuration { .. } => "Configuration",
+            Self::Io { .. } => "Io",
+        });
+        variant.field("path", &self.path());
+        variant.field("pid", &self.pid());
+        variant.field("message", &self.to_string());
+        variant.finish_non_exhaustive()
     }
 }
 
@@ -331,30 +323,20 @@ impl From<PidFileError> for io::Error {
 }
 
 /// A path in quotes, with control characters escaped (`\u{1b}`).
-pub(crate) struct Quoted<'a>(pub(crate) &'a Path);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("'")?;
-        write!(f, "{}'", Escaped(&self.0.to_string_lossy()))
-    }
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("'{}'", escaped(&path.to_string_lossy()))
 }
 
 /// Text from a file or a path, with control characters escaped.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In one piece: on stderr each piece is a system call.
-        let mut escaped = String::new();
-        for c in self.0.chars() {
-            match needs_escape(c) {
-                true => escaped.extend(c.escape_default()),
-                false => escaped.push(c),
-            }
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match needs_escape(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
         }
-        f.write_str(&escaped)
     }
+    escaped
 }
 
 /// Control characters, and those that break a line or reverse the direction of the text, so that a
@@ -364,26 +346,15 @@ fn needs_escape(c: char) -> bool {
 }
 
 /// What to do about a process that runs without the lock.
-struct Unlocked(u32);
-
-impl fmt::Display for Unlocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 == std::process::id() {
-            true => " (this process)",
-            false => " but does not hold the lock; if it is a different program, remove the file",
-        })
+fn unlocked(pid: u32) -> &'static str {
+    match pid == std::process::id() {
+        true => " (this process)",
+        false => " but does not hold the lock; if it is a different program, remove the file",
     }
 }
 
-struct Holder(Option<u32>);
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(pid) => write!(f, "PID {pid}"),
-            None => f.write_str("an unknown process"),
-        }
-    }
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or("an unknown process".into(), |pid| format!("PID {pid}"))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl PidGuard {
     /// ```
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.handle.path()
+        &self.handle.path
     }
 
     /// The recorded PID: that of the process that acquired the file.
@@ -81,7 +81,7 @@ impl PidGuard {
     /// ```
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.handle.owner().pid()
+        self.handle.owner.pid()
     }
 
     /// Checks that the path still refers to the file that this process locked, and that the file

@@ -6,7 +6,7 @@ use std::path::Path;
 #[cfg(unix)]
 use std::time::Duration;
 
-use crate::error::PidFileError;
+use crate::error::{During, PidFileError, Result};
 use crate::record::{self, Record};
 use crate::settings::Target;
 #[cfg(unix)]
@@ -17,11 +17,10 @@ use crate::sys::{self, AbsPath, FileId, ProcessInstance};
 /// Dropping it only closes the descriptor.
 #[derive(Debug)]
 pub(crate) struct HeldFile {
-    path: AbsPath,
-    id: FileId,
-    owner: ProcessInstance,
-    /// `None` where the file system refuses it.
-    tag: Option<u64>,
+    pub(crate) path: AbsPath,
+    pub(crate) id: FileId,
+    pub(crate) owner: ProcessInstance,
+    tag: u64,
     keep: bool,
     lock: bool,
     /// The number of forks when the file was opened; `None` if another process shared it from the
@@ -68,7 +67,7 @@ impl HeldFile {
             path: target.path.clone(),
             id,
             owner,
-            tag: sys::offset_tag(&file, owner.pid()).ok(),
+            tag: sys::offset_tag(&file, owner.pid()),
             keep: target.settings.keep,
             lock: target.settings.lock,
             forks: Some(forks),
@@ -76,26 +75,11 @@ impl HeldFile {
         }
     }
 
-    pub(crate) fn path(&self) -> &AbsPath {
-        &self.path
-    }
-
-    pub(crate) fn id(&self) -> FileId {
-        self.id
-    }
-
-    pub(crate) fn owner(&self) -> ProcessInstance {
-        self.owner
-    }
-
     /// The file, if the descriptor still refers to it. A program that becomes a daemon may have closed
     /// the descriptor, and its number may be in use for another file since: then the lock is gone, and
     /// nothing may be touched. Async-signal-safe.
     fn open_file(&self) -> Option<&File> {
-        let is_ours = |file: &&File| match self.tag {
-            Some(tag) => sys::has_offset_tag(file, tag),
-            None => sys::stat(file).is_ok_and(|stat| stat.id == self.id),
-        };
+        let is_ours = |file: &&File| sys::has_offset_tag(file, self.tag);
         self.file.as_ref().filter(is_ours)
     }
 
@@ -107,27 +91,27 @@ impl HeldFile {
     /// Makes `process`, which shares this blank file, its owner, and writes the record. Undoes that
     /// if it fails.
     #[cfg(unix)]
-    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<(), PidFileError> {
+    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
         self.owner = process;
         self.forks = None;
         let file = self.verify_path()?;
         // Another program may have written into it.
         let len = sys::stat(file).map_or(0, |stat| stat.size);
-        record::write(file, process.pid(), len).map_err(|error| {
+        let written = record::write(file, process.pid(), len);
+        if written.is_err() {
             let _ = self.release();
-            PidFileError::io("write", &self.path, error)
-        })
+        }
+        written.during("write", &self.path)
     }
 
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.
-    pub(crate) fn verify(&self) -> Result<(), PidFileError> {
+    pub(crate) fn verify(&self) -> Result<()> {
         let owner = self.owner.pid();
         if !self.owner.is_current() {
             return Err(PidFileError::locked(&self.path, Some(owner)));
         }
         let file = self.verify_path()?;
-        let failed = |error| PidFileError::io("read", &self.path, error);
-        match record::read(file, None).map_err(failed)? {
+        match record::read(file, None).during("read", &self.path)? {
             Record::Pid(pid) if pid == owner => Ok(()),
             _ => {
                 let reason = format!("no longer contains the PID of its holder, {owner}");
@@ -137,13 +121,12 @@ impl HeldFile {
     }
 
     /// The file, if it is still open and the path refers to it.
-    fn verify_path(&self) -> Result<&File, PidFileError> {
+    fn verify_path(&self) -> Result<&File> {
         let lost = || ReleaseError::Lost.into_error(&self.path);
         let file = self.open_file().ok_or_else(lost)?;
-        match sys::path_refers_to(&self.path, self.id) {
-            Ok(true) => Ok(file),
-            Ok(false) => Err(PidFileError::replaced(&self.path)),
-            Err(error) => Err(PidFileError::io("inspect", &self.path, error)),
+        match sys::path_refers_to(&self.path, self.id).during("inspect", &self.path)? {
+            true => Ok(file),
+            false => Err(PidFileError::replaced(&self.path)),
         }
     }
 
@@ -177,14 +160,14 @@ impl HeldFile {
         if self.may_be_shared() && !self.leave_to_children(file) {
             return Ok(());
         }
-        match sys::unlink(&self.path) {
-            Ok(()) => Ok(()),
-            Err(error) if sys::is_removed(&error) => Err(ReleaseError::Replaced),
-            // Privileges were dropped, or the file system is read-only by now.
-            Err(error) => {
-                let truncated = self.truncate(file);
-                truncated.map_err(|_| ReleaseError::Io("remove", error))
-            }
+        let Err(error) = sys::unlink(&self.path) else {
+            return Ok(());
+        };
+        // Privileges were dropped, or the file system is read-only by now.
+        let truncated = self.truncate(file);
+        match sys::is_removed(&error) {
+            true => Err(ReleaseError::Replaced),
+            false => truncated.map_err(|_| ReleaseError::Io("remove", error)),
         }
     }
 
@@ -217,8 +200,8 @@ impl HeldFile {
             return false;
         };
         let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
-        let tag = |tag| sys::set_offset_tag(&new, tag).is_ok();
-        if !is_same || !self.tag.is_none_or(tag) || sys::put_over(file, new).is_err() {
+        sys::set_offset_tag(&new, self.tag);
+        if !is_same || sys::put_over(file, new).is_err() {
             return false;
         }
         let mut tries = (0..TRIES).map(|number| {
@@ -227,9 +210,9 @@ impl HeldFile {
         });
         // While no process had the lock, another start may have acquired and removed the file, and a
         // program that does not lock may have written into it.
-        tries.any(|locked| locked.is_ok_and(|locked| locked))
-            && sys::path_refers_to(&self.path, self.id).is_ok_and(|is_there| is_there)
+        tries.any(|locked| matches!(locked, Ok(true)))
             && sys::stat(file).is_ok_and(|stat| stat.size == 0)
+            && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
     }
 
     /// Leaves a blank file. Unlocks it, unless a child may go on with the lock: a program that another

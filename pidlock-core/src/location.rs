@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{self, Component, Path, PathBuf};
 
-use crate::error::{PidFileError, Quoted};
+use crate::error::{During, PidFileError, Result, quoted};
 use crate::sys::{self, AbsPath};
 
 const SUFFIX: &str = ".pid";
@@ -21,22 +21,19 @@ pub(crate) struct Location {
 
 impl Location {
     /// Returns the absolute path. May look for a writable directory; creates nothing.
-    pub(crate) fn resolve(&self) -> Result<AbsPath, PidFileError> {
+    pub(crate) fn resolve(&self) -> Result<AbsPath> {
         let Some(path) = &self.exact else {
             return absolute(&self.directory()?.join(self.file_name()?));
         };
         if self.name.is_some() || self.dir.is_some() || self.without_suffix || self.temp_dir {
-            return Err(PidFileError::configuration(format!(
-                "pidfile {} is an exact path and cannot be combined with name, dir, suffix or \
-                 temp_dir",
-                Quoted(path)
-            )));
+            let problem = "cannot be combined with name, dir, suffix or temp_dir";
+            return Err(invalid("path", path.as_ref(), problem));
         }
         check_exact(path)?;
         absolute(path)
     }
 
-    fn file_name(&self) -> Result<OsString, PidFileError> {
+    fn file_name(&self) -> Result<OsString> {
         let mut name = match &self.name {
             Some(name) => name.clone(),
             None => program_name()?,
@@ -48,89 +45,80 @@ impl Location {
         Ok(name)
     }
 
-    fn directory(&self) -> Result<PathBuf, PidFileError> {
-        match &self.dir {
-            Some(_) if self.temp_dir => Err(PidFileError::configuration(
-                "pidfile settings dir and temp_dir are mutually exclusive",
-            )),
-            Some(dir) if dir.as_os_str().is_empty() => Err(PidFileError::configuration(
-                "pidfile directory '' is empty; give a path, or omit dir for the default",
-            )),
-            Some(dir) => {
-                reject_nul(dir.as_os_str(), "directory")?;
-                Ok(dir.clone())
-            }
-            None if self.temp_dir => Ok(temporary_directory()),
-            None => Ok(default_directory()),
-        }
+    fn directory(&self) -> Result<PathBuf> {
+        let Some(dir) = &self.dir else {
+            return Ok(match self.temp_dir {
+                true => temporary_directory(),
+                false => default_directory(),
+            });
+        };
+        reject_nul("directory", dir.as_os_str())?;
+        let problem = match dir.as_os_str().is_empty() {
+            _ if self.temp_dir => "cannot be combined with temp_dir",
+            true => "is empty; give a path, or omit dir for the default",
+            false => return Ok(dir.clone()),
+        };
+        Err(invalid("directory", dir.as_os_str(), problem))
     }
 }
 
-fn absolute(path: &Path) -> Result<AbsPath, PidFileError> {
-    AbsPath::resolve(path).map_err(|error| PidFileError::io("find", path, error))
+fn absolute(path: &Path) -> Result<AbsPath> {
+    AbsPath::resolve(path).during("find", path)
 }
 
-fn check_exact(path: &Path) -> Result<(), PidFileError> {
-    reject_nul(path.as_os_str(), "path")?;
-    let names_a_file = matches!(path.components().next_back(), Some(Component::Normal(_)))
-        && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
-        && !path.as_os_str().as_encoded_bytes().ends_with(b"/.");
-    if names_a_file {
-        return Ok(());
+fn check_exact(path: &Path) -> Result<()> {
+    reject_nul("path", path.as_ref())?;
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let is_file_name = matches!(path.components().next_back(), Some(Component::Normal(_)));
+    match is_file_name && !bytes.ends_with(b"/") && !bytes.ends_with(b"/.") {
+        true => Ok(()),
+        false => Err(invalid("path", path.as_ref(), "does not name a file")),
     }
-    Err(PidFileError::configuration(format!(
-        "pidfile path {} does not name a file",
-        Quoted(path)
-    )))
 }
 
 /// A name must be a single path component.
-fn check_name(name: &OsStr) -> Result<(), PidFileError> {
-    let refuse = |problem: &str| {
-        Err(PidFileError::configuration(format!(
-            "pidfile name {} {problem}",
-            Quoted(name.as_ref())
-        )))
-    };
-    reject_nul(name, "name")?;
-    match name.as_encoded_bytes() {
-        b"" => refuse("is empty"),
-        b"." | b".." => refuse("is not a file name"),
-        bytes if bytes.iter().any(|&byte| path::is_separator(byte.into())) => refuse(
+fn check_name(name: &OsStr) -> Result<()> {
+    reject_nul("name", name)?;
+    let is_separator = |&byte: &u8| path::is_separator(byte.into());
+    let problem = match name.as_encoded_bytes() {
+        b"" => "is empty",
+        b"." | b".." => "is not a file name",
+        bytes if bytes.iter().any(is_separator) => {
             "contains a path separator; a name is one component: give the directory with \
-             dir = \"...\", or the whole path with PidFile::at or path = \"...\"",
-        ),
+             dir = \"...\", or the whole path with PidFile::at or path = \"...\""
+        }
         // `:` names a drive or a stream; the others are reserved.
         bytes if cfg!(windows) && bytes.iter().any(|byte| b":<>\"|?*".contains(byte)) => {
-            refuse("contains a character not allowed in file names")
+            "contains a character not allowed in file names"
         }
-        _ => Ok(()),
+        _ => return Ok(()),
+    };
+    Err(invalid("name", name, problem))
+}
+
+fn reject_nul(what: &str, text: &OsStr) -> Result<()> {
+    match text.as_encoded_bytes().contains(&0) {
+        true => Err(invalid(what, text, "contains a NUL character")),
+        false => Ok(()),
     }
 }
 
-fn reject_nul(text: &OsStr, what: &str) -> Result<(), PidFileError> {
-    if text.as_encoded_bytes().contains(&0) {
-        return Err(PidFileError::configuration(format!(
-            "pidfile {what} {} contains a NUL character",
-            Quoted(text.as_ref())
-        )));
-    }
-    Ok(())
+fn invalid(what: &str, text: &OsStr, problem: &str) -> PidFileError {
+    let text = quoted(text.as_ref());
+    PidFileError::configuration(format!("pidfile {what} {text} {problem}"))
 }
 
 /// The file name of `argv[0]`, as Python's `pid` takes `sys.argv[0]`. Unlike `/proc/self/exe` it
 /// survives an upgrade of the executable. The suffix is always appended, as there.
-fn program_name() -> Result<OsString, PidFileError> {
-    env::args_os()
-        .next()
-        .as_deref()
-        .and_then(|program| Path::new(program).file_name())
-        .map(|program| {
-            let mut name = program.to_owned();
-            name.push(SUFFIX);
-            name
-        })
-        .ok_or_else(|| PidFileError::configuration("argv[0] is empty; set a pidfile name"))
+fn program_name() -> Result<OsString> {
+    let program = env::args_os().next().unwrap_or_default();
+    let Some(name) = Path::new(&program).file_name() else {
+        let message = "argv[0] is empty; set a pidfile name";
+        return Err(PidFileError::configuration(message));
+    };
+    let mut name = name.to_owned();
+    name.push(SUFFIX);
+    Ok(name)
 }
 
 /// The directory that Python's `pid` picks, so that both programs exclude each other. No environment

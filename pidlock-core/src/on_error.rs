@@ -1,15 +1,12 @@
-//! What an annotated function returns when the lock is not acquired.
+//! What an annotated function does when the lock is not acquired: values for `on_error`.
 
 use std::io::{self, Write as _};
 use std::process::{self, ExitCode};
 
 use crate::error::PidFileError;
 
-/// For `on_error`: while another instance runs, do nothing and return the default value.
-///
-/// Contention is the only error that it passes over. A directory that cannot be written to, or a
-/// pidfile that is somebody's document, would keep the function from ever running, and nobody
-/// would know: these panic with the message.
+/// For `on_error`: returns the default value if another instance is running, and panics on any other
+/// error, because silently skipping those would mean that the function never runs.
 ///
 /// # Examples
 ///
@@ -17,7 +14,7 @@ use crate::error::PidFileError;
 /// # #[cfg(feature = "macros")] {
 /// use pidlock_core::pidfile;
 ///
-/// /// Returns how many were sent: none, if they are being sent already.
+/// /// Returns the number of mails sent: 0 if another instance is sending them.
 /// #[pidfile("send_mails", temp_dir = true, on_error = pidlock_core::on_error::skip)]
 /// fn send_mails() -> usize {
 ///     3
@@ -29,7 +26,7 @@ use crate::error::PidFileError;
 ///
 /// # Panics
 ///
-/// On every error but [contention](PidFileError::is_contention).
+/// On every error except [contention](PidFileError::is_contention).
 #[track_caller]
 #[must_use]
 pub fn skip<T: Default>(error: PidFileError) -> T {
@@ -37,7 +34,7 @@ pub fn skip<T: Default>(error: PidFileError) -> T {
     T::default()
 }
 
-/// For `on_error`: print the message on stderr and end the process with exit status 1.
+/// For `on_error`: prints the message to stderr and exits with status 1.
 ///
 /// # Examples
 ///
@@ -58,8 +55,8 @@ pub fn exit(error: PidFileError) -> ! {
     process::exit(1)
 }
 
-/// A closed stderr must not turn a refusal into a panic, as `eprintln!` would. In one write, so that
-/// what others say at the same moment does not get in between.
+/// Writes the message in one call, so that it is not interleaved, and ignores errors, because
+/// `eprintln!` panics on a closed stderr.
 fn print(error: &PidFileError) {
     let _ = io::stderr().write_all(format!("{error}\n").as_bytes());
 }
@@ -71,6 +68,7 @@ fn print(error: &PidFileError) {
     note = "return a `Result` whose error type implements `From<PidFileError>`",
     note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
 )]
+#[doc(hidden)]
 pub trait FromRefusal: Sized {
     /// Returns the value for a refused call. In `main`, prints the error and exits where the
     /// return type would otherwise require a panic.
@@ -89,6 +87,7 @@ pub trait FromRefusal: Sized {
             `std::io::Error`, `Box<dyn Error>`, or a type of yours",
     note = "or say what to return then: `#[pidfile(.., on_error = |error| ..)]`"
 )]
+#[doc(hidden)]
 pub trait ErrorFromRefusal {
     /// Converts the error. `#[track_caller]`, so that eyre reports the attribute's location.
     #[track_caller]
@@ -124,6 +123,7 @@ impl FromRefusal for () {
 }
 
 /// Refuses a function that cannot return the error: exits from `main`, panics elsewhere.
+#[doc(hidden)]
 #[track_caller]
 pub fn refuse_diverging(error: PidFileError, main: bool) -> ! {
     if main {

@@ -15,7 +15,8 @@ use crate::status::{self, Status};
 /// Selects a pidfile and how to acquire it. Creating a `PidFile` does not touch the file system.
 ///
 /// The file is `NAME.pid` in a [default directory](Self::dir), unless [`dir`](Self::dir) or
-/// [`at`](Self::at) say otherwise.
+/// [`at`](Self::at) say otherwise. The name of `PidFile::default()` is that of the program, the last
+/// component of `argv[0]`.
 ///
 /// # Examples
 ///
@@ -31,22 +32,11 @@ use crate::status::{self, Status};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[must_use = "a PidFile does nothing until `acquire` is called"]
 pub struct PidFile {
     location: Location,
     settings: Settings,
-}
-
-impl Default for PidFile {
-    /// The pidfile named after the program, the last component of `argv[0]`, in the default
-    /// directory.
-    fn default() -> Self {
-        Self {
-            location: Location::default(),
-            settings: Settings::default(),
-        }
-    }
 }
 
 impl PidFile {
@@ -79,13 +69,9 @@ impl PidFile {
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn at(path: impl AsRef<Path>) -> Self {
-        Self {
-            location: Location {
-                exact: Some(path.as_ref().to_owned()),
-                ..Location::default()
-            },
-            settings: Settings::default(),
-        }
+        let mut pidfile = Self::default();
+        pidfile.location.exact = Some(path.as_ref().to_owned());
+        pidfile
     }
 
     /// Sets the name; by default the program's. See [`new`](Self::new) for what a name can be.

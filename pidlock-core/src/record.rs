@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io;
 
-use crate::error::Escaped;
+use crate::error::escaped;
 use crate::sys;
 
 /// The longest text that can be a record, in bytes. A record that replaces a longer one is padded
@@ -35,21 +35,21 @@ pub(crate) enum Record {
 
 impl Record {
     pub(crate) fn parse(text: &[u8]) -> Self {
-        if text.iter().all(|&byte| byte == 0 || is_space(byte)) {
-            return Self::Blank;
-        }
+        // First: no more than this is read, so a longer text is not known to be blank.
         if text.len() > MAX_LEN {
             return Self::invalid(format_args!("it is longer than {MAX_LEN} bytes"));
         }
-        let text = text
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(text)
-            .trim_ascii();
+        let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+        if text.iter().all(is_blank) {
+            return Self::Blank;
+        }
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let text = text.trim_ascii();
         let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (number, rest) = text.split_at(digits);
         let line_end = rest.iter().take_while(|&&byte| byte != b'\n').count();
         let (line, more) = rest.split_at(line_end);
-        if digits == 0 || !line.iter().copied().all(is_space) {
+        if digits == 0 || !line.trim_ascii().is_empty() {
             return Self::invalid(format_args!("found {}", excerpt(text)));
         }
         // No overflow: of a number with more digits the value is too large in any case.
@@ -81,16 +81,12 @@ impl Record {
     }
 }
 
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b // a vertical tab, which Rust does not count
-}
-
 /// The first characters, for a message.
 fn excerpt(text: &[u8]) -> String {
     const MAX_SHOWN: usize = 24;
     let head = String::from_utf8_lossy(&text[..text.len().min(MAX_SHOWN)]);
     let more = if text.len() > MAX_SHOWN { "..." } else { "" };
-    format!("\"{}{more}\"", Escaped(&head))
+    format!("\"{}{more}\"", escaped(&head))
 }
 
 /// Reads the record of an open file of this size in bytes. If the size is not known, a text that
@@ -180,6 +176,8 @@ mod tests {
     #[test]
     fn rejects_everything_else() {
         let long = [b"7".to_vec(), b"\n".repeat(MAX_LEN)].concat();
+        // A document may begin with as many blanks.
+        let blanks = b" ".repeat(MAX_LEN + 1);
         for text in [
             &b"0\n"[..],
             b"-4711\n",
@@ -194,6 +192,7 @@ mod tests {
             b"\xff\xfe",
             b"Dear diary,\n",
             &long,
+            &blanks,
         ] {
             assert!(
                 matches!(Record::parse(text), Record::Invalid(_)),

@@ -1,11 +1,10 @@
 //! Acquires a pidfile in two steps, for daemons: the parent reserves it while it still has the
 //! terminal, the child commits its PID. The lock is held throughout.
 
-use std::fmt;
 use std::path::Path;
 
-use crate::cleanup::CriticalSection;
-use crate::error::PidFileError;
+use crate::cleanup::{self, CriticalSection};
+use crate::error::{During, PidFileError};
 use crate::guard::PidGuard;
 use crate::held::HeldFile;
 use crate::protocol::acquire::{self, Locked};
@@ -31,6 +30,7 @@ use crate::sys::{self, ProcessInstance, SharedWord};
 /// Unix only. Forks are detected with `pthread_atfork(3)`. A child created by a raw `clone(2)` is not
 /// detected, and its commit can fail because the parent has removed the file.
 #[must_use = "if unused, the pidfile is released at once"]
+#[derive(Debug)]
 pub struct Reservation {
     target: Target,
     /// `None` after commit.
@@ -43,8 +43,7 @@ pub struct Reservation {
 pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
     let process = ProcessInstance::current();
     let forks = sys::fork_count();
-    let settled_by = SharedWord::new()
-        .map_err(|error| PidFileError::io("share memory for", &target.path, error))?;
+    let settled_by = SharedWord::new().during("share memory for", &target.path)?;
     match acquire::lock(&target, process, None)? {
         Locked::Acquired(held, _section) => Ok(Reservation {
             target,
@@ -53,7 +52,7 @@ pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
             forks,
         }),
         Locked::HeldBySelf(handle) => {
-            let owner = handle.owner().pid();
+            let owner = handle.owner.pid();
             Err(PidFileError::locked(&target.path, Some(owner)))
         }
     }
@@ -95,7 +94,7 @@ impl Reservation {
         let process = ProcessInstance::current();
         let section = CriticalSection::enter(process);
         let settings = &self.target.settings;
-        section.install_handlers(settings.on_signal);
+        cleanup::install_handlers(settings.on_signal);
         if let Err(owner) = self.settled_by.set_once(process.pid()) {
             return Err(PidFileError::locked(&self.target.path, Some(owner)));
         }
@@ -110,7 +109,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(held) = &self.held else { return };
-        let owner = held.owner();
+        let owner = held.owner;
         // With the word set, a child that was not counted can no longer commit while the file is removed.
         let is_alone = owner.is_current()
             && self.forks == sys::fork_count()
@@ -119,13 +118,5 @@ impl Drop for Reservation {
             let _section = CriticalSection::enter(owner);
             let _ = held.release();
         }
-    }
-}
-
-impl fmt::Debug for Reservation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation")
-            .field("path", &self.path())
-            .finish_non_exhaustive()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::error::PidFileError;
-use crate::sys::AbsPath;
+use crate::error::{PidFileError, Result};
+use crate::sys::{AbsPath, LOCK_MARK};
 
 /// A pidfile and how to acquire it, validated.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ pub enum OnSignal {
 }
 
 impl Settings {
-    pub(crate) fn validate(&self) -> Result<(), PidFileError> {
+    pub(crate) fn validate(&self) -> Result<()> {
         // A start that cannot open the file for reading cannot tell whether it is stale.
         if let Some(mode) = self.mode.filter(|mode| mode & !0o377 != 0o400) {
             return Err(PidFileError::configuration(format!(
@@ -83,7 +83,11 @@ impl Settings {
         Ok(())
     }
 
-    /// The permission bits of the file.
+    /// The permission bits of the file, with the lock mark if it is locked.
+    pub(crate) fn marked_mode(&self) -> u32 {
+        self.permissions() | if self.lock { LOCK_MARK } else { 0 }
+    }
+
     pub(crate) fn permissions(&self) -> u32 {
         self.mode.unwrap_or(DEFAULT_MODE)
     }

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io;
 
 use crate::cleanup::Table;
-use crate::error::PidFileError;
+use crate::error::{During, PidFileError};
 use crate::liveness;
 use crate::protocol::open;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, Access, ProcessInstance};
+use crate::sys::{self, ProcessInstance};
 
 /// What a pidfile was found to be, at that moment.
 ///
@@ -44,33 +44,21 @@ pub enum Status {
 pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     let path = &target.path;
     let lock = target.settings.lock;
-    let failed = |doing| move |error| PidFileError::io(doing, path, error);
-    let file = match sys::open(path, Access::Read) {
-        Ok(file) => file,
-        Err(error) if sys::is_removed(&error) => return Ok(Status::NoFile),
-        Err(error) => {
-            if let Ok(stat) = sys::stat_path(path) {
-                open::check_file_type(path, stat.file_type)?;
-            }
-            return Err(failed("open")(error));
-        }
-    };
-    let Some(stat) = sys::unless_removed(sys::stat(&file)).map_err(failed("inspect"))? else {
+    let Some((file, stat)) = open::open_existing(target, path)? else {
         return Ok(Status::NoFile);
     };
-    open::check_file_type(path, stat.file_type)?;
     let process = ProcessInstance::current();
     if Table::of(process).contains(stat.id) {
         return Ok(Status::HeldBySelf);
     }
     // Shared, so that two probes do not take each other for a holder, and unlocked explicitly: a child
     // that another thread has just forked would keep the lock.
-    let is_locked = lock && !sys::try_lock_shared(&file).map_err(failed("lock"))?;
+    let is_locked = lock && !sys::try_lock_shared(&file).during("lock", path)?;
     let record = read_settled(&file);
     if lock && !is_locked {
-        sys::unlock(&file).map_err(failed("unlock"))?;
+        sys::unlock(&file).during("unlock", path)?;
     }
-    let record = record.map_err(failed("read"))?;
+    let record = record.during("read", path)?;
     if is_locked {
         let is_other = |&pid: &u32| pid != process.pid() && sys::exists(pid);
         return Ok(Status::Locked {

@@ -40,6 +40,12 @@ impl Call {
         self.is(libc::SYS_getppid)
     }
 
+    /// Returns `true` if it removes a name, by whichever call the C library uses for that.
+    #[must_use]
+    pub fn is_unlink(self) -> bool {
+        self.is(libc::SYS_unlink) || self.is(libc::SYS_unlinkat)
+    }
+
     /// Whether it has this number.
     #[must_use]
     pub fn is(self, number: libc::c_long) -> bool {
@@ -63,7 +69,10 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_clock_nanosleep, "clock_nanosleep"),
     (libc::SYS_clone, "clone"),
     (libc::SYS_close, "close"),
+    (libc::SYS_dup3, "dup3"),
     (libc::SYS_faccessat, "faccessat"),
+    (libc::SYS_fchmod, "fchmod"),
+    (libc::SYS_fchown, "fchown"),
     (libc::SYS_fcntl, "fcntl"),
     (libc::SYS_flock, "flock"),
     (libc::SYS_fstat, "fstat"),
@@ -71,6 +80,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_getdents64, "getdents64"),
     (libc::SYS_getrandom, "getrandom"),
     (libc::SYS_geteuid, "geteuid"),
+    (libc::SYS_getpgid, "getpgid"),
     (libc::SYS_getpid, "getpid"),
     (libc::SYS_getresuid, "getresuid"),
     (libc::SYS_gettid, "gettid"),
@@ -84,6 +94,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_munmap, "munmap"),
     (libc::SYS_newfstatat, "newfstatat"),
     (libc::SYS_openat, "openat"),
+    (libc::SYS_poll, "poll"),
     (libc::SYS_pread64, "pread64"),
     (libc::SYS_pwrite64, "pwrite64"),
     (libc::SYS_read, "read"),
@@ -91,8 +102,10 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_rename, "rename"),
     (libc::SYS_rt_sigaction, "rt_sigaction"),
     (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
+    (libc::SYS_set_robust_list, "set_robust_list"),
     (libc::SYS_sigaltstack, "sigaltstack"),
     (libc::SYS_statx, "statx"),
+    (libc::SYS_unlink, "unlink"),
     (libc::SYS_unlinkat, "unlinkat"),
 ];
 

@@ -190,7 +190,7 @@ mod keys {
         #[pidfile(path = path, mode = mode, uid = uid, gid = gid)]
         fn owned(path: &Path, mode: u32, uid: u32, gid: u32) -> Result<u32, PidFileError> {
             Ok(std::fs::metadata(path)
-                .map(|found| found.mode() & 0o7777)
+                .map(|found| found.mode() & 0o777)
                 .unwrap_or_default())
         }
 

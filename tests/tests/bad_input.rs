@@ -3,8 +3,9 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +14,9 @@ use std::thread;
 use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::{has_tool, is_root, run, said, skip, skip_for_this_user, text};
+use pidlock_tests::{
+    NONEXISTENT_PID, Program, has_tool, is_root, run, said, skip, skip_for_this_user, text,
+};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Tries to start, with and without locks; far from hanging, both are refused.
@@ -41,9 +44,10 @@ fn names_that_are_no_component_of_a_path() {
     let dir = tempfile::tempdir().expect("a directory");
     for (name, words) in [
         ("", "pidfile name '' is empty"),
-        (".", "pidfile name '.' is a directory's"),
-        ("..", "pidfile name '..' is a directory's"),
+        (".", "pidfile name '.' is not a file name"),
+        ("..", "pidfile name '..' is not a file name"),
         ("a/b", "pidfile name 'a/b' contains a path separator"),
+        ("a/b", "the whole path with PidFile::at or path = \"...\""),
         ("/etc/passwd", "contains a path separator"),
         ("../escape", "contains a path separator"),
         ("a\0b", r"pidfile name 'a\u{0}b' contains a NUL character"),
@@ -145,7 +149,6 @@ fn settings_that_contradict_each_other() {
         PidFile::new("a").dir(""),
         PidFile::new("a").dir("a\0b"),
         PidFile::new("a").temp_dir(true).mode(0),
-        PidFile::new("a").temp_dir(true).mode(0o444),
         PidFile::new("a").temp_dir(true).mode(0o4755),
     ] {
         for error in refusals(&file) {
@@ -187,14 +190,14 @@ fn a_directory_that_is_closed_to_us() {
             assert_says(&error, &words);
             assert_eq!(
                 std::io::Error::from(error).kind(),
-                std::io::ErrorKind::PermissionDenied
+                ErrorKind::PermissionDenied
             );
         }
     }
     for error in refusals(&PidFile::new("a").dir("/usr/nowhere/to/go")) {
         assert_says(
             &error,
-            &format!("is not there, and uid {uid} cannot make it"),
+            &format!("does not exist and cannot be created by uid {uid}"),
         );
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -251,17 +254,17 @@ fn picture(path: &Path) -> (u64, u32, u32, u64, i64, i64, Option<PathBuf>) {
 #[track_caller]
 fn assert_untrusted_and_untouched(path: &Path, words: &str) {
     let before = picture(path);
-    for error in refusals(&PidFile::at(path).mode(0o600)) {
+    let file = PidFile::at(path).mode(0o600);
+    let status = file.status().expect_err("not a regular file");
+    for error in refusals(&file).into_iter().chain([status]) {
         assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
         assert_says(&error, words);
         assert_eq!(error.path(), Some(path));
-    }
-    let looked = PidFile::at(path).status();
-    if !words.contains("hard links") {
-        assert!(
-            matches!(looked, Err(PidFileError::Untrusted { .. })),
-            "{looked:?}"
-        );
+        let kind = match words {
+            "it is a directory" => ErrorKind::IsADirectory,
+            _ => ErrorKind::InvalidInput,
+        };
+        assert_eq!(std::io::Error::from(error).kind(), kind);
     }
     assert_eq!(picture(path), before);
 }
@@ -282,15 +285,9 @@ fn something_else_where_the_pidfile_should_be() {
 
     for (name, words) in [
         ("directory", "it is a directory"),
-        (
-            "to-document",
-            "it is a symbolic link, which is not followed",
-        ),
-        ("dangling", "it is a symbolic link, which is not followed"),
-        (
-            "to-directory",
-            "it is a symbolic link, which is not followed",
-        ),
+        ("to-document", "it is a symbolic link"),
+        ("dangling", "it is a symbolic link"),
+        ("to-directory", "it is a symbolic link"),
         ("fifo", "it is a FIFO"),
         ("socket", "it is a socket"),
     ] {
@@ -299,71 +296,127 @@ fn something_else_where_the_pidfile_should_be() {
     assert_untrusted_and_untouched(Path::new("/dev/null"), "it is a device");
     assert_eq!(picture(&at("document")), document);
     assert!(!at("nothing").exists());
-
-    // A record, so that only the second name keeps it from being taken over.
-    fs::write(at("record"), pidlock_tests::stale_record()).expect("a record");
-    fs::hard_link(at("record"), at("second")).expect("a link");
-    fs::hard_link(at("record"), at("third")).expect("a link");
-    assert_untrusted_and_untouched(&at("second"), "it has 3 hard links");
 }
 
-/// The bit by which a file is known that a start made and did not finish means nothing on what no
-/// start makes.
+/// To write into it would change the file under its other name, too.
 #[test]
-fn the_sticky_bit_makes_nothing_else_ours_to_remove() {
+fn stale_file_with_a_second_name_is_replaced_and_the_other_name_untouched() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, other) = (dir.path().join("app.pid"), dir.path().join("other"));
+    for contents in [String::new(), pidlock_tests::stale_record()] {
+        for (lock, keep) in [(true, false), (true, true), (false, false), (false, true)] {
+            fs::write(&other, &contents).expect("a file");
+            fs::set_permissions(&other, Permissions::from_mode(0o666)).expect("a mode");
+            fs::hard_link(&other, &path).expect("a link");
+            let before = picture(&other);
+            let file = PidFile::at(&path).mode(0o600).lock(lock).keep(keep);
+            let guard = file.acquire().expect("a start");
+            assert_ne!(picture(&path).0, before.0, "another inode");
+            assert_eq!(text(&path), format!("{}\n", guard.pid()));
+            guard.close().expect("an end");
+            assert_eq!(picture(&other), before);
+            assert_eq!(text(&other), contents);
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// The bit that marks a pidfile means nothing on something else.
+#[test]
+fn lock_mark_on_something_else_changes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let at = |name: &str| dir.path().join(name);
     mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from(0o600), 0).expect("a fifo");
     let _socket = UnixListener::bind(at("socket")).expect("a socket");
-    fs::write(at("empty"), "").expect("a file");
-    fs::hard_link(at("empty"), at("second")).expect("a link");
-    fs::hard_link(at("empty"), at("third")).expect("a link");
-    for (name, words) in [
-        ("fifo", "it is a FIFO"),
-        ("socket", "it is a socket"),
-        ("second", "it has 3 hard links"),
-    ] {
+    for (name, words) in [("fifo", "it is a FIFO"), ("socket", "it is a socket")] {
         fs::set_permissions(at(name), Permissions::from_mode(0o1644)).expect("a mode");
         assert_untrusted_and_untouched(&at(name), words);
     }
 }
 
 #[test]
-fn another_users_file_in_a_directory_that_others_may_write_to() {
+fn stale_file_of_another_user_is_replaced_by_a_file_of_ours() {
     if !is_root() {
         return skip_for_this_user("only root can make another user's file");
     }
-    for mode in [0o1777, 0o777, 0o775, 0o1755] {
+    let other = pidlock_tests::ORDINARY_UID;
+    for mode in [0o1777, 0o777, 0o775, 0o1755, 0o755] {
         let dir = tempfile::tempdir().expect("a directory");
         fs::set_permissions(dir.path(), Permissions::from_mode(mode)).expect("a mode");
         let path = dir.path().join("app.pid");
-        fs::write(&path, pidlock_tests::stale_record()).expect("a stale file");
-        let other = pidlock_tests::ORDINARY_UID;
-        std::os::unix::fs::chown(&path, Some(other), None).expect("another owner");
-        let before = picture(&path);
-        for error in refusals(&PidFile::at(&path)) {
-            assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
-            assert_says(&error, "it belongs to uid 65534");
+        for lock in [true, false] {
+            for contents in [String::new(), pidlock_tests::stale_record()] {
+                fs::write(&path, &contents).expect("a stale file");
+                chown(&path, Some(other), None).expect("another owner");
+                // Open, its inode number is not reused, and what is written into it would be seen.
+                let theirs = fs::File::open(&path).expect("their file");
+                let before = theirs.metadata().expect("their file");
+                let guard = PidFile::at(&path).lock(lock).acquire().expect("a start");
+                let ours = fs::metadata(&path).expect("our file");
+                assert_ne!(ours.ino(), before.ino(), "{mode:o}");
+                assert_eq!((ours.uid(), ours.mode() & 0o777), (0, 0o644));
+                assert_eq!(text(&path), format!("{}\n", guard.pid()));
+                guard.close().expect("an end");
+                assert_eq!(std::io::read_to_string(&theirs).expect("text"), contents);
+                let after = theirs.metadata().expect("their file");
+                let unchanged = |file: &fs::Metadata| (file.uid(), file.mode(), file.mtime_nsec());
+                assert_eq!(unchanged(&after), unchanged(&before));
+            }
         }
-        assert_eq!(picture(&path), before);
-        // Asked to be that user's, it is.
-        let guard = PidFile::at(&path)
-            .uid(other)
-            .acquire()
-            .expect("the user asked for");
+        // A start on behalf of that user writes into the file.
+        fs::write(&path, pidlock_tests::stale_record()).expect("a stale file");
+        chown(&path, Some(other), None).expect("another owner");
+        let before = picture(&path);
+        let guard = PidFile::at(&path).uid(other).acquire().expect("a start");
+        assert_eq!(picture(&path).0, before.0, "the same inode");
         guard.close().expect("an end");
     }
-    // In a directory that only root writes to, root has put it there.
+}
+
+/// In a sticky directory only root, the directory's owner and the file's can remove a file.
+#[test]
+fn stale_file_that_may_not_be_removed_is_named_with_its_owner_and_a_way_out() {
+    if !is_root() {
+        return skip_for_this_user("only root can make another user's file");
+    }
+    let uid = rustix::process::Uid::from_raw(pidlock_tests::ORDINARY_UID);
     let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("a mode");
     let path = dir.path().join("app.pid");
-    fs::write(&path, pidlock_tests::stale_record()).expect("a stale file");
-    std::os::unix::fs::chown(&path, Some(pidlock_tests::ORDINARY_UID), None)
-        .expect("another owner");
-    PidFile::at(&path)
-        .acquire()
-        .expect("a start")
-        .close()
-        .expect("an end");
+    for contents in [String::new(), pidlock_tests::stale_record()] {
+        for mode in [0o644, 0o666] {
+            fs::write(&path, &contents).expect("a stale file");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
+            chown(&path, Some(12), None).expect("another owner");
+            let before = picture(&path);
+            for lock in [true, false] {
+                let file = PidFile::at(&path).lock(lock);
+                // Of this thread alone.
+                let start = thread::spawn(move || {
+                    rustix::thread::set_thread_res_uid(uid, uid, uid).expect("root may");
+                    file.acquire().expect_err("not ours to remove")
+                });
+                let error = start.join().expect("an error");
+                assert_says(&error, "cannot replace stale pidfile");
+                assert_says(
+                    &error,
+                    "as uid 65534: it belongs to uid 12 and no process holds it",
+                );
+                assert_says(
+                    &error,
+                    "remove it as that user, or choose another directory",
+                );
+                assert_eq!(error.path(), Some(&*path));
+                assert_eq!(
+                    std::io::Error::from(error).kind(),
+                    ErrorKind::PermissionDenied
+                );
+                assert_eq!(picture(&path), before);
+                assert_eq!(text(&path), contents);
+            }
+            assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+        }
+    }
 }
 
 #[test]
@@ -371,21 +424,19 @@ fn contents_that_are_no_record() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
     for (contents, words) in [
-        (&b"0"[..], "0 is no process"),
-        (b"0\n", "0 is no process"),
+        (&b"0"[..], "0 is not a valid PID"),
+        (b"0\n", "0 is not a valid PID"),
         (b"-1\n", "found \"-1\""),
         (b"+5\n", "found \"+5\""),
         (b"0x10\n", "found \"0x10\""),
         (
             b"10000000000000000000\n",
-            "10000000000000000000\" is too large",
+            "\"10000000000000000000\" is out of range",
         ),
-        (b"2147483648\n", "2147483648\" is too large"),
-        (b"00000000000000012345\n", "found \"00000000000000012345\""),
+        (b"2147483648\n", "\"2147483648\" is out of range"),
         (b"12 34\n", "found \"12 34\""),
         (b"12abc\n", "found \"12abc\""),
-        (b"\xef\xbb\xbf12\n", "found \"\u{feff}12\""),
-        (b"12\r\n", r#"found "12\r""#),
+        (b"12\r34\n", r#"found "12\r34""#),
         (b"12\0", r#"found "12\u{0}""#),
         (b"\x1b]0;title\x07", r#"found "\u{1b}]0;title\u{7}""#),
         (
@@ -405,7 +456,7 @@ fn contents_that_are_no_record() {
                 "{contents:?}: {error}"
             );
             assert_says(&error, words);
-            assert_says(&error, "does not hold a PID");
+            assert_says(&error, "does not contain a PID");
         }
         assert_eq!(picture(&path), before, "{contents:?}");
         assert_eq!(fs::read(&path).expect("contents"), contents);
@@ -446,18 +497,80 @@ fn a_gibibyte_of_digits_and_a_tebibyte_of_nothing() {
 fn contents_that_are_fine_although_they_look_odd() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    let no_line_feed = pidlock_tests::NONEXISTENT_PID.to_string();
-    for contents in [no_line_feed.as_bytes(), b"\r\n", b"\0\0\0\0", b"", b"\n\n"] {
+    let blank = ["\r\n", "\0\0\0\0", "", "\n\n"].map(str::to_owned);
+    for contents in blank.into_iter().chain(odd_records(NONEXISTENT_PID)) {
         for lock in [true, false] {
-            fs::write(&path, contents).expect("contents");
-            PidFile::at(&path)
-                .lock(lock)
-                .acquire()
-                .expect("free")
-                .close()
-                .expect("an end");
+            fs::write(&path, &contents).expect("contents");
+            let guard = PidFile::at(&path).lock(lock).acquire().expect("free");
+            assert_eq!(text(&path), format!("{}\n", guard.pid()), "{contents:?}");
+            guard.close().expect("an end");
         }
     }
+}
+
+/// As other programs and editors write it.
+fn odd_records(pid: u32) -> [String; 7] {
+    [
+        format!("{pid}"),
+        format!("{pid}\r\n"),
+        format!("     {pid}\n"),
+        format!("0000000000000000{pid}\n"),
+        format!("\u{feff}{pid}\n"),
+        format!("\n\t{pid} \n\n"),
+        format!("{pid}{}", "\n".repeat(1000)),
+    ]
+}
+
+/// A live process that does not lock.
+fn stranger() -> Program {
+    Program::start(&mut Command::new("cat"))
+}
+
+#[test]
+fn running_process_is_found_in_a_record_that_looks_odd() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let stranger = stranger();
+    for contents in odd_records(stranger.pid()) {
+        fs::write(&path, &contents).expect("contents");
+        let before = picture(&path);
+        for error in refusals(&PidFile::at(&path)) {
+            let is_running = matches!(error, PidFileError::AlreadyRunning { .. });
+            assert!(is_running, "{contents:?}: {error}");
+            assert_eq!(error.pid(), Some(stranger.pid()), "{contents:?}");
+        }
+        assert_eq!(picture(&path), before);
+        assert_eq!(text(&path), contents);
+    }
+}
+
+/// As PostgreSQL writes: the further lines are data of their owner.
+#[test]
+fn record_with_further_lines_refuses_while_its_process_lives_and_is_left_afterwards() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.pid");
+    let mut stranger = stranger();
+    let contents = format!("{}\n/var/lib/db\n5432\n", stranger.pid());
+    fs::write(&path, &contents).expect("contents");
+    let before = picture(&path);
+    for error in refusals(&PidFile::at(&path)) {
+        let is_running = matches!(error, PidFileError::AlreadyRunning { .. });
+        assert!(is_running, "{error}");
+        assert_eq!(error.pid(), Some(stranger.pid()));
+    }
+    stranger.kill();
+    for error in refusals(&PidFile::at(&path)) {
+        let is_unreadable = matches!(error, PidFileError::Unreadable { .. });
+        assert!(is_unreadable, "{error}");
+        let words = format!(
+            "more than the PID of process {}, which is gone",
+            stranger.pid()
+        );
+        assert_says(&error, &words);
+        assert_says(&error, "remove the file if it is not needed");
+    }
+    assert_eq!(picture(&path), before);
+    assert_eq!(text(&path), contents);
 }
 
 #[test]

@@ -76,14 +76,19 @@ fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
     }
 }
 
+/// One for each process that died while it took a stale file over.
+fn leave_levels(dir: &Path, highest: u32) {
+    fs::write(dir.join("app.pid"), stale_record()).expect("a stale file");
+    for level in 1..=highest {
+        fs::write(dir.join(format!("app.pid.t{level}")), stale_record()).expect("a file");
+    }
+}
+
 #[test]
-fn a_hundred_that_died_taking_it_over_are_no_obstacle() {
+fn as_many_interrupted_takeovers_as_are_allowed_are_no_obstacle() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    fs::write(&path, stale_record()).expect("a stale file");
-    for level in 1..=100 {
-        fs::write(dir.path().join(format!("app.pid.t{level}")), stale_record()).expect("a file");
-    }
+    leave_levels(dir.path(), 6);
     let guard = PidFile::at(&path).lock(false).acquire().expect("a start");
     assert_eq!(text(&path), format!("{}\n", std::process::id()));
     assert_eq!(names(dir.path()), ["app.pid"]);
@@ -91,24 +96,17 @@ fn a_hundred_that_died_taking_it_over_are_no_obstacle() {
 }
 
 #[test]
-fn more_than_can_be_dealt_with_are_named() {
+fn more_interrupted_takeovers_than_allowed_are_named_and_left() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    fs::write(&path, stale_record()).expect("a stale file");
-    for level in 1..=600 {
-        fs::write(dir.path().join(format!("app.pid.t{level}")), stale_record()).expect("a file");
-    }
+    leave_levels(dir.path(), 7);
     let before = names(dir.path());
     let error = PidFile::at(&path)
         .lock(false)
         .acquire()
         .expect_err("too many");
-    assert!(
-        error
-            .to_string()
-            .contains("whose names end with .t and a number"),
-        "{error}"
-    );
+    let words = "remove the leftover files with the same name and .t1, .t2 and so on";
+    assert!(error.to_string().contains(words), "{error}");
     assert_eq!(names(dir.path()), before);
 }
 
@@ -165,7 +163,7 @@ fn read_only_access_reports_running_pid() {
     std::os::unix::process::CommandExt::uid(&mut command, ORDINARY_UID);
     let words = Program::start(&mut command).line();
     let expected = format!(
-        "refused: pidfile '{}': already running (pid {})",
+        "refused: pidfile '{}': process {} is running",
         path.display(),
         guard.pid()
     );
@@ -183,7 +181,7 @@ fn a_second_hold_of_this_process_is_not_told_to_remove_the_file() {
         "{error}"
     );
     assert!(
-        error.to_string().ends_with(", this very process"),
+        error.to_string().ends_with("is running (this process)"),
         "{error}"
     );
 }

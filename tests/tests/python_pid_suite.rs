@@ -204,7 +204,7 @@ fn test_pid_chmod() {
     let file = unique("chmod").mode(0o600);
     let guard = file.acquire().expect("a start");
     let metadata = fs::metadata(guard.path()).expect("the file");
-    assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     drop(guard);
     assert_gone(&file);
 }
@@ -331,11 +331,15 @@ fn test_pid_already_closed() {
     assert!(
         other
             .line()
-            .starts_with("unsound: cannot reach the descriptor of pidfile")
+            .starts_with("unsound: cannot use the lock of pidfile")
     );
     let (status, said) = other.finish();
     assert!(
-        said.starts_with("closed, but cannot reach the descriptor of pidfile"),
+        said.starts_with("closed, but cannot use the lock of pidfile"),
+        "{said}"
+    );
+    assert!(
+        said.contains("its descriptor was closed elsewhere in the program"),
         "{said}"
     );
     assert!(said.ends_with("and the other file is whole\n"), "{said}");

@@ -58,12 +58,26 @@ fn near_records() -> impl Strategy<Value = Vec<u8>> {
         ][..],
     );
     let feeds = prop_oneof![0..3_usize, 25..35_usize, 4080..4100_usize];
-    let near = (bits.clone(), number, bits.clone(), feeds, bits)
-        .prop_map(|(a, number, b, feeds, c)| [a, &number, b, &"\n".repeat(feeds), c].concat());
+    let parts = (
+        bits.clone(),
+        number.clone(),
+        bits.clone(),
+        feeds,
+        bits.clone(),
+    );
+    let near =
+        parts.prop_map(|(a, number, b, feeds, c)| [a, &number, b, &"\n".repeat(feeds), c].concat());
+    // Behind so many blanks that it is at the end of what is read, or beyond it.
+    let blanks = (
+        prop::sample::select(&["\0", " ", "\n"][..]),
+        4080..4110_usize,
+    );
+    let behind = (blanks, number, bits)
+        .prop_map(|((blank, len), number, c)| [&blank.repeat(len), &*number, c].concat());
     // At the two lengths where reading goes another way.
     let lengths = prop_oneof![30..35_usize, 4094..4099_usize];
     let padded = (1..=u32::MAX, lengths).prop_map(|(number, len)| format!("{number:\n<len$}"));
-    prop_oneof![near, padded].prop_map(String::into_bytes)
+    prop_oneof![near, behind, padded].prop_map(String::into_bytes)
 }
 
 /// Blanks of any length, with perhaps one thing in them.

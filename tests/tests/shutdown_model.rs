@@ -45,10 +45,10 @@ struct Ended;
 impl Process {
     fn new(slots: usize, files: usize) -> Rc<Self> {
         Rc::new(Self {
-            shutdown: Shutdown::new(),
+            shutdown: Shutdown::default(),
             slots: (0..slots)
                 .map(|_| Slot {
-                    removal: RemovalClaim::new(),
+                    removal: RemovalClaim::default(),
                     will: UnsafeCell::new(usize::MAX),
                 })
                 .collect(),
@@ -300,7 +300,7 @@ fn the_same_signal_twice_does_not_wait_for_a_guard_that_hangs() {
 #[test]
 fn a_file_that_is_not_to_be_removed_on_an_occasion_is_not() {
     explore(3, || {
-        let removal = RemovalClaim::new();
+        let removal = RemovalClaim::default();
         removal.publish(RemoveOn::new(false, false));
         assert!(!removal.try_claim(RemoveOn::SIGNAL) && !removal.try_claim(RemoveOn::EXIT));
         assert!(removal.try_claim(RemoveOn::GUARD), "its guard always may");

@@ -1,20 +1,13 @@
 //! A section in which a pidfile is created or removed. Termination signals are deferred to its end.
 
-#[cfg(unix)]
-use std::cell::Cell;
 use std::thread;
 use std::time::Duration;
 
 use super::process::ProcessState;
-#[cfg(unix)]
-use super::signal;
-use crate::settings::OnSignal;
 use crate::sys::ProcessInstance;
 
 pub(crate) struct CriticalSection {
     pub(super) process: &'static ProcessState,
-    #[cfg(unix)]
-    has_handlers: Cell<bool>,
 }
 
 impl CriticalSection {
@@ -24,28 +17,12 @@ impl CriticalSection {
         if !process.shutdown.enter() {
             wait_for_termination();
         }
-        Self {
-            process,
-            #[cfg(unix)]
-            has_handlers: Cell::new(false),
-        }
+        Self { process }
     }
 
     /// Returns `true` if any thread of the process is inside one.
     pub(crate) fn any_in_progress(process: ProcessInstance) -> bool {
         ProcessState::get(process).shutdown.in_progress()
-    }
-
-    /// Installs the signal handlers where they are missing. Call it before a file is created or
-    /// written. Each section looks anew: since the last one the program may have set a signal back to
-    /// its default.
-    pub(crate) fn install_handlers(&self, on_signal: OnSignal) {
-        #[cfg(unix)]
-        if !self.has_handlers.replace(true) {
-            signal::install(on_signal);
-        }
-        #[cfg(not(unix))]
-        let _ = on_signal;
     }
 }
 

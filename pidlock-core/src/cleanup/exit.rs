@@ -6,13 +6,12 @@ use super::process::ProcessState;
 use super::shutdown::RemoveOn;
 use crate::sys;
 
-/// Registers the handler. Not with a `Once`: a child forked while another thread is inside would wait
-/// for it for ever. Two threads may both register, which does no harm.
+/// Registers the handler, once. Not with a `Once`: a child forked while another thread is inside would
+/// wait for it for ever.
 pub(super) fn register() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if !REGISTERED.load(Ordering::Acquire) {
+    if !REGISTERED.swap(true, Ordering::AcqRel) {
         sys::register_exit_handler(at_exit);
-        REGISTERED.store(true, Ordering::Release);
     }
 }
 

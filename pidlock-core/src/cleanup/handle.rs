@@ -9,7 +9,7 @@ use super::critical::CriticalSection;
 use super::exit;
 use super::shutdown::RemoveOn;
 use super::table::{Entry, Table};
-use crate::error::PidFileError;
+use crate::error::Result;
 use crate::held::{HeldFile, ReleaseError};
 use crate::settings::{OnSignal, Settings};
 use crate::sys::FileId;
@@ -43,8 +43,8 @@ impl Table {
 
 impl Handle {
     /// Drops the handle and reports whether the file was released.
-    pub(crate) fn close(mut self) -> Result<(), PidFileError> {
-        let path = self.path().clone();
+    pub(crate) fn close(mut self) -> Result<()> {
+        let path = self.path.clone();
         self.release().map_err(|error| error.into_error(&path))
     }
 
@@ -52,7 +52,7 @@ impl Handle {
         let Some(entry) = self.0.take() else {
             return Ok(());
         };
-        let owner = entry.held.owner();
+        let owner = entry.held.owner;
         if !owner.is_current() {
             // In a forked child only the descriptor is closed, with the last handle.
             return Ok(());
@@ -63,12 +63,13 @@ impl Handle {
         // Counted down, and closed, under the table's lock: another thread that finds the file locked
         // by this process must find it in the table or unlocked.
         if Arc::strong_count(&entry) == 1 {
+            table.remove(&entry);
             if !entry.slot.withdraw() {
                 // The exit handler has released the file, and may be at it still.
                 mem::forget(entry);
                 return Ok(());
             }
-            table.remove(&entry);
+            table.put_free(entry.slot);
             if let Some(entry) = Arc::into_inner(entry) {
                 released = entry.held.release_and_close();
             }

@@ -18,6 +18,11 @@ mod table;
 mod exit;
 #[cfg(unix)]
 mod signal;
+#[cfg(unix)]
+pub(crate) use signal::install_handlers;
+
+#[cfg(not(unix))]
+pub(crate) fn install_handlers(_: crate::settings::OnSignal) {}
 
 pub(crate) use critical::CriticalSection;
 pub(crate) use handle::Handle;

@@ -11,6 +11,7 @@ use crate::sys::{self, PerProcess, ProcessInstance};
 /// wait for a mutex that a thread of its parent had locked.
 static STATE: PerProcess<ProcessState> = PerProcess::new();
 
+#[derive(Default)]
 pub(super) struct ProcessState {
     pub(super) shutdown: Shutdown,
     pub(super) slots: Slots,
@@ -19,11 +20,7 @@ pub(super) struct ProcessState {
 
 impl ProcessState {
     pub(super) fn get(process: ProcessInstance) -> &'static Self {
-        STATE.get(process, || Self {
-            shutdown: Shutdown::new(),
-            slots: Slots::new(),
-            table: Mutex::default(),
-        })
+        STATE.get(process, Self::default)
     }
 
     /// The state of the calling process, if it has any. Async-signal-safe.

@@ -7,7 +7,7 @@
 use super::atomic::{AtomicU32, Ordering};
 
 /// The critical sections in progress, and the signal that waits for their end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shutdown(AtomicU32);
 
 /// The number of sections in progress, at most one for each thread.
@@ -18,22 +18,21 @@ const PENDING_SIGNAL: u32 = 0xff << SIGNAL_SHIFT;
 const TERMINATING: u32 = 1 << 31;
 
 impl Shutdown {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(0))
-    }
-
     /// Enters a section. `false` if a signal is pending or the process is terminating: new work would
     /// delay termination for ever.
     #[must_use]
     pub(crate) fn enter(&self) -> bool {
-        self.update(|now| (now & (PENDING_SIGNAL | TERMINATING) == 0).then_some(now + 1))
-            .is_ok()
+        self.enter_unless(PENDING_SIGNAL | TERMINATING)
     }
 
     /// Enters a section. `false` only if the process is terminating.
     #[must_use]
     pub(crate) fn enter_even_if_pending(&self) -> bool {
-        self.update(|now| (now & TERMINATING == 0).then_some(now + 1))
+        self.enter_unless(TERMINATING)
+    }
+
+    fn enter_unless(&self, flags: u32) -> bool {
+        self.update(|now| (now & flags == 0).then_some(now + 1))
             .is_ok()
     }
 
@@ -93,7 +92,7 @@ pub(crate) enum Noted {
 }
 
 /// The right to remove one file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RemovalClaim(AtomicU32);
 
 /// There is no file to remove.
@@ -117,10 +116,6 @@ impl RemoveOn {
 }
 
 impl RemovalClaim {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(EMPTY))
-    }
-
     /// Publishes the file: everything that is needed to remove it can be read.
     pub(crate) fn publish(&self, occasions: RemoveOn) {
         self.0.store(occasions.0, Ordering::Release);

@@ -5,21 +5,28 @@ use std::ffi::c_int;
 use super::process::ProcessState;
 use super::shutdown::{Noted, RemoveOn};
 use crate::settings::OnSignal;
-use crate::sys::{self, Disposition};
+use crate::sys;
 
-/// Installs the handler for signals with the default disposition, or for all of them with `Force`. It
-/// is never uninstalled, because a handler that the program installs later may chain to it.
-pub(super) fn install(on_signal: OnSignal) {
+/// Installs the handler for signals with the default disposition, or for all of them with `Force`. To be
+/// called in a critical section before a file is created or written: each time, because the program may
+/// have set a signal back to its default. It is never uninstalled, because a handler that the program
+/// installs later may chain to it.
+pub(crate) fn install_handlers(on_signal: OnSignal) {
     for signal in sys::TERMINATION_SIGNALS {
         let is_wanted = match on_signal {
             OnSignal::Off => false,
-            OnSignal::Auto => sys::disposition(signal, on_termination) == Disposition::Default,
-            OnSignal::Force => sys::disposition(signal, on_termination) != Disposition::This,
+            OnSignal::Auto => sys::current_handler(signal) == sys::DEFAULT_HANDLER,
+            OnSignal::Force => !is_installed(signal),
         };
         if is_wanted {
             sys::set_handler(signal, on_termination);
         }
     }
+}
+
+fn is_installed(signal: c_int) -> bool {
+    let handler: sys::Handler = on_termination;
+    sys::current_handler(signal) == handler as usize
 }
 
 /// Removes the pidfiles and terminates the process by the signal. Calls async-signal-safe functions
@@ -30,7 +37,7 @@ pub(super) fn install(on_signal: OnSignal) {
 extern "C" fn on_termination(signal: c_int) {
     sys::keeping_errno(|| {
         // A handler that was installed later has called this one: the program decides how it ends.
-        if sys::disposition(signal, on_termination) != Disposition::This {
+        if !is_installed(signal) {
             return;
         }
         // A forked child inherits the handler, but has nothing to remove.

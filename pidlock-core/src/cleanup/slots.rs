@@ -11,7 +11,7 @@ use crate::held::HeldFile;
 use crate::sys::AtomicRef;
 
 /// A place for one held file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slot {
     removal: RemovalClaim,
     held: AtomicPtr<HeldFile>,
@@ -38,24 +38,18 @@ impl Slot {
 }
 
 /// All slots of a process.
+#[derive(Default)]
 pub(super) struct Slots {
     newest: AtomicRef<Slot>,
 }
 
 impl Slots {
-    pub(super) fn new() -> Self {
-        Self {
-            newest: AtomicRef::none(),
-        }
-    }
-
     /// Adds an empty slot. The caller holds the table's lock.
     pub(super) fn add(&self) -> &'static Slot {
         let older = self.newest.get();
         let slot = Box::leak(Box::new(Slot {
-            removal: RemovalClaim::new(),
-            held: AtomicPtr::new(ptr::null_mut()),
             older,
+            ..Slot::default()
         }));
         self.newest.replace(older, slot);
         slot

@@ -38,17 +38,20 @@ impl Table {
     pub(super) fn insert(&mut self, slots: &Slots, held: HeldFile) -> Arc<Entry> {
         let slot = self.free_slots.pop().unwrap_or_else(|| slots.add());
         let entry = Arc::new(Entry { held, slot });
-        self.entries.insert(entry.held.id(), Arc::downgrade(&entry));
+        self.entries.insert(entry.held.id, Arc::downgrade(&entry));
         entry
     }
 
-    /// The slot is free from now on.
+    /// The entry is no longer found.
     pub(super) fn remove(&mut self, entry: &Arc<Entry>) {
-        let id = entry.held.id();
+        let id = entry.held.id;
         let is_this = |found: &Weak<Entry>| found.as_ptr() == Arc::as_ptr(entry);
         if self.entries.get(&id).is_some_and(is_this) {
             self.entries.remove(&id);
         }
-        self.free_slots.push(entry.slot);
+    }
+
+    pub(super) fn put_free(&mut self, slot: &'static Slot) {
+        self.free_slots.push(slot);
     }
 }

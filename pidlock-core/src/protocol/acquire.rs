@@ -1,25 +1,23 @@
 //! One attempt to acquire the pidfile, and the loop around it.
 
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::contention::{self, Backoff, Outcome};
-use super::open::{self, OpenedFile};
-use crate::cleanup::{CriticalSection, Handle, Table};
-use crate::error::{PidFileError, Quoted};
+use super::contention::{self, Backoff};
+use super::open::{self, Origin};
+use crate::cleanup::{self, CriticalSection, Handle, Table};
+use crate::error::{During, PidFileError, Result, quoted};
 use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, FileId, LOCK_MARK, ProcessInstance, Stat};
+use crate::sys::{self, FileId, ProcessInstance, Stat};
 
-/// Each attempt but the first means that another process created or removed the file meanwhile. So
-/// many in a row are no contention.
-const MAX_ATTEMPTS: u32 = 1000;
-
-/// So many are allowed however long they take: on an overloaded machine a single one can exceed the
-/// deadline.
+/// So many attempts are allowed however long they take: on an overloaded machine a single one can exceed
+/// the deadline. Each but the first means that another process created or removed the file meanwhile.
 const MIN_ATTEMPTS: u32 = 50;
 
 /// A locked file, or another handle to one.
@@ -30,7 +28,7 @@ pub(crate) enum Locked {
     HeldBySelf(Handle),
 }
 
-pub(crate) fn acquire(target: &Target) -> Result<Handle, PidFileError> {
+pub(crate) fn acquire(target: &Target) -> Result<Handle> {
     let process = ProcessInstance::current();
     match lock(target, process, Some(process.pid()))? {
         Locked::Acquired(held, section) => Ok(section.insert(&target.settings, held)),
@@ -43,7 +41,7 @@ pub(crate) fn lock(
     target: &Target,
     process: ProcessInstance,
     record: Option<u32>,
-) -> Result<Locked, PidFileError> {
+) -> Result<Locked> {
     let start = Start {
         target,
         process,
@@ -54,12 +52,14 @@ pub(crate) fn lock(
     let mut backoff = Backoff::default();
     let mut attempts = 0;
     loop {
-        if let Some(locked) = start.attempt(&mut backoff)? {
-            return Ok(locked);
+        if let Some((held, section)) = start.attempt(&mut backoff)? {
+            return Ok(Locked::Acquired(held, section));
+        }
+        if let Some(handle) = held_by_this_process(target, process)? {
+            return Ok(Locked::HeldBySelf(handle));
         }
         attempts += 1;
-        let is_late = backoff.timed_out();
-        if attempts >= if is_late { MIN_ATTEMPTS } else { MAX_ATTEMPTS } {
+        if backoff.timed_out() && attempts >= MIN_ATTEMPTS {
             let why = "other processes kept creating and removing it";
             return Err(PidFileError::gave_up(&target.path, why));
         }
@@ -68,7 +68,6 @@ pub(crate) fn lock(
 
 /// What a locked file turns out to be.
 enum Verdict {
-    /// Blank.
     Blank,
     /// The recorded process is gone.
     Stale,
@@ -76,14 +75,6 @@ enum Verdict {
     Running(u32),
     /// This process holds it without a kernel lock.
     HeldBySelf,
-}
-
-/// How an attempt goes on.
-enum Next {
-    Acquired(FileId),
-    HeldBySelf(FileId),
-    /// The file was created, removed or replaced meanwhile.
-    Retry,
 }
 
 struct Start<'a> {
@@ -94,103 +85,96 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// `None` if the file was created, removed or replaced meanwhile.
-    fn attempt(&self, backoff: &mut Backoff) -> Result<Option<Locked>, PidFileError> {
+    /// `None` if the file was created, removed or replaced meanwhile, or this process holds it.
+    fn attempt(&self, backoff: &mut Backoff) -> Result<Option<(HeldFile, CriticalSection)>> {
         let (target, process) = (self.target, self.process);
         // Before the file is created: until it is in the table, no handler would remove it.
         let mut section = CriticalSection::enter(process);
-        let Some(opened) = open::open_or_create(target, &section)? else {
+        let Some((file, origin)) = open::open_or_create(target)? else {
             return Ok(None);
         };
-        let locked = match sys::try_lock_exclusive(&opened.file) {
-            Err(error) if !opened.writable && sys::needs_write_access(&error) => {
-                return Err(self.lock_shared(&opened, error));
-            }
+        let is_held = || matches!(sys::try_lock_shared(&file), Ok(false));
+        let locked = match sys::try_lock_exclusive(&file) {
+            // On NFS a holder can be seen without write access, too.
+            Err(error) if sys::needs_write_access(&error) && is_held() => false,
             result => result.map_err(|error| contention::lock_error(target, error))?,
         };
         if !locked {
             drop(section);
-            match contention::resolve(target, process, &opened.file, backoff)? {
-                Outcome::Acquired => section = CriticalSection::enter(process),
-                Outcome::Replaced => return Ok(None),
-                Outcome::HeldBySelf(handle) => return Ok(Some(Locked::HeldBySelf(handle))),
+            if !contention::resolve(target, process, &file, backoff)? {
+                return Ok(None);
             }
+            section = CriticalSection::enter(process);
         }
-        let next = self.settle(&opened, &section, backoff);
-        let Ok(Next::Acquired(id)) = next else {
+        let settled = self.settle(&file, origin, backoff);
+        let Ok(Some(id)) = settled else {
             // Explicitly: a child that another thread has just forked would keep the lock after the
             // descriptor is closed.
-            let _ = sys::unlock(&opened.file);
-            return match next? {
-                Next::HeldBySelf(id) => self.share(id),
-                Next::Acquired(_) | Next::Retry => Ok(None),
-            };
+            let _ = sys::unlock(&file);
+            return settled.map(|_| None);
         };
-        let held = HeldFile::new(target, opened.file, id, process, self.forks);
-        Ok(Some(Locked::Acquired(held, section)))
+        let held = HeldFile::new(target, file, id, process, self.forks);
+        Ok(Some((held, section)))
     }
 
     /// Takes over a locked file, if it is stale.
-    fn settle(
-        &self,
-        opened: &OpenedFile,
-        section: &CriticalSection,
-        backoff: &mut Backoff,
-    ) -> Result<Next, PidFileError> {
+    fn settle(&self, file: &File, origin: Origin, backoff: &mut Backoff) -> Result<Option<FileId>> {
         let path = &self.target.path;
-        let inspect_error = |error| PidFileError::io("inspect", path, error);
-        let stat = sys::unless_removed(sys::stat(&opened.file)).map_err(inspect_error)?;
-        let Some(stat) = stat else {
-            return Ok(Next::Retry);
+        let stat = sys::unless_removed(sys::stat(file));
+        let Some(stat) = stat.during("inspect", path)? else {
+            return Ok(None);
         };
         // A program that does not lock may have written into a file that this start created.
-        let created = opened.created && stat.size == 0;
+        let created = origin == Origin::Created && stat.size == 0;
         let verdict = match created {
             true => Ok(Verdict::Blank),
-            false => self.inspect(opened, &stat),
+            false => self.inspect(file, &stat),
         };
         // After the recorded process is known to be gone: until then it can remove the file, if it
         // does not lock it, and an earlier answer would be out of date.
-        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
-            return Ok(Next::Retry);
-        }
+        let there = sys::unless_removed(sys::stat_path(path));
+        let there = there.inspect_err(|_| self.abort(&stat, created));
+        let there = there.during("inspect", path)?;
+        // NFS can show a removed name, of a file without links, for a moment.
+        let Some(there) = there.filter(|there| there.id == stat.id && there.links > 0) else {
+            return Ok(None);
+        };
         match verdict? {
-            Verdict::HeldBySelf => return Ok(Next::HeldBySelf(stat.id)),
+            Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
                 // To wait with the lock would refuse other starts.
-                let _ = sys::unlock(&opened.file);
+                let _ = sys::unlock(file);
                 contention::wait_for_exit(self.target, pid, &stat)?;
-                return Ok(Next::Retry);
+                return Ok(None);
             }
             Verdict::Blank if created => {}
-            Verdict::Blank | Verdict::Stale if self.can_write_into(opened, &stat) => {}
+            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &there) => {}
             // Another user's start may have created the file, and be about to lock it.
             Verdict::Blank if backoff.is_in_doubt() => {
-                let _ = sys::unlock(&opened.file);
+                let _ = sys::unlock(file);
                 thread::sleep(Duration::from_millis(1));
-                return Ok(Next::Retry);
+                return Ok(None);
             }
             Verdict::Blank | Verdict::Stale => {
                 self.replace(&stat)?;
-                return Ok(Next::Retry);
+                return Ok(None);
             }
         }
-        section.install_handlers(self.target.settings.on_signal);
-        Ok(match self.fill(opened, &stat, created)? {
-            true => Next::Acquired(stat.id),
-            false => Next::Retry,
-        })
+        if origin != Origin::Created {
+            cleanup::install_handlers(self.target.settings.on_signal);
+        }
+        let is_filled = self.fill(file, &stat, created)?;
+        Ok(is_filled.then_some(stat.id))
     }
 
     /// Inspects a locked file: which process does it name, and is that alive?
-    fn inspect(&self, opened: &OpenedFile, stat: &Stat) -> Result<Verdict, PidFileError> {
+    fn inspect(&self, file: &File, stat: &Stat) -> Result<Verdict> {
         let path = &self.target.path;
         open::check_file_type(path, stat.file_type)?;
         if stat.size == 0 {
             return Ok(Verdict::Blank);
         }
-        let record = record::read(&opened.file, Some(stat.size))
-            .map_err(|error| PidFileError::io("read", path, error))?;
+        let record = record::read(file, Some(stat.size)).during("read", path)?;
         let pid = match record {
             Record::Blank => return Ok(Verdict::Blank),
             Record::Invalid(reason) => return Err(PidFileError::unreadable(path, reason)),
@@ -213,107 +197,92 @@ impl Start<'_> {
 
     /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
     /// file's second name, and belongs to the right user.
-    fn can_write_into(&self, opened: &OpenedFile, stat: &Stat) -> bool {
+    fn can_write_into(&self, origin: Origin, stat: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
-        opened.writable && stat.links == 1 && stat.uid == owner
+        origin != Origin::FoundReadOnly && stat.links == 1 && stat.uid == owner
     }
 
     /// Removes a stale file while it is locked. The next attempt creates another one.
-    fn replace(&self, stat: &Stat) -> Result<(), PidFileError> {
+    fn replace(&self, stat: &Stat) -> Result<()> {
         let path = &self.target.path;
-        let removed = sys::unless_removed(sys::unlink(path));
-        removed.map(|_| ()).map_err(|error| {
-            let message = format!(
-                "cannot replace stale pidfile {} as {}: it belongs to uid {} and no process holds it; \
-                 remove it as that user, or choose another directory with dir = \"...\"",
-                Quoted(path),
-                sys::current_user(),
-                stat.uid
-            );
-            PidFileError::system(path, message, error)
-        })
-    }
-
-    /// The answer for a file that this process holds without a kernel lock.
-    fn share(&self, id: FileId) -> Result<Option<Locked>, PidFileError> {
-        if !self.target.settings.reentrant {
-            return Err(PidFileError::running(&self.target.path, self.process.pid()));
-        }
-        let handle = Table::of(self.process).handle(id);
-        Ok(handle.map(Locked::HeldBySelf))
+        let removed = sys::unless_removed(sys::unlink(path)).map(drop);
+        removed.map_err(|error| replace_error(path, stat.uid, error))
     }
 
     /// Sets mode, owner and record. `false` if the file was removed meanwhile.
-    fn fill(&self, opened: &OpenedFile, stat: &Stat, created: bool) -> Result<bool, PidFileError> {
+    fn fill(&self, file: &File, stat: &Stat, created: bool) -> Result<bool> {
         let path = &self.target.path;
-        match sys::unless_removed(set_owner_and_mode(self.target, opened, stat, LOCK_MARK)) {
-            Ok(Some(())) => {}
-            Ok(None) => return Ok(false),
-            Err(error) => {
-                self.abort(stat, created);
-                return Err(PidFileError::io("change the owner or mode of", path, error));
-            }
+        let changed = set_owner_and_mode(self.target, file, stat);
+        let changed = sys::unless_removed(changed).inspect_err(|_| self.abort(stat, created));
+        if changed
+            .during("change the owner or mode of", path)?
+            .is_none()
+        {
+            return Ok(false);
         }
         let written = match self.record {
-            Some(pid) => record::write(&opened.file, pid, stat.size),
-            None if stat.size > 0 => opened.file.set_len(0),
-            None => Ok(()),
+            Some(pid) => record::write(file, pid, stat.size),
+            None => file.set_len(0),
         };
-        written.map(|()| true).map_err(|error| {
-            let _ = record::erase(&opened.file);
+        let written = written.inspect_err(|_| {
+            let _ = record::erase(file);
             self.abort(stat, created);
-            PidFileError::io("write", path, error)
-        })
+        });
+        written.during("write", path).map(|()| true)
     }
 
     /// Removes a file that this start created but must not keep. It is still locked.
     fn abort(&self, stat: &Stat, created: bool) {
         let path = &self.target.path;
-        if created && sys::path_refers_to(path, stat.id).is_ok_and(|is_there| is_there) {
+        if created && matches!(sys::path_refers_to(path, stat.id), Ok(true)) {
             let _ = sys::unlink(path);
-        }
-    }
-
-    /// The error for a file that can only be read, on a file system where an exclusive lock needs
-    /// write access: is it held, or stale?
-    fn lock_shared(&self, opened: &OpenedFile, error: io::Error) -> PidFileError {
-        let path = &self.target.path;
-        match sys::try_lock_shared(&opened.file) {
-            Ok(false) => {
-                let recorded = record::read(&opened.file, None).ok();
-                let pid = recorded.and_then(|record| record.pid());
-                PidFileError::locked(path, pid.filter(|&pid| sys::exists(pid)))
-            }
-            _ => {
-                let _ = sys::unlock(&opened.file);
-                let doing = format!("lock, without write access as {},", sys::current_user());
-                PidFileError::io(&doing, path, error)
-            }
         }
     }
 }
 
-/// Sets the owner and the mode that were asked for, exactly.
-pub(crate) fn set_owner_and_mode(
+/// Explains why a stale file could not be replaced.
+pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFileError {
+    let message = format!(
+        "cannot replace stale pidfile {} as {}: it belongs to uid {owner} and no process holds it; \
+         remove it as that user, or choose another directory with dir = \"...\"",
+        quoted(path),
+        sys::current_user(),
+    );
+    PidFileError::system(path, message, error)
+}
+
+/// The answer for a file that this process holds: another handle, or a refusal. `None` if it does not.
+pub(super) fn held_by_this_process(
     target: &Target,
-    opened: &OpenedFile,
-    stat: &Stat,
-    mark: u32,
-) -> io::Result<()> {
+    process: ProcessInstance,
+) -> Result<Option<Handle>> {
+    // No file is acquired or released under the table's lock, so the inode at the path cannot have been
+    // another file's a moment before.
+    let mut table = Table::of(process);
+    match sys::stat_path(&target.path) {
+        Ok(stat) if target.settings.reentrant => Ok(table.handle(stat.id)),
+        Ok(stat) if table.contains(stat.id) => Err(match target.settings.lock {
+            true => PidFileError::locked(&target.path, Some(process.pid())),
+            false => PidFileError::running(&target.path, process.pid()),
+        }),
+        _ => Ok(None),
+    }
+}
+
+/// Sets the owner and the mode that were asked for, exactly.
+pub(super) fn set_owner_and_mode(target: &Target, file: &File, stat: &Stat) -> io::Result<()> {
     let settings = &target.settings;
     let uid = settings.uid.filter(|&uid| uid != stat.uid);
     let gid = settings.gid.filter(|&gid| gid != stat.gid);
     if uid.is_some() || gid.is_some() {
-        sys::set_owner(&opened.file, uid, gid)?;
+        sys::set_owner(file, uid, gid)?;
     }
-    let mode = settings.permissions();
-    if stat.mode == mode | mark {
+    if stat.mode == settings.marked_mode() {
         return Ok(());
     }
     // FreeBSD keeps the mark for root only.
-    let set =
-        sys::set_mode(&opened.file, mode | mark).or_else(|_| sys::set_mode(&opened.file, mode));
-    match set {
+    let set = sys::set_mode(file, settings.marked_mode());
+    match set.or_else(|_| sys::set_mode(file, settings.permissions())) {
         // Without a mode to keep, the default need not be.
         Err(error) if settings.mode.is_none() && sys::is_not_kept(&error) => Ok(()),
         result => result,

@@ -6,16 +6,15 @@
 
 use std::fs::File;
 use std::io;
-use std::process;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::cleanup::{CriticalSection, Handle, Table};
-use crate::error::PidFileError;
+use crate::cleanup::{CriticalSection, Table};
+use crate::error::{During, PidFileError, Result};
 use crate::liveness;
 use crate::record;
 use crate::settings::Target;
-use crate::sys::{self, ProcessInstance, ProcessState, Stat};
+use crate::sys::{self, ProcessInstance, Stat};
 
 /// How long a holder may take to write its PID or to remove the file, and a killed process to
 /// disappear.
@@ -25,35 +24,27 @@ const HOLDER_GRACE: Duration = Duration::from_millis(50);
 /// or releasing, one of which may be the holder.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
-/// How it ended, if not with a refusal.
-pub(super) enum Outcome {
-    /// The lock is ours.
-    Acquired,
-    /// The path refers to another file, or to none.
-    Replaced,
-    /// This process holds the file, and the start is reentrant.
-    HeldBySelf(Handle),
-}
-
-/// Retries until the lock is acquired or a holder is found. Changes nothing.
+/// Retries until the lock is acquired, or a holder is found, which is an error. `false` if the path
+/// refers to another file by now, or this process holds the file. Changes nothing.
 pub(super) fn resolve(
     target: &Target,
     process: ProcessInstance,
     file: &File,
     backoff: &mut Backoff,
-) -> Result<Outcome, PidFileError> {
+) -> Result<bool> {
     let path = &target.path;
     let lock_error = |error| lock_error(target, error);
-    let inspect_error = |error| PidFileError::io("inspect", path, error);
+    // If it is hidden from this user, the record is believed.
+    let is_holder =
+        |pid, stat: &Stat| liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false);
     backoff.reset_holder();
     loop {
         // Before the lock is probed: a thread that leaves its section in between is found as holder.
         let threads_in_progress = CriticalSection::any_in_progress(process);
-        let recorded = record::read(file, None)
-            .ok()
-            .and_then(|record| record.pid());
-        let Some(stat) = sys::unless_removed(sys::stat(file)).map_err(inspect_error)? else {
-            return Ok(Outcome::Replaced);
+        let recorded = record::read(file, None).map_or(None, |record| record.pid());
+        let stat = sys::unless_removed(sys::stat(file)).during("inspect", path)?;
+        let Some(stat) = stat else {
+            return Ok(false);
         };
         let other = recorded.filter(|&pid| pid != process.pid());
         if let Some(pid) = other.filter(|&pid| sys::took_lock(pid, &stat)) {
@@ -63,62 +54,29 @@ pub(super) fn resolve(
         if !held {
             // This probe must not block another start.
             sys::unlock(file).map_err(lock_error)?;
-        } else if let Some(pid) = other.filter(|&pid| may_hold(pid, &stat)) {
+        } else if let Some(pid) = other.filter(|&pid| is_holder(pid, &stat)) {
             return Err(PidFileError::locked(path, Some(pid)));
-        } else if recorded == Some(process.pid()) {
-            if let Some(handle) = held_by_this_process(target, process, &stat)? {
-                return Ok(Outcome::HeldBySelf(handle));
-            }
+        } else if recorded == Some(process.pid()) && Table::of(process).contains(stat.id) {
+            // Otherwise another thread is about to insert it, or a process in another PID namespace has
+            // the same PID.
+            return Ok(false);
         }
-        if !sys::path_refers_to(path, stat.id).map_err(inspect_error)? {
-            return Ok(Outcome::Replaced);
+        if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+            return Ok(false);
         }
         if !backoff.may_retry(held && !threads_in_progress) {
             return Err(PidFileError::locked(path, None));
         }
         backoff.sleep();
         if sys::try_lock_exclusive(file).map_err(lock_error)? {
-            return Ok(Outcome::Acquired);
+            return Ok(true);
         }
-    }
-}
-
-/// Returns `true` if the file is locked by this process, which has not taken the lock itself, as far
-/// as can be seen.
-fn may_hold(pid: u32, stat: &Stat) -> bool {
-    let is_running = matches!(
-        sys::process_state(pid),
-        ProcessState::Running { exiting: false, .. }
-    );
-    is_running && sys::is_holder(pid, stat) != Some(false)
-}
-
-/// The file is locked and contains the PID of this process. `None` if this process does not hold it,
-/// as far as is known: another thread is about to insert it into the table, or a process in another
-/// PID namespace has the same PID.
-fn held_by_this_process(
-    target: &Target,
-    process: ProcessInstance,
-    stat: &Stat,
-) -> Result<Option<Handle>, PidFileError> {
-    let mut table = Table::of(process);
-    if !table.contains(stat.id) {
-        return Ok(None);
-    }
-    if !target.settings.reentrant {
-        return Err(PidFileError::locked(&target.path, Some(process.pid())));
-    }
-    // The file may have been moved away, and another one acquired at this path.
-    match sys::path_refers_to(&target.path, stat.id) {
-        Ok(true) => Ok(table.handle(stat.id)),
-        Ok(false) => Ok(None),
-        Err(error) => Err(PidFileError::io("inspect", &target.path, error)),
     }
 }
 
 /// Waits until a running process, which does not lock the file, is gone or the path refers to another
 /// file. A killed process releases its locks some milliseconds before it is gone.
-pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<(), PidFileError> {
+pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()> {
     let deadline = Instant::now() + HOLDER_GRACE;
     while liveness::may_have_written(pid, stat)
         && sys::path_refers_to(&target.path, stat.id).unwrap_or(true)
@@ -132,16 +90,12 @@ pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()
 }
 
 pub(super) fn lock_error(target: &Target, error: io::Error) -> PidFileError {
-    let error = match sys::is_lock_unsupported(&error) {
-        true => io::Error::new(
-            error.kind(),
-            format!(
-                "{error}; the file system does not support locks; choose another directory or set \
-                 lock = false"
-            ),
-        ),
-        false => error,
-    };
+    if !sys::is_lock_unsupported(&error) && !sys::needs_write_access(&error) {
+        return PidFileError::io("lock", &target.path, error);
+    }
+    let advice = "the file system does not support locks, or only on a file that can be written; choose \
+                  another directory or set lock = false";
+    let error = io::Error::new(error.kind(), format!("{error}; {advice}"));
     PidFileError::io("lock", &target.path, error)
 }
 
@@ -180,16 +134,10 @@ impl Backoff {
         !is_grace_over && !self.timed_out()
     }
 
-    /// Sleeps, longer each time, and for a different time in each process, so that two starts do not
-    /// stay in step.
+    /// Sleeps, longer each time.
     fn sleep(&mut self) {
         self.sleeps += 1;
-        let longest = 50 << self.sleeps.min(5);
-        // Need not be unpredictable.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let seed = now.map_or(0, |now| now.subsec_nanos()) ^ (process::id() << 8);
-        let jitter = seed.wrapping_mul(0x9e37_79b9) >> 8;
-        thread::sleep(Duration::from_micros(u64::from(jitter % longest + 1)));
+        thread::sleep(Duration::from_micros(50 << self.sleeps.min(5)));
     }
 }
 

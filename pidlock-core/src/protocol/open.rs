@@ -4,65 +4,71 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use crate::cleanup::CriticalSection;
-use crate::error::{PidFileError, Quoted};
+use crate::cleanup;
+use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
-use crate::sys::{self, AbsPath, Access, FileType, LOCK_MARK};
+use crate::sys::{self, AbsPath, Access, FileType, Stat};
 
-/// A file that may be the pidfile.
-pub(crate) struct OpenedFile {
-    pub(crate) file: File,
-    pub(crate) created: bool,
-    pub(crate) writable: bool,
+/// Where an open file that may be the pidfile comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Created,
+    Found,
+    /// Opened without write access. It can be locked, and replaced if it is stale.
+    FoundReadOnly,
 }
 
 /// Opens the file, or else creates it. `None` if it appeared or disappeared in between.
-pub(crate) fn open_or_create(
-    target: &Target,
-    section: &CriticalSection,
-) -> Result<Option<OpenedFile>, PidFileError> {
-    match sys::open(&target.path, Access::ReadWrite) {
-        Ok(file) => return Ok(Some(found(file, true))),
+pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> {
+    let path = &target.path;
+    match sys::open(path, Access::ReadWrite) {
+        Ok(file) => return Ok(Some((file, Origin::Found))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if sys::is_removed(&error) => return Ok(None),
-        Err(error) => return open_read_only(target, error),
+        Err(error) => {
+            if let Some(found) = open_read_only(target, error)? {
+                return Ok(Some(found));
+            }
+        }
     }
-    section.install_handlers(target.settings.on_signal);
-    match create(&target.path, target.settings.permissions() | LOCK_MARK) {
-        Ok(file) => Ok(Some(OpenedFile {
-            file,
-            created: true,
-            writable: true,
-        })),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(create_error(target, error)),
-    }
-}
-
-fn found(file: File, writable: bool) -> OpenedFile {
-    OpenedFile {
-        file,
-        created: false,
-        writable,
+    // Not before: a refused start changes nothing.
+    cleanup::install_handlers(target.settings.on_signal);
+    match create(path, target.settings.marked_mode()) {
+        Ok(file) => Ok(Some((file, Origin::Created))),
+        Err(error) => match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle => Ok(None),
+            _ => Err(directory_error(target, "create", error)),
+        },
     }
 }
 
-/// A file that can be read can be locked, and a stale one replaced.
-fn open_read_only(target: &Target, error: io::Error) -> Result<Option<OpenedFile>, PidFileError> {
-    let is_denied = matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-    );
-    if is_denied {
+/// `None` if there is no file.
+fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
         if let Ok(file) = sys::open(&target.path, Access::Read) {
-            return Ok(Some(found(file, false)));
+            return Ok(Some((file, Origin::FoundReadOnly)));
         }
     }
     match sys::stat_path(&target.path) {
-        // What was in the way is gone.
+        // What was in the way is gone. If it comes back, creating the file tells why that fails.
         Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => Ok(None),
         _ => Err(open_error(target, &target.path, error)),
     }
+}
+
+/// Opens a regular file for reading. `None` if there is none.
+pub(crate) fn open_existing(target: &Target, path: &AbsPath) -> Result<Option<(File, Stat)>> {
+    let file = match sys::open(path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if sys::is_removed(&error) => return Ok(None),
+        Err(error) => return Err(open_error(target, path, error)),
+    };
+    let Some(stat) = sys::unless_removed(sys::stat(&file)).during("inspect", path)? else {
+        return Ok(None);
+    };
+    check_file_type(path, stat.file_type)?;
+    Ok(Some((file, stat)))
 }
 
 /// Creates a file, and its directory if that is missing.
@@ -77,32 +83,28 @@ pub(crate) fn create(path: &AbsPath, mode: u32) -> io::Result<File> {
 }
 
 /// Explains why the file could not be opened.
-pub(crate) fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError {
-    if sys::is_name_too_long(&error) {
-        return name_too_long(path);
+fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError {
+    let Ok(stat) = sys::stat_path(path) else {
+        return directory_error(target, "open", error);
+    };
+    if let Err(wrong_type) = check_file_type(path, stat.file_type) {
+        return wrong_type;
     }
-    match sys::stat_path(path) {
-        Ok(stat) => match check_file_type(path, stat.file_type) {
-            Err(wrong_type) => wrong_type,
-            Ok(()) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let doing = format!("read, as {},", sys::current_user());
-                PidFileError::io(&doing, path, error)
-            }
-            Ok(()) => PidFileError::io("open", path, error),
-        },
-        Err(_) => directory_error(target, error),
-    }
+    let (path, user, owner) = (path, sys::current_user(), stat.uid);
+    let message = format!(
+        "cannot open pidfile {} of uid {owner} as {user}",
+        quoted(path)
+    );
+    PidFileError::system(path, message, error)
 }
 
 /// Only a regular file can be a pidfile.
-pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<(), PidFileError> {
+pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<()> {
     let reason = match file_type {
         FileType::Regular => return Ok(()),
         FileType::Directory => "it is a directory; choose another name",
         FileType::Symlink => "it is a symbolic link; remove it or use the target path",
-        FileType::Fifo => "it is a FIFO; remove it or choose another name",
-        FileType::Socket => "it is a socket; remove it or choose another name",
-        FileType::Device => "it is a device; choose another name",
+        FileType::Special => "it is a FIFO, a socket or a device; choose another name",
     };
     let kind = match file_type {
         FileType::Directory => io::ErrorKind::IsADirectory,
@@ -111,54 +113,29 @@ pub(crate) fn check_file_type(path: &Path, file_type: FileType) -> Result<(), Pi
     Err(PidFileError::untrusted(path, reason, kind))
 }
 
-/// Explains why the file could not be created.
-pub(crate) fn create_error(target: &Target, error: io::Error) -> PidFileError {
-    if sys::is_name_too_long(&error) {
-        return name_too_long(&target.path);
-    }
-    match error.kind() {
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::NotFound
-        | io::ErrorKind::AlreadyExists => directory_error(target, error),
-        _ => PidFileError::io("create", &target.path, error),
-    }
-}
-
-fn directory_error(target: &Target, error: io::Error) -> PidFileError {
+/// Explains why the file could not be created, or opened although it may be there.
+pub(super) fn directory_error(target: &Target, doing: &str, error: io::Error) -> PidFileError {
+    use io::ErrorKind::*;
+    let (AlreadyExists | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem) =
+        error.kind()
+    else {
+        // Another directory is no way out of too many open files.
+        return PidFileError::io(doing, &target.path, error);
+    };
     const CHOOSE: &str = "choose another with dir = \"...\"";
     let directory = target.directory();
     let user = sys::current_user();
     let problem = match (error.kind(), fs::metadata(directory)) {
+        (NotADirectory, _) => "is not a directory".to_owned(),
         (_, Ok(metadata)) if !metadata.is_dir() => "is not a directory".to_owned(),
-        (io::ErrorKind::NotADirectory, _) => "is not a directory".to_owned(),
-        (io::ErrorKind::ReadOnlyFilesystem, _) => "is on a read-only file system".to_owned(),
+        (ReadOnlyFilesystem, _) => "is on a read-only file system".to_owned(),
         (_, Ok(_)) => format!("is not writable by {user}"),
-        (_, Err(missing)) if missing.kind() == io::ErrorKind::NotFound => {
+        (_, Err(missing)) if missing.kind() == NotFound => {
             format!("does not exist and cannot be created by {user}")
         }
         (_, Err(_)) => format!("cannot be reached by {user}"),
     };
-    let message = format!(
-        "pidfile directory {} {problem}: {CHOOSE}",
-        Quoted(directory)
-    );
+    let directory_name = quoted(directory);
+    let message = format!("pidfile directory {directory_name} {problem}: {CHOOSE}");
     PidFileError::system(directory, message, error)
-}
-
-fn name_too_long(path: &Path) -> PidFileError {
-    /// PATH_MAX, with the NUL (limits.h(0p)). A shorter path has a component that is too long.
-    const PATH_MAX: usize = 4096;
-    let (what, quoted, limit, len) = match path.as_os_str().len() {
-        len @ PATH_MAX.. => ("path", path, "the system", len),
-        _ => {
-            let name = path.file_name().unwrap_or_default();
-            ("name", Path::new(name), "its file system", name.len())
-        }
-    };
-    PidFileError::configuration(format!(
-        "pidfile {what} {} is too long for {limit}: {len} bytes",
-        Quoted(quoted)
-    ))
 }

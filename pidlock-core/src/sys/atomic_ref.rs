@@ -27,3 +27,9 @@ impl<T> AtomicRef<T> {
             .is_ok()
     }
 }
+
+impl<T> Default for AtomicRef<T> {
+    fn default() -> Self {
+        Self::none()
+    }
+}

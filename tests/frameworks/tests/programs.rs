@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use pidlock_tests::{Program, run, said, text};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A program's binary, and the default directory of its pidfiles.
+/// A program's binary, and the temporary directory for its pidfiles.
 struct Place {
     binary: &'static str,
     dir: tempfile::TempDir,
@@ -29,9 +29,8 @@ impl Place {
     fn command(&self) -> Command {
         let mut command = Command::new(self.binary);
         command
-            .env_remove("RUNTIME_DIRECTORY")
             .env_remove("RUST_BACKTRACE")
-            .env("XDG_RUNTIME_DIR", self.dir.path());
+            .env("TMPDIR", self.dir.path());
         command
     }
 

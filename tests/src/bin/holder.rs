@@ -1,14 +1,16 @@
 //! Acquires a pidfile with the given settings, says so, and holds it until its input ends.
 //!
 //! `holder [--at PATH | --name NAME] [--dir DIR] [--no-lock] [--keep] [--reentrant] [--mode OCTAL]
-//! [--uid UID] [--gid GID] [--remapped UID] [--then WHAT]`. With `--remapped`, as root only, it first
+//! [--uid UID] [--gid GID] [--remapped UID] [--kind] [--then WHAT]`. With `--remapped`, as root only, it first
 //! holds another file as that user, and then goes to a user namespace where that user is root. Says
-//! `held PATH`, or `refused: WHY` and ends with 3 (contention) or 4. With `--then`, before it waits:
+//! `held PATH`, or `refused: WHY` (with `--kind`, also `kind: KIND`, of the `io::Error`) and ends with 3 (contention) or 4. With `--then`, before it waits:
 //! `fork` forks a child that drops the guard and exits, `inherit` one that lives on, `respawn`
 //! starts a program that lives on, `lose` closes the pidfile's descriptor and opens another file
-//! in its place, as a careless daemonizer would.
+//! in its place, as a careless daemonizer would, `close` closes all descriptors but the standard ones,
+//! and `exec` becomes `sleep`.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
 use pidlock_core::{PidFile, PidGuard};
@@ -18,6 +20,7 @@ use rustix::thread::{UnshareFlags, set_thread_res_uid, unshare_unsafe};
 fn main() -> ExitCode {
     let mut file = PidFile::default();
     let mut then = String::new();
+    let mut reports_kind = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();
@@ -35,6 +38,10 @@ fn main() -> ExitCode {
                 remap(&file, value().parse().expect("a number"));
                 file
             }
+            "--kind" => {
+                reports_kind = true;
+                file
+            }
             "--then" => {
                 then = value();
                 file
@@ -47,7 +54,11 @@ fn main() -> ExitCode {
         Ok(guard) => guard,
         Err(error) => {
             say(&format!("refused: {error}"));
-            return ExitCode::from(if error.is_contention() { 3 } else { 4 });
+            let code = if error.is_contention() { 3 } else { 4 };
+            if reports_kind {
+                say(&format!("kind: {:?}", io::Error::from(error).kind()));
+            }
+            return ExitCode::from(code);
         }
     };
     say(&format!("held {}", guard.path().display()));
@@ -76,6 +87,16 @@ fn main() -> ExitCode {
             lose_descriptor(guard.path());
             Some(guard)
         }
+        "close" => {
+            // SAFETY: takes the lock away from the guard, which must notice: that is what is tested.
+            #[allow(unsafe_code)]
+            let answer = unsafe { libc::close_range(LOST as u32, u32::MAX, 0) };
+            assert_eq!(answer, 0, "{}", io::Error::last_os_error());
+            say("closed all");
+            wait_for_end_of_input();
+            return ExitCode::SUCCESS;
+        }
+        "exec" => panic!("sleep: {}", Command::new("sleep").arg("1000").exec()),
         _ => panic!("unknown action {then}"),
     };
     let Some(guard) = guard else {

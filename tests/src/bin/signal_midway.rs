@@ -28,6 +28,12 @@ mod linux {
     use pidlock_core::{PidFile, PidGuard};
     use pidlock_tests::seccomp::{self, Call};
 
+    /// The call that unlink(3) makes. Newer architectures have `unlinkat` only.
+    #[cfg(target_arch = "x86_64")]
+    const UNLINK: c_long = libc::SYS_unlink;
+    #[cfg(target_arch = "aarch64")]
+    const UNLINK: c_long = libc::SYS_unlinkat;
+
     static HELD: Mutex<Vec<PidGuard>> = Mutex::new(Vec::new());
 
     /// Read by handlers: set once, before there is any.
@@ -74,7 +80,7 @@ mod linux {
                 libc::signal(signal, libc::SIG_DFL)
             };
         }
-        let calls = [libc::SYS_flock, libc::SYS_pwrite64, libc::SYS_unlinkat];
+        let calls = [libc::SYS_flock, libc::SYS_pwrite64, UNLINK];
         seccomp::trap(&calls, in_its_place);
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [events, how, paths @ ..] = &arguments[..] else {

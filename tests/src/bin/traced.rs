@@ -2,7 +2,7 @@
 //! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
 //! says how that went; and marks once more (5) before it ends.
 //!
-//! `traced WHAT [--no-lock] [--settled] [--keep] [--owner] [--reentrant] [--beside] [--leaving]
+//! `traced WHAT [--no-lock] [--settled] [--keep] [--owner] [--mode] [--reentrant] [--beside] [--leaving]
 //! [--files N] [--no-writing [--ignored]] PATH`: WHAT is
 //! `close`, `drop`: acquires, and gives back in this way;
 //! `second`, `share`: the same where this process already holds the file, without and with
@@ -10,7 +10,7 @@
 //! `reserve`: reserves and commits; `parent`, `child`: reserves, forks, and the child commits; the
 //! one named is the one that marks;
 //! `status`: looks. `--settled`: has held another file in this directory before, so that the next may
-//! be made in fewer calls. `--owner`: asks for another owner, as only root can. Once there is
+//! be made in fewer calls. `--owner`: asks for another owner, as only root can; `--mode`: asks for a mode. Once there is
 //! PATH with the extension `other`, a second thread takes that file (`--beside`) or gives PATH back,
 //! which it held without a lock (`--leaving`), and it is said at the end how that went. `--files` and
 //! `--no-writing` set limits first; `--ignored`: the signal is, that comes with the latter.
@@ -32,14 +32,13 @@ mod linux {
         let mut file = PidFile::default();
         let mut settings: Vec<fn(PidFile) -> PidFile> = Vec::new();
         let mut limits = Vec::new();
-        let mut settles = false;
         let (mut beside, mut leaving) = (false, false);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--no-lock" => settings.push(|file| file.lock(false)),
-                "--settled" => settles = true,
                 "--keep" => settings.push(|file| file.keep(true)),
                 "--owner" => settings.push(|file| file.uid(12).gid(34)),
+                "--mode" => settings.push(|file| file.mode(0o600)),
                 "--reentrant" => settings.push(|file| file.reentrant(true)),
                 "--beside" => beside = true,
                 "--leaving" => leaving = true,
@@ -53,11 +52,6 @@ mod linux {
             }
         }
         let file = settings.iter().fold(file, |file, setting| setting(file));
-        // In this directory, so that the next file may be made in fewer calls.
-        if settles {
-            let before = file.path().expect("a path").with_extension("before");
-            drop(PidFile::at(before).acquire().expect("a start"));
-        }
         let first = match what.as_str() {
             "second" => Some(file.acquire().expect("a start")),
             "share" => Some(file.clone().reentrant(true).acquire().expect("a start")),

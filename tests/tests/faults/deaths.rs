@@ -78,7 +78,8 @@ fn kill_before_syscall_equals_syscall_not_made() {
         there: There::Nothing,
         arguments: "close",
     };
-    let is_removal = |moment| matches!(moment, Moment::Before(call) | Moment::After(call) if call.is(libc::SYS_unlinkat));
+    let is_removal =
+        |moment| matches!(moment, Moment::Before(call) | Moment::After(call) if call.is_unlink());
     for stays in [true, false] {
         let place = Place::new(case);
         let mut run = Run::start(case, &place.path);

@@ -54,13 +54,7 @@ fn start_during_late_unlink_gets_own_file() {
     // Some rounds of waiting for its end are as good as all.
     const CALLS: usize = 30;
     let mut figures = Figures::default();
-    for arguments in [
-        "close",
-        "close --settled",
-        "close --keep",
-        "reserve",
-        "close --no-lock",
-    ] {
+    for arguments in ["close", "close --keep", "reserve", "close --no-lock"] {
         let case = Case {
             there: There::Held,
             arguments,

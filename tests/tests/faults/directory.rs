@@ -49,9 +49,9 @@ fn strike(
     let mut said = Vec::new();
     let ending = loop {
         match run.advance() {
-            // Between the look at who has the name and its removal nothing can be put: a name is all
-            // that unlink(2) takes.
-            Moment::Before(call) if call.is(libc::SYS_unlinkat) => {}
+            // A file that takes the name between the last check and unlink(2) cannot be told apart:
+            // the call takes nothing but the name.
+            Moment::Before(call) if call.is_unlink() => {}
             Moment::Before(_) => {
                 if moments == number {
                     document = Some(event(place.directory()));

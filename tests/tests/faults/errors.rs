@@ -5,7 +5,7 @@ use pidlock_tests::tally::Figures;
 
 use super::cases::{CASES, Case, There};
 use super::place::{Checked, Place, check};
-use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each};
+use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_fstat};
 use super::tally::Tally;
 
 const ERRORS: &[i32] = &[
@@ -81,6 +81,8 @@ pub(crate) struct Faulty {
     run: Run,
     /// The call that failed.
     failed: Option<Call>,
+    /// It asked for the metadata of an open file.
+    failed_fstat: bool,
     pub(crate) inside: bool,
     pub(crate) said: Vec<String>,
 }
@@ -95,6 +97,7 @@ impl Faulty {
             place,
             run,
             failed: None,
+            failed_fstat: false,
             inside: false,
             said: Vec::new(),
         }
@@ -116,6 +119,7 @@ impl Faulty {
                     let again = self.fault.way == Way::ForEver && self.failed == Some(call);
                     if calls == self.fault.number || again {
                         self.failed = Some(call);
+                        self.failed_fstat |= is_fstat(&self.run.stepper, call);
                         // Whatever it answers, close closes (close(2)).
                         was_made =
                             self.fault.way == Way::MadeAllTheSame || call.is(libc::SYS_close);
@@ -152,7 +156,11 @@ impl Faulty {
         self.check_free(false)
     }
 
+    /// Free, unless a parent that waits for the end of the program shares the lock.
     fn check_free(&self, lives: bool) -> Checked {
+        if lives && self.run.has_parent {
+            return self.place.check_taken();
+        }
         match self.case.locks() {
             true => self.place.check_free(),
             false => self.place.check_free_but_for_names(lives),
@@ -180,8 +188,11 @@ impl Faulty {
             let expected = match self.case {
                 case if case.has("status") => line.starts_with("status: "),
                 case => {
+                    // CIFS answers EACCES for a lock that another client holds.
+                    let seems_locked = self.failed.is_some_and(|call| call.is(libc::SYS_flock))
+                        && self.fault.error == libc::EACCES;
                     line.starts_with("refused: ")
-                        && (case.there == There::Held || case.holds_already())
+                        && (case.there == There::Held || case.holds_already() || seems_locked)
                 }
             };
             check(expected, || format!("it says {line:?}"))?;
@@ -194,6 +205,14 @@ impl Faulty {
         let named = [self.place.path.as_path(), self.place.directory()]
             .iter()
             .any(|path| words.contains(&format!("'{}'", path.display())));
+        // Network file systems report with ESTALE that the file was removed.
+        let is_removed = self.fault.error == libc::ESTALE
+            && words.ends_with(
+                "is no longer the file that this process locked: it was removed or replaced",
+            );
+        if named && is_removed {
+            return Ok(());
+        }
         let answer = words.contains(&format!("(os error {})", self.fault.error));
         let doing = words.starts_with("cannot ") || words.starts_with("pidfile directory ");
         check(named && answer && doing, || format!("it says {words:?}"))
@@ -201,9 +220,11 @@ impl Faulty {
 
     /// Nothing is left of an attempt that came to nothing.
     fn check_left(&mut self) -> Checked {
-        // The one that could not be locked stays, empty, where another may have locked it meanwhile.
-        let empty =
-            self.failed.is_some_and(|call| call.is(libc::SYS_flock)) && self.place.is_empty();
+        // A file that could not be locked stays, empty, because another start may have locked it
+        // meanwhile; and so does one whose identity cannot be asked for.
+        let is_unknown =
+            self.failed.is_some_and(|call| call.is(libc::SYS_flock)) || self.failed_fstat;
+        let empty = is_unknown && self.place.is_empty();
         let stays = self.fault.way != Way::Refused || self.case.holds_already() || empty;
         self.place.check_others(stays)?;
         if self.case.has("status") {

@@ -23,6 +23,8 @@ pub(crate) enum Moment {
 pub(crate) struct Run {
     pub(crate) stepper: Stepper,
     leads_child: bool,
+    /// The program that is led is a child of one that waits for its end and shares its lock.
+    pub(crate) has_parent: bool,
     marks: u32,
 }
 
@@ -38,6 +40,7 @@ impl Run {
         Self {
             stepper: Stepper::start(&mut command),
             leads_child: case.has("child"),
+            has_parent: false,
             marks: 0,
         }
     }
@@ -66,6 +69,7 @@ impl Run {
             Stop::Forked => {
                 if self.leads_child {
                     self.stepper.lead_child();
+                    self.has_parent = true;
                 } else {
                     self.stepper.leave_child();
                 }
@@ -74,6 +78,14 @@ impl Run {
             Stop::Ended(ending) => Some(Moment::Ended(ending)),
         }
     }
+}
+
+/// Returns `true` if this call, which is about to be made, asks for the metadata of an open file.
+/// glibc makes a `newfstatat` of fstat(3).
+pub(crate) fn is_fstat(stepper: &Stepper, call: Call) -> bool {
+    let [_, _, _, flags, ..] = stepper.arguments();
+    let of_descriptor = u64::from(libc::AT_EMPTY_PATH.unsigned_abs());
+    call.is(libc::SYS_fstat) || call.is(libc::SYS_newfstatat) && flags & of_descriptor != 0
 }
 
 /// Calls that have to do with what processes share. Standing before any other is as good as
@@ -92,7 +104,9 @@ pub(crate) fn is_shared(case: Case, call: Call) -> bool {
         libc::SYS_link,
         libc::SYS_linkat,
         libc::SYS_rename,
+        libc::SYS_unlink,
         libc::SYS_unlinkat,
+        libc::SYS_dup3,
         libc::SYS_getpgid,
     ];
     // It is closing that gives a lock back.

@@ -220,7 +220,7 @@ fn hard_link_swapped_in_between_calls_is_not_written() {
         true => "close --keep --owner",
         false => "close --keep",
     };
-    let with_lock = ["close", "close --settled", kept, "reserve"];
+    let with_lock = ["close", kept, "reserve"];
     let attacks = with_lock
         .into_iter()
         .flat_map(|arguments| VICTIMS.map(|victim| (arguments, victim)))

@@ -11,6 +11,7 @@ use std::process::Command;
 use pidlock_core::PidFile;
 use pidlock_tests::run;
 use pidlock_tests::tally::Figures;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 const WAYS: [&str; 7] = ["result", "boxed", "io", "exit", "skip", "unwrap", "debug"];
 
@@ -55,7 +56,7 @@ fn nothing_reaches_a_terminal_raw() {
     let at = |name: &OsStr| dir.path().join(name);
     let mut refusals = 0;
 
-    // In the name of the file: held, a link, a directory, with other links.
+    // In the name of the file: held, a link, a directory, a FIFO.
     let held = PidFile::at(at(&evil("held"))).acquire().expect("a start");
     refusals += assert_harmless(held.path());
     symlink(evil("target"), at(&evil("link"))).expect("a link");
@@ -63,7 +64,7 @@ fn nothing_reaches_a_terminal_raw() {
     fs::create_dir(at(&evil("directory"))).expect("a directory");
     refusals += assert_harmless(&at(&evil("directory")));
     File::create(at(&evil("one"))).expect("a file");
-    fs::hard_link(at(&evil("one")), at(&evil("two"))).expect("a link");
+    mknodat(CWD, at(&evil("two")), FileType::Fifo, Mode::from(0o600), 0).expect("a FIFO");
     refusals += assert_harmless(&at(&evil("two")));
     // In the name of the directory: one that is none.
     refusals += assert_harmless(&at(&evil("one")).join("app.pid"));

@@ -1,7 +1,8 @@
 //! Clocks that differ, and clocks that are set. The lock does not ask what time it is; only of a
 //! process that is alive and does not lock is it asked whether it is older than the file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -43,7 +44,7 @@ fn a_time_namespace_changes_nobodys_age() {
         inside.finish();
 
         let stranger = stranger(&path);
-        let running = format!("already running (pid {})", stranger.pid());
+        let running = format!("process {} is running", stranger.pid());
         assert_refused(&mut holder_within(&flags, &path, &[]), &running);
         set_written(&path, SystemTime::now() - HOUR);
         let mut inside = holder_within(&flags, &path, &[]);
@@ -54,7 +55,7 @@ fn a_time_namespace_changes_nobodys_age() {
         // One that is older than the file for sure, whatever it seems inside.
         fs::write(&path, "1\n").expect("a record");
         set_written(&path, SystemTime::now() - Duration::from_secs(5));
-        let running = "already running (pid 1)";
+        let running = "process 1 is running";
         assert_refused(&mut holder_within(&flags, &path, &[]), running);
     }
 }
@@ -79,12 +80,15 @@ fn a_file_from_before_or_after_a_step_of_the_clock() {
     set_written(&path, SystemTime::now() + HOUR);
     let error = PidFile::at(&path).acquire().expect_err("it is there");
     assert_eq!(error.pid(), Some(stranger.pid()));
+    // The lock mark says that the writer locks, and so that it is gone.
+    let is_stale = || matches!(PidFile::at(&path).status(), Ok(Status::Stale { .. }));
+    assert!(!is_stale());
+    fs::set_permissions(&path, Permissions::from_mode(0o1644)).expect("a mode");
+    assert!(is_stale());
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
     // Once the clock has been set forward, the process seems younger than what it wrote.
     set_written(&path, SystemTime::now() - HOUR);
-    assert!(matches!(
-        PidFile::at(&path).status(),
-        Ok(Status::Stale { .. })
-    ));
+    assert!(is_stale());
 }
 
 /// A program under a clock that is wrong by so much. Not to be killed: its library leaves something
@@ -144,7 +148,7 @@ fn a_clock_that_is_stepped_an_hour_does_not_let_two_in() {
     // Who does not lock is protected from a clock that was set back, and of one that was set
     // forward only where nobody locks.
     let stranger = stranger(&path);
-    let pid = format!("(pid {})", stranger.pid());
+    let pid = format!("process {} is running", stranger.pid());
     assert_refused_at("-1h", &path, &[], &pid);
     assert_refused_at("-1h", &path, &["--no-lock"], &pid);
     assert_refused_at("+1h", &path, &["--no-lock"], &pid);

@@ -39,7 +39,7 @@ fn containers_and_their_host_exclude_each_other() {
         Ok(Status::Locked { .. })
     ));
     // Another container, whose first process has the same number.
-    let unknown = "already locked by a process whose PID is not known";
+    let unknown = "already locked by an unknown process";
     assert_refused(&mut holder_within(&flags, &path, &[]), unknown);
     let (_, said) = first.finish();
     assert_eq!(said, "closed\n");

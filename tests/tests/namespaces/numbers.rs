@@ -1,6 +1,7 @@
 //! Numbers that the system gives to somebody else after a crash, forced to do so at once.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -52,9 +53,9 @@ fn crash(path: &Path, arguments: &[&str]) -> u32 {
     holder.pid()
 }
 
-fn make_older(path: &Path, by: Duration) {
+fn set_written(path: &Path, time: SystemTime) {
     let file = File::options().write(true).open(path).expect("the file");
-    file.set_modified(SystemTime::now() - by).expect("a time");
+    file.set_modified(time).expect("a time");
 }
 
 fn in_a_namespace_of_our_own(place: &Path) {
@@ -63,9 +64,11 @@ fn in_a_namespace_of_our_own(place: &Path) {
     for (arguments, lock) in [(&[][..], true), (&["--no-lock"], false)] {
         let file = file.clone().lock(lock);
 
-        // Young: it may have written the file, for all that can be known.
+        // It is older than the file, for all that can be known, and may have written it.
         let number = crash(&path, arguments);
+        let before = SystemTime::now();
         let stranger_is_there = stranger(number);
+        set_written(&path, SystemTime::now());
         assert!(matches!(file.status(), Ok(Status::RunningUnlocked { pid }) if pid == number));
         let error = file.acquire().expect_err("it may be the holder");
         assert!(
@@ -73,8 +76,16 @@ fn in_a_namespace_of_our_own(place: &Path) {
             "{error}"
         );
 
-        // Old: the file was written before it started. Without a lock the number is all there is.
-        make_older(&path, Duration::from_secs(10));
+        // It started half a second after the file was written. The mark of a writer that locks
+        // makes that enough.
+        set_written(&path, before - Duration::from_millis(500));
+        let is_stale = || matches!(file.status(), Ok(Status::Stale { .. }));
+        assert_eq!(is_stale(), lock);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
+        assert!(!is_stale(), "without the mark");
+
+        // It started long after the file was written. Without a lock the PID is all there is.
+        set_written(&path, before - Duration::from_secs(10));
         match file.acquire() {
             Ok(guard) => {
                 assert!(lock);

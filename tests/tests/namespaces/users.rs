@@ -1,7 +1,8 @@
 //! User namespaces, where other users' files seem to be nobody's.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use pidlock_core::PidFile;
@@ -44,7 +45,7 @@ fn an_owner_who_is_not_mapped_cannot_be_given_the_file() {
     for flag in ["--uid", "--gid"] {
         for arguments in [&[flag, "12345"][..], &[flag, "12345", "--no-lock"]] {
             let mut inside = holder_within(&USER, &path, arguments);
-            assert_refused(&mut inside, "cannot change the owner of pidfile");
+            assert_refused(&mut inside, "cannot change the owner or mode of pidfile");
             inside.finish();
             assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
         }
@@ -61,29 +62,36 @@ fn put_others_file(path: &Path, contents: &str) {
 }
 
 #[test]
-fn a_file_of_a_user_who_is_not_mapped_is_not_trusted() {
+fn stale_file_of_an_unmapped_user_is_replaced_where_it_can_be_removed() {
     if !is_root() {
-        return skip_for_this_user("only root can make another user's file");
+        return skip_for_this_user("only root can create another user's file");
     }
     if !can_unshare(&USER) {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("app.pid");
-    put_others_file(&path, &stale_record());
-    for arguments in [&[][..], &["--no-lock"]] {
-        let mut inside = holder_within(&USER, &path, arguments);
-        assert_refused(&mut inside, "is not to be trusted");
-        assert_eq!(text(&path), stale_record());
+    for contents in [String::new(), stale_record()] {
+        for arguments in [&[][..], &["--no-lock"]] {
+            put_others_file(&path, &contents);
+            let theirs = File::open(&path).expect("their file");
+            let mut inside = holder_within(&USER, &path, arguments);
+            assert_held(&mut inside);
+            assert_eq!(fs::metadata(&path).expect("the file").uid(), 0);
+            assert_eq!(io::read_to_string(&theirs).expect("text"), contents);
+            assert_eq!(theirs.metadata().expect("their file").uid(), 12);
+            inside.finish();
+            assert!(!path.exists());
+        }
     }
 }
 
-/// Whoever has held a file is known, and not asked who he is each time. Where he is root of a user
-/// namespace, everybody else bears the number that the usual `nobody` has outside.
+/// Permission to write to it is not enough. To root of a user namespace, the owner of such a file
+/// seems to be the uid that is `nobody` elsewhere.
 #[test]
-fn overflow_uid_is_not_cached() {
+fn stale_file_of_an_unmapped_user_is_left_where_it_cannot_be_removed() {
     if !is_root() {
-        return skip_for_this_user("only root can make another user's file");
+        return skip_for_this_user("only root can create another user's file");
     }
     if !can_unshare(&USER) {
         return;
@@ -92,10 +100,16 @@ fn overflow_uid_is_not_cached() {
     let path = dir.path().join("app.pid");
     let remapped = ["--remapped", &ORDINARY_UID.to_string()];
     for contents in [String::new(), stale_record()] {
-        put_others_file(&path, &contents);
-        let mut other = Program::start(holder(&path).args(remapped));
-        assert_refused(&mut other, "is not to be trusted");
-        assert_eq!(text(&path), contents);
+        for arguments in [&[][..], &["--no-lock"]] {
+            put_others_file(&path, &contents);
+            let mut other = Program::start(holder(&path).args(remapped).args(arguments));
+            assert_refused(
+                &mut other,
+                "it belongs to uid 65534 and no process holds it",
+            );
+            assert_eq!(text(&path), contents);
+            assert_eq!(fs::metadata(&path).expect("their file").uid(), 12);
+        }
     }
     fs::remove_file(&path).expect("removed");
     let mut alone = Program::start(holder(&path).args(remapped));

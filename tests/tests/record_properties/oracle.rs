@@ -13,16 +13,17 @@ pub(crate) enum Expected {
     Invalid,
 }
 
-const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0b', '\x0c', '\n'];
+const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0c', '\n'];
 
 pub(crate) fn read(text: &[u8]) -> Expected {
+    // Longer than any record, whatever is in it. Not part of the standard.
+    if text.len() > 4096 {
+        return Expected::Invalid;
+    }
     // One character for each byte, so that nothing is lost.
     let text: String = text.iter().copied().map(char::from).collect();
     if text.chars().all(|c| c == '\0' || WHITE_SPACE.contains(&c)) {
         return Expected::Blank;
-    }
-    if text.len() > 4096 && text.chars().count() > 4096 {
-        return Expected::Invalid;
     }
     let text = text.strip_prefix("\u{ef}\u{bb}\u{bf}").unwrap_or(&text);
     let mut lines = text

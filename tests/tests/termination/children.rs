@@ -1,4 +1,4 @@
-//! Children of a holder: whatever becomes of them, the pidfile is not theirs.
+//! Children of a holder: the pidfile is not theirs to remove, and the lock is theirs as long as they live.
 
 use pidlock_core::PidFile;
 use pidlock_tests::{Program, is_root, skip_for_this_user};
@@ -101,7 +101,8 @@ fn the_first_process_of_a_new_pid_namespace_is_a_child_like_any_other() {
     }
 }
 
-/// Its parent's number is 1, and so is its own.
+/// Its parent's PID is 1, and so is its own. Seen from here PID 1 is another process, which does not
+/// hold the file and must not be named.
 #[test]
 fn a_child_with_its_parents_number_is_another_process() {
     if !is_root() {
@@ -122,18 +123,22 @@ fn a_child_with_its_parents_number_is_another_process() {
             program.expect("held");
             assert_eq!(program.line(), format!("child {ends}"), "{what}");
             place.check(After::Stays, 1, &what);
-            place.check_held(true, 1, &what);
+            place
+                .paths
+                .iter()
+                .for_each(|path| check_refused(path, true, None, &what));
             assert_eq!(Ends::of(program.finish().0), Some(Ends::Code(0)), "{what}");
             place.check(After::Gone, 1, &what);
         }
     }
 }
 
-/// The child has a copy of the guard, and so a share in the lock. That must not keep the next
-/// start out of a file that is gone; of one that was kept, only after a signal, whose handler may
-/// not give a lock back.
+/// The child has a copy of the guard, and so a share in the lock: what it goes on to do is still
+/// protected, and the next start has to wait until the child is gone, too. Without a lock there is
+/// nothing to share, and a child of a bare clone(2) runs no fork handlers: its parent does not know
+/// that it exists, and must not let it keep the next start out.
 #[test]
-fn a_child_that_outlives_its_parent_does_not_keep_the_next_start_out() {
+fn parent_released_while_child_lives_leaves_lock_and_blank_file_to_child() {
     for way in WAYS {
         for method in ["fork", "clone"] {
             for settings in ["", "--keep", "--no-lock"] {
@@ -144,21 +149,21 @@ fn a_child_that_outlives_its_parent_does_not_keep_the_next_start_out() {
                 ] {
                     let what = format!("{settings} {way} child {method} outlive_{end}");
                     let lock = settings != "--no-lock";
+                    let is_shared = lock && method == "fork";
                     let place = Place::new(2);
                     let mut program = start(&what, &place);
                     assert_eq!(Ends::of(program.wait()), Some(ends), "{what}");
-                    place.check(keeps(settings), program.pid(), &what);
-                    let waits = settings == "--keep" && end == "signal";
-                    if waits {
-                        check_refused(place.path(), lock, None, &what);
+                    if is_shared {
+                        place.check_left_to_child(&what);
                     } else {
+                        place.check(keeps(settings), program.pid(), &what);
                         place.check_next_start(lock, &what);
                     }
                     // The child ends with its input, and its copies of the guards change nothing.
                     let (_, said) = program.finish();
                     assert_eq!(said, "", "{what}");
-                    if waits {
-                        check_free_soon(&place, &what);
+                    if is_shared {
+                        acquire_soon(&place, &what);
                     }
                     assert_eq!(place.all(), [], "{what}");
                 }
@@ -167,37 +172,45 @@ fn a_child_that_outlives_its_parent_does_not_keep_the_next_start_out() {
     }
 }
 
-/// Who has closed its output may still be about to close the rest.
-fn check_free_soon(place: &Place, what: &str) {
+/// Starts until each pidfile is free. A child that has closed its output may not have closed the
+/// pidfiles yet.
+fn acquire_soon(place: &Place, what: &str) {
     for path in &place.paths {
         loop {
             match PidFile::at(path).acquire() {
-                Ok(guard) => break guard.close().expect("an end"),
+                Ok(guard) => break guard.close().expect("release"),
                 Err(error) => assert!(error.is_contention(), "{what}: {error}"),
             }
         }
     }
 }
 
-/// The child stands between fork and exec, and has a copy of every descriptor.
+/// The child is between fork and exec for as long as the test likes, and has a copy of every
+/// descriptor. Its exec ends its share in the lock.
 #[test]
-fn a_program_that_is_just_being_started_does_not_inherit_the_lock() {
+fn release_while_program_is_starting_leaves_file_free_after_exec() {
     for way in ["guard", "function"] {
         for settings in ["", "--keep", "--no-lock"] {
             let arguments = format!("{settings} {way} spawn");
+            let lock = !settings.contains("--no-lock");
             let place = Place::new(2);
             let mut program = start(&arguments, &place);
             program.expect("released");
-            place.check(keeps(settings), program.pid(), &arguments);
-            place.check_next_start(!settings.contains("--no-lock"), &arguments);
+            if lock {
+                place.check_left_to_child(&arguments);
+            } else {
+                place.check(After::Gone, program.pid(), &arguments);
+            }
             let (status, said) = program.finish();
             assert_eq!(Ends::of(status), Some(Ends::Code(0)), "{arguments}: {said}");
+            place.check_next_start(lock, &arguments);
         }
     }
 }
 
+/// The child goes on to exec only when its parent is gone.
 #[test]
-fn spawned_program_does_not_inherit_the_lock_when_its_parent_exits() {
+fn exit_while_program_is_starting_leaves_file_free_after_exec() {
     for way in ["guard", "function", "static"] {
         for settings in ["", "--keep"] {
             let arguments = format!("{settings} {way} spawn_exit");
@@ -205,8 +218,10 @@ fn spawned_program_does_not_inherit_the_lock_when_its_parent_exits() {
             let mut program = start(&arguments, &place);
             program.go_on();
             assert_eq!(Ends::of(program.wait()), Some(Ends::Code(7)), "{arguments}");
-            place.check(keeps(settings), program.pid(), &arguments);
-            place.check_next_start(true, &arguments);
+            let blank = place.paths.iter().map(|path| (path.clone(), String::new()));
+            assert_eq!(place.all(), blank.collect::<Vec<_>>(), "{arguments}");
+            acquire_soon(&place, &arguments);
+            assert_eq!(place.all(), [], "{arguments}");
         }
     }
 }

@@ -100,6 +100,15 @@ impl Place {
         }
     }
 
+    /// That a child goes on with every lock: the files are blank, and another start is refused.
+    fn check_left_to_child(&self, what: &str) {
+        let blank = self.paths.iter().map(|path| (path.clone(), String::new()));
+        assert_eq!(self.all(), blank.collect::<Vec<_>>(), "{what}");
+        for path in &self.paths {
+            check_refused(path, true, None, what);
+        }
+    }
+
     /// That a next start gets in, and leaves nothing of what was there before.
     fn check_next_start(&self, lock: bool, what: &str) {
         for path in &self.paths {

@@ -72,6 +72,8 @@ fn a_signal_in_the_middle_waits_for_the_end_of_it() {
     for row in [
         row("unlink:1:15 drop", 4, "errno kept\n", TERM, &[]),
         row("unlink:1:1 drop", 4, "errno kept\n", By(Signal::HUP), &[]),
+        // Before the file is removed, the release checks that the lock is still held.
+        row("flock:1:15 drop", 4, "errno kept\n", TERM, &[]),
         row("flock:1:15 acquire", 1, "errno kept\n", TERM, &[]),
         row("flock:1:15 acquire", 4, "errno kept\n", TERM, &[]),
         row("pwrite:1:15 acquire", 4, "errno kept\n", TERM, &[]),

@@ -7,12 +7,10 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,7 +23,7 @@ use libc::{fstat as fstat64, lstat as lstat64, stat as stat64};
 use libc::{fstat64, lstat64, stat64};
 
 use super::path::AbsPath;
-use crate::sys::{Access, FileId, FileType};
+use crate::sys::types::{Access, FileId, FileType, Stat};
 
 /// Do not follow a symbolic link, do not pass the descriptor on to other programs, do not wait for
 /// the other end of a FIFO, do not acquire a controlling terminal.
@@ -133,11 +131,12 @@ fn try_lock(lock: impl Fn() -> io::Result<()>) -> io::Result<bool> {
 /// Returns `false` if the exclusive lock is no longer held through this descriptor. Takes it if no
 /// process holds it.
 pub(crate) fn confirm_lock(file: &File) -> bool {
+    use libc::{EBADF, EWOULDBLOCK};
     loop {
         match fs2::FileExt::try_lock_exclusive(file) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Any other error says nothing: CIFS denies access to the holder itself.
-            Err(error) => return !is_any_of(&error, &[libc::EWOULDBLOCK, libc::EBADF]),
+            Err(error) => return !matches!(error.raw_os_error(), Some(EWOULDBLOCK | EBADF)),
             Ok(()) => return true,
         }
     }
@@ -150,53 +149,41 @@ pub(crate) fn pause(time: Duration) {
     unsafe { libc::poll(std::ptr::null_mut(), 0, milliseconds) };
 }
 
-fn is_any_of(error: &io::Error, codes: &[c_int]) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|code| codes.contains(&code))
-}
-
 /// The file system has no locks, or none without a lock manager (NFS).
 pub(crate) fn is_lock_unsupported(error: &io::Error) -> bool {
-    is_any_of(
-        error,
-        &[libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL, libc::ENOLCK],
+    use libc::{EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP};
+    matches!(
+        error.raw_os_error(),
+        Some(EOPNOTSUPP | ENOSYS | EINVAL | ENOLCK)
     )
 }
 
 /// An exclusive lock needs write access here, as on NFS (flock(2)).
 pub(crate) fn needs_write_access(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::EBADF])
+    error.raw_os_error() == Some(libc::EBADF)
 }
 
 /// The file was removed, as network and FUSE file systems report it even for an open file.
 pub(crate) fn is_removed(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::ENOENT, libc::ESTALE])
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
 }
 
 /// The file system does not keep modes or owners, as FAT.
 pub(crate) fn is_not_kept(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS])
-}
-
-/// Opening failed because of what was there, so it may succeed once that is removed.
-pub(crate) fn may_be_transient(error: &io::Error) -> bool {
-    is_any_of(
-        error,
-        &[
-            libc::ELOOP,
-            libc::EMLINK, // FreeBSD, for a symbolic link
-            libc::ENXIO,
-            libc::EISDIR,
-            libc::EACCES,
-            libc::EPERM,
-            libc::EROFS,
-        ],
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS)
     )
 }
 
-pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
-    is_any_of(error, &[libc::ENAMETOOLONG])
+/// Opening failed because of what was there, so it may succeed once that is removed. EMLINK is what
+/// FreeBSD returns for a symbolic link.
+pub(crate) fn may_be_transient(error: &io::Error) -> bool {
+    use libc::{EACCES, EISDIR, ELOOP, EMLINK, ENXIO, EPERM, EROFS};
+    let transient = [EACCES, EISDIR, ELOOP, EMLINK, ENXIO, EPERM, EROFS];
+    error
+        .raw_os_error()
+        .is_some_and(|code| transient.contains(&code))
 }
 
 /// Reads from `offset`. May return less than there is, but 0 only at the end of the file.
@@ -219,7 +206,7 @@ pub(crate) fn write_at_start(file: &File, text: &[u8]) -> io::Result<()> {
 /// All descriptors of one open file share the offset (open(2)), and pidlock reads and writes at
 /// explicit offsets only. So the offset tells this open file from another one that got the same
 /// descriptor, even if that is the same pidfile, opened anew: device and inode cannot.
-pub(crate) fn offset_tag(file: &File, pid: u32) -> io::Result<u64> {
+pub(crate) fn offset_tag(file: &File, pid: u32) -> u64 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Differs between the processes of one program, and between two copies of this crate in it.
     let salt = (pid << 14) ^ ((&raw const COUNT as usize) >> 2) as u32;
@@ -228,8 +215,9 @@ pub(crate) fn offset_tag(file: &File, pid: u32) -> io::Result<u64> {
     set_offset_tag(file, (1 << 30 | count & ((1 << 30) - 1)).into())
 }
 
-pub(crate) fn set_offset_tag(mut file: &File, tag: u64) -> io::Result<u64> {
-    file.seek(SeekFrom::Start(tag))
+/// Returns the tag that the open file has then: a file that cannot seek keeps its offset, 0.
+pub(crate) fn set_offset_tag(mut file: &File, tag: u64) -> u64 {
+    file.seek(SeekFrom::Start(tag)).unwrap_or(0)
 }
 
 /// Returns `true` if the descriptor still refers to the open file with this tag.
@@ -254,39 +242,22 @@ pub(crate) fn forget(file: File) {
 
 /// Returns `true` if this is a directory in which the effective user can create files.
 pub(crate) fn is_writable_dir(directory: &Path) -> bool {
-    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
+    let Ok(path) = AbsPath::resolve(directory) else {
         return false;
     };
     // bionic rejects AT_EACCESS.
-    let flags = match cfg!(target_os = "android") {
-        true => 0,
-        false => libc::AT_EACCESS,
-    };
+    let is_android = cfg!(target_os = "android");
+    let flags = if is_android { 0 } else { libc::AT_EACCESS };
     let access = libc::W_OK | libc::X_OK;
+    let c_path = path.as_c_str().as_ptr();
     // SAFETY: `path` is a C string that outlives the call, which only reads it.
-    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), access, flags) };
+    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, c_path, access, flags) };
     answer == 0 && fs::metadata(directory).is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// The sticky bit, which means nothing on a regular file (inode(7)). It says that the process that
 /// wrote the file also locked it.
 pub(crate) const LOCK_MARK: u32 = 0o1000;
-
-/// The metadata of a file.
-#[derive(Debug)]
-pub(crate) struct Stat {
-    pub(crate) id: FileId,
-    pub(crate) file_type: FileType,
-    pub(crate) links: u64,
-    /// In bytes.
-    pub(crate) size: u64,
-    /// The permission bits, with the lock mark.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// When the contents last changed; `None` before 1970.
-    pub(crate) modified: Option<SystemTime>,
-}
 
 /// fstat(2).
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
@@ -304,40 +275,36 @@ fn stat_with(call: impl FnOnce(*mut stat64) -> c_int) -> io::Result<Stat> {
     let mut buffer = MaybeUninit::uninit();
     match call(buffer.as_mut_ptr()) {
         // SAFETY: the call succeeded, so it filled the buffer.
-        0 => Ok(Stat::from_raw(&unsafe { buffer.assume_init() })),
+        0 => Ok(from_raw(&unsafe { buffer.assume_init() })),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-impl Stat {
-    // The widths of the fields differ between platforms.
-    #[allow(clippy::unnecessary_cast)]
-    fn from_raw(raw: &stat64) -> Self {
-        #[cfg(not(target_os = "netbsd"))]
-        let nanoseconds = raw.st_mtime_nsec;
-        #[cfg(target_os = "netbsd")]
-        let nanoseconds = raw.st_mtimensec;
-        let seconds = u64::try_from(raw.st_mtime as i64).ok();
-        let modified = seconds.map(|seconds| Duration::new(seconds, nanoseconds as u32));
-        Self {
-            id: FileId {
-                device: raw.st_dev as u64,
-                inode: raw.st_ino as u64,
-            },
-            file_type: match raw.st_mode & libc::S_IFMT {
-                libc::S_IFREG => FileType::Regular,
-                libc::S_IFDIR => FileType::Directory,
-                libc::S_IFLNK => FileType::Symlink,
-                libc::S_IFIFO => FileType::Fifo,
-                libc::S_IFSOCK => FileType::Socket,
-                _ => FileType::Device,
-            },
-            links: raw.st_nlink as u64,
-            size: raw.st_size as u64,
-            mode: raw.st_mode as u32 & 0o7777,
-            uid: raw.st_uid,
-            gid: raw.st_gid,
-            modified: modified.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
-        }
+// The widths of the fields differ between platforms.
+#[allow(clippy::unnecessary_cast)]
+fn from_raw(raw: &stat64) -> Stat {
+    #[cfg(not(target_os = "netbsd"))]
+    let nanoseconds = raw.st_mtime_nsec;
+    #[cfg(target_os = "netbsd")]
+    let nanoseconds = raw.st_mtimensec;
+    let seconds = u64::try_from(raw.st_mtime as i64).ok();
+    let modified = seconds.map(|seconds| Duration::new(seconds, nanoseconds as u32));
+    Stat {
+        id: FileId {
+            device: raw.st_dev as u64,
+            inode: raw.st_ino as u64,
+        },
+        file_type: match raw.st_mode & libc::S_IFMT {
+            libc::S_IFREG => FileType::Regular,
+            libc::S_IFDIR => FileType::Directory,
+            libc::S_IFLNK => FileType::Symlink,
+            _ => FileType::Special,
+        },
+        links: raw.st_nlink as u64,
+        size: raw.st_size as u64,
+        mode: raw.st_mode as u32 & 0o7777,
+        uid: raw.st_uid,
+        gid: raw.st_gid,
+        modified: modified.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
     }
 }

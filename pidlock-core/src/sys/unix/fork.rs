@@ -4,7 +4,8 @@
 
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use crate::sys::atomic_ref::AtomicRef;
 
@@ -23,7 +24,7 @@ pub(crate) struct ProcessInstance {
 impl ProcessInstance {
     pub(crate) fn current() -> Self {
         let state = fork_state();
-        let generation = match state.generation.load(Ordering::Acquire) {
+        let generation = match state.generation.load(Acquire) {
             0 => state.new_generation(),
             known => known,
         };
@@ -40,7 +41,7 @@ impl ProcessInstance {
     /// Returns `true` in this process, `false` in its forked children. Stores nothing.
     pub(crate) fn is_current(self) -> bool {
         let state = fork_state();
-        state.generation.load(Ordering::Acquire) == self.generation && state.pid() == self.pid
+        state.generation.load(Acquire) == self.generation && state.pid() == self.pid
     }
 
     /// The same where this may be a `vfork` child, which only the kernel can tell from its parent.
@@ -72,12 +73,12 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// How many times this process has forked since it first acquired a pidfile.
 pub(crate) fn fork_count() -> u32 {
-    FORKS.load(Ordering::Acquire)
+    FORKS.load(Acquire)
 }
 
 impl ForkState {
     fn pid(&self) -> u32 {
-        match self.pid.load(Ordering::Relaxed) {
+        match self.pid.load(Relaxed) {
             0 => std::process::id(),
             known => known,
         }
@@ -85,14 +86,11 @@ impl ForkState {
 
     fn new_generation(&self) -> u32 {
         if !ptr::eq(self, &RESET_ON_FORK) {
-            self.pid.store(std::process::id(), Ordering::Relaxed);
+            self.pid.store(std::process::id(), Relaxed);
         }
-        let next = LAST_GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
-        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        match self.generation.compare_exchange(0, next, success, failure) {
-            Ok(_) => next,
-            Err(of_another_thread) => of_another_thread,
-        }
+        let next = LAST_GENERATION.fetch_add(1, Relaxed) + 1;
+        let stored = self.generation.compare_exchange(0, next, AcqRel, Acquire);
+        stored.map_or_else(|of_another_thread| of_another_thread, |_| next)
     }
 }
 
@@ -113,10 +111,10 @@ fn init_fork_state() -> &'static ForkState {
 fn register_fork_handlers() {
     /// Before the fork, so that no child exists uncounted.
     extern "C" fn prepare() {
-        FORKS.fetch_add(1, Ordering::AcqRel);
+        FORKS.fetch_add(1, AcqRel);
     }
     extern "C" fn in_child() {
-        RESET_ON_FORK.generation.store(0, Ordering::Release);
+        RESET_ON_FORK.generation.store(0, Release);
     }
     // SAFETY: both functions live for ever and only change atomics. Without memory for them
     // (ENOMEM), the PID alone tells a child from its parent.
@@ -149,10 +147,8 @@ const PAGE: usize = size_of::<ForkState>();
 
 /// Maps zeros that children share (`MAP_SHARED`) or get a copy of (`MAP_PRIVATE`).
 fn map(sharing: libc::c_int) -> io::Result<NonNull<AtomicU32>> {
-    let (access, flags) = (
-        libc::PROT_READ | libc::PROT_WRITE,
-        sharing | libc::MAP_ANONYMOUS,
-    );
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = sharing | libc::MAP_ANONYMOUS;
     // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
     let page = unsafe { libc::mmap(ptr::null_mut(), PAGE, access, flags, -1, 0) };
     match NonNull::new(page.cast()) {
@@ -179,8 +175,7 @@ impl SharedWord {
     pub(crate) fn set_once(&self, value: u32) -> Result<(), u32> {
         // SAFETY: mapped in `new` until `drop`, aligned, and initialised with zeros.
         let word = unsafe { self.0.as_ref() };
-        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        word.compare_exchange(0, value, success, failure).map(drop)
+        word.compare_exchange(0, value, AcqRel, Acquire).map(drop)
     }
 }
 
@@ -226,5 +221,125 @@ impl<T: Send + Sync> PerProcess<T> {
             // Another thread of this process was faster. The unused value is leaked.
             false => self.get(owner, || unreachable!("there is a value")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_one_process() {
+        let process = ProcessInstance::current();
+        assert!(process.is_current());
+        assert_eq!(process.pid(), std::process::id());
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(ProcessInstance::current(), process));
+            }
+        });
+    }
+
+    /// The answer of `f` in a forked child.
+    fn in_child(f: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child uses atomics and allocates, which glibc allows after a fork, and leaves by
+        // _exit.
+        match unsafe { libc::fork() } {
+            -1 => panic!("fork: {}", io::Error::last_os_error()),
+            0 => {
+                let answer = f();
+                // SAFETY: ends the process; no code of the program runs after it.
+                unsafe { libc::_exit(i32::from(!answer)) }
+            }
+            child => {
+                let mut status = 0;
+                // SAFETY: `status` is a valid int, and `child` is a child of this process.
+                assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+                status == 0
+            }
+        }
+    }
+
+    #[test]
+    fn forked_child_with_the_same_pid_is_another_process() {
+        let parent = ProcessInstance::current();
+        let forks = fork_count();
+        assert!(in_child(|| {
+            let same_pid = ProcessInstance {
+                pid: std::process::id(),
+                ..parent
+            };
+            let is_parent = parent.is_current() || same_pid.is_current();
+            !is_parent && ProcessInstance::current().is_current()
+        }));
+        assert!(parent.is_current());
+        assert!(fork_count() > forks, "the fork was not counted");
+    }
+
+    #[test]
+    fn both_kinds_of_fork_state_are_zero_in_a_child() {
+        for state in [wiped_on_fork(), Some(&RESET_ON_FORK)]
+            .into_iter()
+            .flatten()
+        {
+            fork_state();
+            let generation = state.new_generation();
+            assert!(in_child(|| {
+                state.generation.load(Acquire) == 0 && state.pid() == std::process::id()
+            }));
+            assert_eq!(state.generation.load(Acquire), generation);
+            assert_eq!(state.pid(), std::process::id());
+        }
+    }
+
+    /// Makes every madvise(2) of this thread do nothing and succeed, as emulators do.
+    #[cfg(target_os = "linux")]
+    fn ignore_advice() {
+        const fn instruction(code: u32, jf: u8, k: u32) -> libc::sock_filter {
+            libc::sock_filter {
+                code: code as u16,
+                jt: 0,
+                jf,
+                k,
+            }
+        }
+        let number = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        let mut filter = [
+            instruction(number, 0, 0),
+            instruction(libc::BPF_JMP | libc::BPF_JEQ, 1, libc::SYS_madvise as u32),
+            instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_ERRNO),
+            instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog {
+            len: filter.len() as u16,
+            filter: filter.as_mut_ptr(),
+        };
+        let (yes, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
+        let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
+        // SAFETY: sets a flag of this thread, and takes numbers only.
+        let alone = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, yes, none, none, none) };
+        // SAFETY: the program is complete and outlives the call, which copies it.
+        let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
+        let error = std::io::Error::last_os_error();
+        assert_eq!((alone, filtered), (0, 0), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn advice_that_is_ignored_is_not_relied_on() {
+        assert!(in_child(|| {
+            ignore_advice();
+            wiped_on_fork().is_none()
+        }));
+        assert!(wiped_on_fork().is_some());
+    }
+
+    #[test]
+    fn child_starts_with_a_value_of_its_own() {
+        static VALUE: PerProcess<AtomicU32> = PerProcess::new();
+        let value = || VALUE.get(ProcessInstance::current(), AtomicU32::default);
+        value().store(5, Release);
+        assert!(in_child(|| value().load(Acquire) == 0));
+        assert_eq!(value().load(Acquire), 5);
     }
 }

@@ -4,11 +4,7 @@
 
 use std::io;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use proc::{is_holder, process_state, took_lock};
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use without_proc::{is_holder, process_state, took_lock};
 
 /// Returns `true` if a process, a zombie or a thread has this ID.
 ///
@@ -24,38 +20,20 @@ pub(crate) fn exists(pid: u32) -> bool {
     group >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod without_proc {
-    use crate::sys::{ProcessState, Stat};
-
-    pub(crate) fn process_state(pid: u32) -> ProcessState {
-        match super::exists(pid) {
-            true => ProcessState::Running {
-                started: None,
-                exiting: false,
-            },
-            false => ProcessState::Gone,
-        }
-    }
-
-    pub(crate) fn took_lock(_: u32, _: &Stat) -> bool {
-        false
-    }
-
-    pub(crate) fn is_holder(_: u32, _: &Stat) -> Option<bool> {
-        None
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
 mod proc {
-    //! What `/proc` tells (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)).
+    //! What `/proc` tells on Linux (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)). Elsewhere it
+    //! is missing, or not asked.
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use libc::CLOCK_BOOTTIME;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    use libc::CLOCK_MONOTONIC as CLOCK_BOOTTIME;
     use std::fs::{self, File};
     use std::io::Read;
+    use std::str::FromStr;
     use std::time::{Duration, SystemTime};
 
-    use crate::sys::{ProcessState, Stat};
+    use crate::sys::types::{ProcessState, Stat};
 
     pub(crate) fn process_state(pid: u32) -> ProcessState {
         let unknown = ProcessState::Running {
@@ -65,7 +43,7 @@ mod proc {
         if !super::exists(pid) {
             return ProcessState::Gone;
         }
-        if !is_our_pid_namespace() {
+        if !IS_LINUX || !is_our_pid_namespace() {
             return unknown;
         }
         let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}"));
@@ -76,23 +54,13 @@ mod proc {
                 false => ProcessState::Gone,
             };
         };
-        let field = |name: &str| {
-            let line = |line: &str| {
-                line.strip_prefix(name)?
-                    .strip_prefix(':')
-                    .map(str::to_owned)
-            };
-            let value = status.lines().find_map(line);
-            value.map(|value| value.trim().to_owned())
-        };
-        if field("Tgid").is_some_and(|leader| leader != pid.to_string()) {
-            return ProcessState::Gone;
-        }
+        let is_leader = status.contains(&format!("\nTgid:\t{pid}\n"));
+        let is_thread = status.contains("\nTgid:") && !is_leader;
         // A process whose main thread has ended is shown as a zombie while other threads run.
-        let is_alone = field("Threads").is_none_or(|count| count == "1" || count == "0");
-        let has_ended = field("State").is_some_and(|state| state.starts_with(['Z', 'X']));
-        let is_exiting = stat_field(&stat, 9).is_some_and(|flags| flags & PF_EXITING != 0);
-        match is_alone && has_ended {
+        let is_alone = stat_field(&stat, 20).is_none_or(|threads: u64| threads <= 1);
+        let has_ended = stat_field(&stat, 3).is_some_and(|state: char| "ZX".contains(state));
+        let is_exiting = stat_field(&stat, 9).is_some_and(|flags: u64| flags & PF_EXITING != 0);
+        match is_thread || is_alone && has_ended {
             true => ProcessState::Gone,
             false => ProcessState::Running {
                 started: stat_field(&stat, 22).and_then(start_time),
@@ -100,6 +68,8 @@ mod proc {
             },
         }
     }
+
+    const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
     /// "Getting shut down" (the kernel's `include/linux/sched.h`).
     const PF_EXITING: u64 = 0x4;
@@ -110,12 +80,12 @@ mod proc {
             .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
     }
 
-    /// A field of proc_pid_stat(5): 9 is flags, 22 the start time. Counts after the last `)`, because
-    /// field 2 is the name of the program and can contain anything.
-    fn stat_field(stat: &str, field: usize) -> Option<u64> {
+    /// A field of proc_pid_stat(5): 3 is the state, 9 flags, 20 the number of threads, 22 the start
+    /// time. Counts after the last `)`, because field 2 is the name of the program and can contain
+    /// anything.
+    fn stat_field<T: FromStr>(stat: &str, field: usize) -> Option<T> {
         let (_, rest) = stat.rsplit_once(')')?;
-        let value = rest.split_ascii_whitespace().nth(field.checked_sub(3)?)?;
-        value.parse().ok()
+        rest.split_ascii_whitespace().nth(field - 3)?.parse().ok()
     }
 
     /// `ticks` are clock ticks after boot. In a time namespace they and `CLOCK_BOOTTIME` are shifted
@@ -138,7 +108,7 @@ mod proc {
             tv_nsec: 0,
         };
         // SAFETY: `time` is a valid timespec that outlives the call.
-        let answer = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+        let answer = unsafe { libc::clock_gettime(CLOCK_BOOTTIME, &mut time) };
         let seconds = u64::try_from(time.tv_sec).ok()?;
         let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
         (answer == 0).then_some(Duration::new(seconds, nanoseconds))
@@ -215,7 +185,7 @@ mod proc {
         fn process_name_does_not_shift_the_fields() {
             let stat = "7 (a) R (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
             assert_eq!(stat_field(stat, 22), Some(98765));
-            assert_eq!(stat_field("", 22), None);
+            assert_eq!(stat_field::<u64>("", 22), None);
         }
 
         #[test]
@@ -266,8 +236,7 @@ pub(crate) fn is_secure_execution() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(target_os = "linux")]
-    use crate::sys::ProcessState;
+    use crate::sys::types::ProcessState;
 
     #[test]
     fn this_process_exists_and_the_largest_pid_does_not() {

@@ -13,24 +13,12 @@ pub(crate) const TERMINATION_SIGNALS: [c_int; 3] = [libc::SIGTERM, libc::SIGINT,
 
 pub(crate) type Handler = extern "C" fn(c_int);
 
-/// What happens when a signal arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disposition {
-    Default,
-    /// Ignored, or handled by a function of the program.
-    Other,
-    /// Handled by the function that was asked about.
-    This,
+/// The address of the current handler, or [`DEFAULT_HANDLER`]. Async-signal-safe.
+pub(crate) fn current_handler(signal: c_int) -> usize {
+    sigaction(signal, None).sa_sigaction
 }
 
-/// Async-signal-safe.
-pub(crate) fn disposition(signal: c_int, handler: Handler) -> Disposition {
-    match sigaction(signal, None).sa_sigaction {
-        libc::SIG_DFL => Disposition::Default,
-        current if current == handler as libc::sighandler_t => Disposition::This,
-        _ => Disposition::Other,
-    }
-}
+pub(crate) const DEFAULT_HANDLER: usize = libc::SIG_DFL;
 
 /// Installs a handler for one of [`TERMINATION_SIGNALS`], during which all three are blocked.
 ///

@@ -3,27 +3,18 @@
 #![allow(unsafe_code)]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::{AsRawHandle, IntoRawHandle};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use windows_sys::Win32::Foundation::{
-    ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILENAME_EXCED_RANGE, ERROR_INVALID_FUNCTION,
-    ERROR_LOCK_VIOLATION, ERROR_NOT_LOCKED, ERROR_NOT_SUPPORTED, FILETIME,
-};
-use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT,
-    FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TYPE_DISK, FILE_TYPE_PIPE,
-    FileAttributeTagInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
-    LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFile,
-};
-use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+use windows_sys::Win32::Foundation::*;
+use windows_sys::Win32::Storage::FileSystem::*;
+use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0_0};
 
 use super::path::AbsPath;
-use crate::sys::{Access, FileId, FileType};
+use crate::sys::types::{Access, FileId, FileType, Stat};
 
 /// No process is kept from reading, writing or removing the file: only the lock decides.
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
@@ -75,14 +66,10 @@ pub(crate) fn try_lock_shared(file: &File) -> io::Result<bool> {
 }
 
 fn try_lock(file: &File, flags: u32) -> io::Result<bool> {
-    let mut region = OVERLAPPED {
-        Anonymous: OVERLAPPED_0 {
-            Anonymous: OVERLAPPED_0_0 {
-                Offset: LOCKED_BYTE_LOW,
-                OffsetHigh: LOCKED_BYTE_HIGH,
-            },
-        },
-        ..OVERLAPPED::default()
+    let mut region = OVERLAPPED::default();
+    region.Anonymous.Anonymous = OVERLAPPED_0_0 {
+        Offset: LOCKED_BYTE_LOW,
+        OffsetHigh: LOCKED_BYTE_HIGH,
     };
     let flags = flags | LOCKFILE_FAIL_IMMEDIATELY;
     // SAFETY: `file` is open, and `region` outlives the call. Nothing refers to it afterwards: std
@@ -153,10 +140,6 @@ pub(crate) fn may_be_transient(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-pub(crate) fn is_name_too_long(error: &io::Error) -> bool {
-    is_any_of(error, &[ERROR_FILENAME_EXCED_RANGE])
-}
-
 pub(super) fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
     error
         .raw_os_error()
@@ -164,8 +147,8 @@ pub(super) fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
 }
 
 /// Not needed: no other part of the program can close a handle and have its number reused.
-pub(crate) fn offset_tag(_: &File, _: u32) -> io::Result<u64> {
-    Ok(0)
+pub(crate) fn offset_tag(_: &File, _pid: u32) -> u64 {
+    0
 }
 
 pub(crate) fn has_offset_tag(_: &File, _: u64) -> bool {
@@ -179,14 +162,9 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 
 /// Overwrites the beginning of the file. Does not truncate it.
 pub(crate) fn write_at_start(file: &File, text: &[u8]) -> io::Result<()> {
-    let mut done = 0;
-    while done < text.len() {
-        match file.seek_write(&text[done..], done as u64)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => done += written,
-        }
-    }
-    Ok(())
+    let mut file = file;
+    file.rewind()?;
+    file.write_all(text)
 }
 
 /// Does nothing: the access control list is inherited from the directory.
@@ -207,22 +185,6 @@ pub(crate) fn forget(file: File) {
 /// There is no bit for it.
 pub(crate) const LOCK_MARK: u32 = 0;
 
-/// The metadata of a file.
-#[derive(Debug)]
-pub(crate) struct Stat {
-    pub(crate) id: FileId,
-    pub(crate) file_type: FileType,
-    pub(crate) links: u64,
-    /// In bytes.
-    pub(crate) size: u64,
-    /// There are no permission bits.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// When the contents last changed.
-    pub(crate) modified: Option<SystemTime>,
-}
-
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: `file` is open.
@@ -237,8 +199,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
             file_type(file, information.dwFileAttributes)?
         }
         // A reserved name (NUL, CON) or a pipe has no identity.
-        FILE_TYPE_PIPE => FileType::Fifo,
-        _ => FileType::Device,
+        _ => FileType::Special,
     };
     Ok(Stat {
         id: FileId {
@@ -275,7 +236,7 @@ fn file_type(file: &File, attributes: u32) -> io::Result<FileType> {
     // Compressed files and the like are reparse points too, and regular files all the same.
     if attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
         match reparse_tag(file)? {
-            AF_UNIX => return Ok(FileType::Socket),
+            AF_UNIX => return Ok(FileType::Special),
             tag if tag & NAME_SURROGATE != 0 => return Ok(FileType::Symlink),
             _ => {}
         }

@@ -7,13 +7,10 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::sync::OnceLock;
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJECT_0};
-use windows_sys::Win32::System::Threading::{
-    GetProcessId, GetProcessTimes, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION,
-    PROCESS_SYNCHRONIZE, WaitForSingleObject,
-};
+use windows_sys::Win32::System::Threading::*;
 
-use super::file::{Stat, is_any_of, system_time};
-use crate::sys::ProcessState;
+use super::file::{is_any_of, system_time};
+use crate::sys::types::{ProcessState, Stat};
 
 /// Returns `true` if a running process has this PID.
 pub(crate) fn exists(pid: u32) -> bool {

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use pidlock_core::pidfile;
 
-#[pidfile("anyhow_import")]
+#[pidfile("anyhow_import", temp_dir = true)]
 fn import() -> anyhow::Result<()> {
     println!("importing");
     pidlock_frameworks::work().context("cannot read what to import")?;

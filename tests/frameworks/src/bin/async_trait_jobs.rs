@@ -17,7 +17,7 @@ struct Backup {
 }
 
 impl Backup {
-    #[pidfile(name = format!("backup-{}", self.target))]
+    #[pidfile(name = format!("backup-{}", self.target), temp_dir = true)]
     async fn alone(&self) -> Result<(), PidFileError> {
         println!("backing up {}", self.target);
         let _ = spawn_blocking(pidlock_frameworks::work).await;

@@ -18,7 +18,7 @@ async fn count(body: Body) -> Result<String, StatusCode> {
 }
 
 #[tokio::main]
-#[pidfile("axum_server")]
+#[pidfile("axum_server", temp_dir = true)]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -3,7 +3,7 @@
 use eyre::WrapErr;
 use pidlock_core::pidfile;
 
-#[pidfile("eyre_export")]
+#[pidfile("eyre_export", temp_dir = true)]
 fn main() -> eyre::Result<()> {
     println!("exporting");
     pidlock_frameworks::work().wrap_err("cannot read what to export")

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 const FRAMES: usize = 4;
 
 /// Whether it was rendered.
-#[pidfile("frame-{frame}", on_error = pidlock_core::on_error::skip)]
+#[pidfile("frame-{frame}", temp_dir = true, on_error = pidlock_core::on_error::skip)]
 fn render(frame: usize) -> bool {
     println!("frame {frame}");
     pidlock_frameworks::work().is_ok()

@@ -25,7 +25,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-#[pidfile("signal_hook_daemon")]
+#[pidfile("signal_hook_daemon", temp_dir = true)]
 fn main() -> Result<(), Failure> {
     let mut signals = Signals::new([SIGHUP, SIGTERM])?;
     println!("serving");

@@ -7,20 +7,20 @@ use std::thread;
 
 use pidlock_core::{PidFileError, pidfile};
 
-#[pidfile("sweeper")]
+#[pidfile("sweeper", temp_dir = true)]
 fn sweep() -> io::Result<()> {
     println!("sweeping");
     pidlock_frameworks::work()
 }
 
 /// A refusal is a panic, which only the `JoinHandle` tells of.
-#[pidfile("watcher")]
+#[pidfile("watcher", temp_dir = true)]
 fn watch() {
     println!("watching");
     let _ = pidlock_frameworks::work();
 }
 
-#[pidfile(name = "shard-{shard}")]
+#[pidfile(name = "shard-{shard}", temp_dir = true)]
 fn sum(shard: usize, rows: &[u32]) -> Result<u32, PidFileError> {
     println!("shard {shard}");
     let _ = pidlock_frameworks::work();

@@ -22,7 +22,7 @@ impl Drop for Connection {
 }
 
 #[tokio::main]
-#[pidfile("tokio_service")]
+#[pidfile("tokio_service", temp_dir = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let pidfile = PidFile::new("tokio_service").path()?;
     let connection = Connection { pidfile };

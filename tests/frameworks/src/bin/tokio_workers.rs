@@ -7,7 +7,7 @@ use pidlock_core::{PidFileError, pidfile};
 use tokio::sync::watch::{Receiver, channel};
 use tokio::task::{JoinSet, spawn_blocking};
 
-#[pidfile("queue-{queue}")]
+#[pidfile("queue-{queue}", temp_dir = true)]
 async fn drain(queue: &'static str, mut stop: Receiver<()>) -> Result<(), PidFileError> {
     println!("draining {queue}");
     let _ = stop.changed().await;
@@ -15,7 +15,7 @@ async fn drain(queue: &'static str, mut stop: Receiver<()>) -> Result<(), PidFil
 }
 
 /// A refusal is a panic, which only the `JoinHandle` tells of.
-#[pidfile("expiry")]
+#[pidfile("expiry", temp_dir = true)]
 async fn expire(mut stop: Receiver<()>) {
     println!("expiring");
     let _ = stop.changed().await;

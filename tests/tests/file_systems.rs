@@ -1,0 +1,265 @@
+//! Answers of file systems other than the usual ones, given to a start by ptrace(2) in the place of
+//! the real ones; and paths that name what is no file.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+
+use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::{run, said};
+
+#[test]
+fn path_of_a_directory_error_is_is_a_directory() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let path = dir.path().join("app.pid");
+    fs::create_dir(&path).expect("create a directory");
+    assert_refused(&path, io::ErrorKind::IsADirectory, "is a directory");
+}
+
+#[test]
+fn path_of_no_regular_file_error_is_invalid_input() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    assert_refused(
+        Path::new("/dev/full"),
+        io::ErrorKind::InvalidInput,
+        "is a device",
+    );
+    let fifo = dir.path().join("fifo");
+    let made = run(Command::new("mkfifo").arg(&fifo));
+    assert!(made.status.success(), "{}", said(&made));
+    assert_refused(&fifo, io::ErrorKind::InvalidInput, "is a FIFO");
+    let socket = dir.path().join("socket");
+    let _listener = UnixListener::bind(&socket).expect("create a socket");
+    assert_refused(&socket, io::ErrorKind::InvalidInput, "is a socket");
+}
+
+fn assert_refused(path: &Path, kind: io::ErrorKind, words: &str) {
+    for lock in [true, false] {
+        let error = PidFile::at(path).lock(lock).acquire();
+        let error = error.expect_err("it cannot be a pidfile");
+        assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
+        let message = error.to_string();
+        for words in [words, &format!("'{}'", path.display()), "choose another"] {
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(io::Error::from(error).kind(), kind, "{message}");
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod answers {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use libc::{c_int, c_long};
+    use pidlock_tests::ptrace::{Call, Stepper, Stop};
+    use pidlock_tests::{Program, is_root, stale_record, text};
+
+    /// The calls that look at a path or a file.
+    const OPEN: &[c_long] = &[libc::SYS_open, libc::SYS_openat];
+    const STAT: &[c_long] = &[
+        libc::SYS_fstat,
+        libc::SYS_lstat,
+        libc::SYS_newfstatat,
+        libc::SYS_statx,
+    ];
+    const MODE: &[c_long] = &[libc::SYS_fchmod];
+    const OWNER: &[c_long] = &[libc::SYS_fchown];
+    const LOCK: &[c_long] = &[libc::SYS_flock];
+    const READ: &[c_long] = &[libc::SYS_pread64];
+
+    /// What is at the path before.
+    #[derive(Debug, Clone, Copy)]
+    enum Before {
+        Nothing,
+        /// A stale file, whose mode is not the one that a start gives it.
+        Stale,
+    }
+
+    /// A start, some of whose calls fail.
+    struct Start {
+        dir: tempfile::TempDir,
+        before: Before,
+        arguments: &'static [&'static str],
+    }
+
+    impl Start {
+        fn new(before: Before, arguments: &'static [&'static str]) -> Self {
+            let dir = tempfile::tempdir().expect("create a directory");
+            Self {
+                dir,
+                before,
+                arguments,
+            }
+        }
+
+        fn path(&self) -> std::path::PathBuf {
+            self.dir.path().join("app.pid")
+        }
+
+        /// What it says, and how many calls failed.
+        fn run(&self, fails: impl FnMut(Call) -> Option<c_int>) -> (String, u32) {
+            let path = self.path();
+            let _ = fs::remove_file(&path);
+            if let Before::Stale = self.before {
+                fs::write(&path, stale_record()).expect("write a stale file");
+                fs::set_permissions(&path, Permissions::from_mode(0o604)).expect("set its mode");
+            }
+            run(&path, self.arguments, fails)
+        }
+    }
+
+    /// Acquires and releases. The calls for which there is an error fail with it, if they are made
+    /// while the file is acquired.
+    fn run(
+        path: &Path,
+        arguments: &[&str],
+        mut fails: impl FnMut(Call) -> Option<c_int>,
+    ) -> (String, u32) {
+        let mut command = Command::new("sh");
+        // A umask that forbids some of the default mode, so that the mode has to be set.
+        command.args(["-c", "umask 077 && exec \"$@\"", "-"]);
+        command.args([env!("CARGO_BIN_EXE_traced"), "close"]);
+        let mut start = Stepper::start(command.args(arguments).arg(path));
+        let (mut marks, mut failed) = (0, 0);
+        loop {
+            match start.step() {
+                Stop::Before(call) if call.is_mark() => marks += 1,
+                Stop::Before(call) if marks == 1 => {
+                    if let Some(error) = fails(call) {
+                        start.refuse(error);
+                        failed += 1;
+                    }
+                }
+                Stop::Ended(_) => break,
+                _ => {}
+            }
+        }
+        (start.wait_for_all(), failed)
+    }
+
+    /// Lets the nth of these calls fail, for each n that there is.
+    fn assert_removed_file_is_found_out(start: &Start, calls: &[c_long]) {
+        for error in [libc::ENOENT, libc::ESTALE] {
+            let mut n = 0;
+            loop {
+                let mut seen = 0;
+                let (said, failed) = start.run(|call| {
+                    let is_one = calls.iter().any(|&number| call.is(number));
+                    seen += u32::from(is_one);
+                    (is_one && seen == n + 1).then_some(error)
+                });
+                if failed == 0 {
+                    break;
+                }
+                let what = format!("{calls:?} {n}, error {error}, {:?}", start.before);
+                assert_eq!(said, "in\nclosed\n", "{what}");
+                assert!(!start.path().exists(), "{what}");
+                n += 1;
+            }
+            assert!(n > 0, "such a call is made: {calls:?}, {:?}", start.before);
+        }
+    }
+
+    #[test]
+    fn file_that_is_removed_or_stale_in_between_start_succeeds() {
+        for before in [Before::Nothing, Before::Stale] {
+            for calls in [OPEN, STAT, MODE] {
+                assert_removed_file_is_found_out(&Start::new(before, &[]), calls);
+            }
+            if is_root() {
+                assert_removed_file_is_found_out(&Start::new(before, &["--owner"]), OWNER);
+            }
+        }
+    }
+
+    fn all(calls: &[c_long], error: c_int) -> impl FnMut(Call) -> Option<c_int> {
+        move |call| {
+            let is_one = calls.iter().any(|&number| call.is(number));
+            is_one.then_some(error)
+        }
+    }
+
+    const NOT_KEPT: [c_int; 3] = [libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS];
+
+    #[test]
+    fn modes_that_are_not_kept_fail_only_a_start_that_asks_for_one() {
+        for before in [Before::Nothing, Before::Stale] {
+            for error in NOT_KEPT {
+                let start = Start::new(before, &[]);
+                let (said, failed) = start.run(all(MODE, error));
+                assert_eq!(said, "in\nclosed\n", "error {error}, {before:?}");
+                assert!(failed > 0, "the mode is set: {before:?}");
+                assert!(!start.path().exists());
+            }
+        }
+    }
+
+    #[test]
+    fn mode_that_is_asked_for_and_not_kept_fails_the_start() {
+        for error in NOT_KEPT {
+            let start = Start::new(Before::Stale, &["--mode"]);
+            let (said, _) = start.run(all(MODE, error));
+            assert_failed_about_mode(&said, error);
+            assert_eq!(text(&start.path()), stale_record(), "left as it was");
+        }
+        if is_root() {
+            for error in NOT_KEPT {
+                for before in [Before::Nothing, Before::Stale] {
+                    let (said, _) = Start::new(before, &["--owner"]).run(all(OWNER, error));
+                    assert_failed_about_mode(&said, error);
+                }
+            }
+        }
+    }
+
+    fn assert_failed_about_mode(said: &str, error: c_int) {
+        let reason = std::io::Error::from_raw_os_error(error).to_string();
+        assert!(
+            said.starts_with("failed: cannot change the owner or mode of pidfile")
+                && said.contains(&reason),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn other_error_of_fchmod_fails_the_start() {
+        for before in [Before::Nothing, Before::Stale] {
+            let (said, _) = Start::new(before, &[]).run(all(MODE, libc::EIO));
+            assert_failed_about_mode(&said, libc::EIO);
+        }
+    }
+
+    /// CIFS answers so for a file that another client has locked.
+    #[test]
+    fn lock_that_is_denied_is_busy() {
+        let start = Start::new(Before::Stale, &[]);
+        let unknown = format!(
+            "refused: pidfile '{}' already locked by an unknown process\n",
+            start.path().display()
+        );
+        let (said, _) = start.run(all(LOCK, libc::EACCES));
+        assert!(said.starts_with(&unknown), "{said}");
+        assert_eq!(text(&start.path()), stale_record(), "left as it was");
+
+        let path = start.path();
+        fs::remove_file(&path).expect("remove it");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
+        let mut holder = Program::start(command.arg("--at").arg(&path));
+        holder.expect(&format!("held {}", path.display()));
+        let known = unknown.replace("an unknown process", &format!("PID {}", holder.pid()));
+        let (said, _) = run(&path, &[], all(LOCK, libc::EACCES));
+        assert!(said.starts_with(&known), "{said}");
+        // A range that is locked there cannot be read either.
+        let (said, failed) = run(&path, &[], all(&[LOCK, READ].concat(), libc::EACCES));
+        assert!(said.starts_with(&unknown), "{said}");
+        assert!(failed > 1, "{failed}");
+        assert_eq!(holder.finish().1, "closed\n");
+    }
+}

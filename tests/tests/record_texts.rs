@@ -1,0 +1,181 @@
+//! What a start does about each text that a pidfile can contain, whether the process that it names is
+//! gone or running.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::{NONEXISTENT_PID, Program, text};
+
+/// What becomes of a file when the recorded process is gone.
+#[derive(Clone, Copy)]
+enum Stale {
+    /// The start takes it over.
+    TakenOver,
+    /// The file is left. The message says so.
+    Left(&'static str),
+}
+
+use Stale::{Left, TakenOver};
+
+/// Texts with a PID in the place of `PID`.
+const RECORDS: &[(&str, &str, Stale)] = &[
+    ("PID\n", "as written", TakenOver),
+    ("PID", "no newline", TakenOver),
+    ("PID\r\n", "CRLF", TakenOver),
+    ("      PID\n", "padded, as by printf(\"%10d\")", TakenOver),
+    ("\tPID \n", "white space on both sides", TakenOver),
+    ("000PID\n", "leading zeroes", TakenOver),
+    ("\n\nPID\n", "blank lines first", TakenOver),
+    ("\u{feff}PID\n", "byte order mark", TakenOver),
+    ("PID\n\n\n", "blank lines at the end", TakenOver),
+    (
+        "PID\nhost.example\n",
+        "PID and host, as mail tools write them",
+        Left("PID, which is gone"),
+    ),
+    (
+        "PID\n/var/lib/db\n1690000000\n5432\n",
+        "the lock file of a database",
+        Left("PID, which is gone"),
+    ),
+];
+
+/// Texts that name no process.
+const OTHERS: &[(&str, &str, Stale)] = &[
+    ("", "empty", TakenOver),
+    ("\n \t\n", "white space", TakenOver),
+    ("\0\0\0\0", "zeroes from a power cut", TakenOver),
+    ("0\n", "zero", Left("0 is not a valid PID")),
+    ("-PID\n", "negative, a process group", Left("\"-PID\"")),
+    ("+PID\n", "sign", Left("\"+PID\"")),
+    ("0x1267\n", "hex", Left("\"0x1267\"")),
+    ("PIDabc\n", "letters after it", Left("\"PIDabc\"")),
+    ("PID 4712\n", "two on a line", Left("\"PID 4712\"")),
+    (
+        "99999999999999999999\n",
+        "too large",
+        Left("\"99999999999999999999\" is out of range"),
+    ),
+    ("pid=PID\n", "key and value", Left("\"pid=PID\"")),
+    (
+        "PID\0\0\0",
+        "a PID, then zeroes",
+        Left(r"PID\u{0}\u{0}\u{0}"),
+    ),
+];
+
+struct Pidfile {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    before: (String, u64, u32, i64, i64),
+}
+
+impl Pidfile {
+    fn with(contents: &str) -> Self {
+        let dir = tempfile::tempdir().expect("create a directory");
+        let path = dir.path().join("app.pid");
+        fs::write(&path, contents).expect("write the file");
+        let before = observe(&path);
+        Self {
+            _dir: dir,
+            path,
+            before,
+        }
+    }
+
+    fn assert_taken_over(&self, what: &str) {
+        let guard = PidFile::at(&self.path)
+            .acquire()
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(text(&self.path), format!("{}\n", std::process::id()));
+        guard.close().expect("release");
+        assert!(!self.path.exists(), "{what}");
+    }
+
+    /// The start fails and changes nothing.
+    fn refusal(&self, what: &str) -> PidFileError {
+        let Err(error) = PidFile::at(&self.path).acquire() else {
+            panic!("{what}: the start succeeded");
+        };
+        assert_eq!(observe(&self.path), self.before, "{what}");
+        let message = error.to_string();
+        assert!(
+            message.contains(&format!("'{}'", self.path.display())),
+            "{message}"
+        );
+        assert!(message.contains("remove the file"), "{message}");
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+        error
+    }
+
+    fn assert_left(&self, what: &str, words: &str) {
+        let error = self.refusal(what);
+        assert!(
+            matches!(error, PidFileError::Unreadable { .. }),
+            "{what}: {error}"
+        );
+        assert_eq!(error.pid(), None, "{what}: no process is the cause");
+        assert!(error.to_string().contains(words), "{what}: {error}");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
+    }
+}
+
+/// Contents, inode, mode and the time of the last change of the contents.
+fn observe(path: &Path) -> (String, u64, u32, i64, i64) {
+    let stat = fs::metadata(path).expect("the file is there");
+    let time = (stat.mtime(), stat.mtime_nsec());
+    (text(path), stat.ino(), stat.mode(), time.0, time.1)
+}
+
+fn with_pid(template: &str, pid: u32) -> String {
+    template.replace("PID", &pid.to_string())
+}
+
+fn assert_stale(text: &str, what: &str, stale: Stale, pid: u32) {
+    let file = Pidfile::with(&with_pid(text, pid));
+    match stale {
+        TakenOver => file.assert_taken_over(what),
+        Left(words) => file.assert_left(what, &expected(words, pid)),
+    }
+}
+
+/// The words of a message. "a valid PID" stays.
+fn expected(words: &str, pid: u32) -> String {
+    match words.contains("valid PID") {
+        true => words.to_owned(),
+        false => with_pid(words, pid),
+    }
+}
+
+#[test]
+fn text_that_names_a_process_that_is_gone_is_taken_over_or_left() {
+    for &(text, what, stale) in RECORDS {
+        assert_stale(text, what, stale, NONEXISTENT_PID);
+    }
+}
+
+#[test]
+fn text_that_names_a_running_process_refuses_with_its_pid() {
+    let running = Program::start(&mut Command::new("cat"));
+    for &(text, what, _) in RECORDS {
+        let error = Pidfile::with(&with_pid(text, running.pid())).refusal(what);
+        assert!(
+            matches!(error, PidFileError::AlreadyRunning { pid, .. } if pid == running.pid()),
+            "{what}: {error}"
+        );
+        assert_eq!(error.pid(), Some(running.pid()));
+    }
+}
+
+#[test]
+fn text_that_names_no_process_is_taken_over_if_blank_and_left_otherwise() {
+    let running = Program::start(&mut Command::new("cat"));
+    for &(text, what, stale) in OTHERS {
+        assert_stale(text, what, stale, NONEXISTENT_PID);
+        assert_stale(text, what, stale, running.pid());
+    }
+}

@@ -1,0 +1,117 @@
+//! File systems that show every file as that of one user, and do not keep modes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+use pidlock_tests::{Program, has_tool, rerun_in_namespace, run, said, skip, text};
+
+use super::{A, ROOT, assert_refused_by, can_switch_user, refusal, start};
+
+/// Everything that a mount needs ends with the first process of the namespace.
+const NAMESPACE: [&str; 5] = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/// Mounts with a command, and says if that is impossible.
+fn mount(command: &mut Command, point: &Path) -> bool {
+    fs::create_dir(point).expect("create a directory");
+    let output = run(command.arg(point));
+    if !output.status.success() {
+        skip(&format!("{command:?}: {}", said(&output).trim()));
+    }
+    output.status.success()
+}
+
+/// With a umask that forbids what the default mode allows, so that the mode has to be set.
+fn start_under_umask(path: &Path) -> Program {
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077 && exec \"$@\"", "-"]);
+    command.arg(env!("CARGO_BIN_EXE_holder"));
+    let mut holder = Program::start(command.arg("--at").arg(path));
+    holder.expect(&format!("held {}", path.display()));
+    assert_eq!(text(path), format!("{}\n", holder.pid()));
+    holder
+}
+
+/// The owner that the file system shows is not the one who starts.
+fn assert_root_starts_again(path: &Path) {
+    for arguments in [&[][..], &["--keep"]] {
+        for _ in 0..3 {
+            let mut killed = start(ROOT, path, arguments);
+            let shown = fs::metadata(path).expect("the file is there").uid();
+            assert_eq!(shown, A.uid, "the file system shows another owner");
+            assert_refused_by(&killed, ROOT, path, arguments);
+            killed.kill();
+        }
+        start(ROOT, path, arguments).finish();
+    }
+    let _ = fs::remove_file(path);
+}
+
+fn assert_mode_is_not_kept(path: &Path) {
+    let (message, kind) = refusal(ROOT, path, &["--mode", "600"]);
+    assert_eq!(kind, "PermissionDenied", "{message}");
+    assert!(message.contains("mode of pidfile"), "{message}");
+    assert!(!path.exists(), "a failed start leaves nothing");
+    start_under_umask(path).kill();
+    start_under_umask(path).finish();
+    assert!(!path.exists());
+}
+
+#[test]
+fn stale_file_on_fuse_that_gives_every_file_to_one_user_is_taken_over_by_root() {
+    let Some(place) = rerun_in_namespace::inside() else {
+        if can_switch_user() {
+            if !has_tool("bindfs") || !Path::new("/dev/fuse").exists() {
+                return skip("there is no bindfs, or no /dev/fuse");
+            }
+            let test = "mounts::stale_file_on_fuse_that_gives_every_file_to_one_user_is_taken_over_by_root";
+            rerun_in_namespace::within(test, &NAMESPACE, ":");
+        }
+        return;
+    };
+    let source = place.join("source");
+    fs::create_dir(&source).expect("create a directory");
+    let bindfs = |name: &str, option: &str| {
+        let mut command = Command::new("bindfs");
+        command.arg(format!("--force-user={}", A.uid));
+        command.args([option, "-o", "allow_other"]).arg(&source);
+        let point = place.join(name);
+        mount(&mut command, &point).then(|| point.join("app.pid"))
+    };
+    if let Some(path) = bindfs("plain", "--chmod-normal") {
+        assert_root_starts_again(&path);
+    }
+    if let Some(path) = bindfs("modeless", "--chmod-deny") {
+        assert_root_starts_again(&path);
+        assert_mode_is_not_kept(&path);
+    }
+}
+
+#[test]
+fn stale_file_on_fat_is_taken_over_by_root() {
+    let Some(place) = rerun_in_namespace::inside() else {
+        if can_switch_user() {
+            if !has_tool("mkfs.vfat") {
+                return skip("there is no mkfs.vfat");
+            }
+            let test = "mounts::stale_file_on_fat_is_taken_over_by_root";
+            rerun_in_namespace::within(test, &NAMESPACE, ":");
+        }
+        return;
+    };
+    let image = place.join("image");
+    let file = fs::File::create(&image).expect("create an image");
+    file.set_len(4 << 20).expect("set its size");
+    let made = run(Command::new("mkfs.vfat").arg(&image));
+    assert!(made.status.success(), "{}", said(&made));
+    let options = format!("loop,uid={},gid={}", A.uid, A.gid);
+    let mut command = Command::new("mount");
+    command.args(["-t", "vfat", "-o", &options]).arg(&image);
+    let point = place.join("fat");
+    if mount(&mut command, &point) {
+        let path = point.join("app.pid");
+        assert_root_starts_again(&path);
+        assert_mode_is_not_kept(&path);
+    }
+}

@@ -1,0 +1,155 @@
+//! Programs that write a PID into the pidfile without locking it. While the process that they name
+//! runs, starts are refused; what they write over a holder's record accuses no other process.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use pidlock_core::{PidFile, PidFileError, Status};
+use pidlock_tests::{ORDINARY_UID, Program, is_root, rerun_in_namespace, text};
+
+fn assert_running(path: &Path, pid: u32) {
+    let before = text(path);
+    let error = PidFile::at(path).acquire().expect_err("the process runs");
+    assert!(
+        matches!(error, PidFileError::AlreadyRunning { pid: found, .. } if found == pid),
+        "{error}"
+    );
+    let message = format!(
+        "pidfile '{}': process {pid} is running but does not hold the lock; if it is a different \
+         program, remove the file",
+        path.display()
+    );
+    assert_eq!(error.to_string(), message);
+    assert_eq!(text(path), before, "a refused start changes nothing");
+}
+
+#[test]
+fn shell_that_records_a_background_process_refuses_until_that_is_gone() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let path = dir.path().join("app.pid");
+    let mut command = Command::new("sh");
+    let script =
+        "sleep 60 & echo $! > \"$1\"; echo $!; read line; kill $!; wait; echo gone; read line";
+    let mut shell = Program::start(command.args(["-c", script, "-"]).arg(&path));
+    let pid = shell.line().parse().expect("a PID");
+    assert_running(&path, pid);
+    assert_running(&path, pid);
+    shell.go_on();
+    shell.expect("gone");
+    let guard = PidFile::at(&path).acquire().expect("the process is gone");
+    guard.close().expect("release");
+}
+
+#[test]
+fn killed_container_leaves_a_file_that_names_the_first_process_of_the_host() {
+    let user: &[&str] = match is_root() {
+        true => &[],
+        false => &["--user", "--map-root-user"],
+    };
+    let flags = [user, &["--pid", "--fork", "--mount-proc", "--kill-child"]].concat();
+    if !rerun_in_namespace::can_unshare(&flags) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("create a directory");
+    let path = dir.path().join("app.pid");
+    let mut command = Command::new("unshare");
+    command.args(flags).arg(env!("CARGO_BIN_EXE_holder"));
+    let mut container = Program::start(command.arg("--at").arg(&path));
+    container.expect(&format!("held {}", path.display()));
+    container.kill();
+    // Its first process is gone a moment after `unshare`.
+    while matches!(PidFile::at(&path).status(), Ok(Status::Locked { .. })) {
+        thread::yield_now();
+    }
+    assert_eq!(text(&path), "1\n");
+    assert_running(&path, 1);
+    fs::remove_file(&path).expect("do what the message says");
+    let guard = PidFile::at(&path).acquire().expect("a start");
+    guard.close().expect("release");
+}
+
+/// PIDs that a holder's file may name by mistake: of a process that has nothing to do with it, or of
+/// none.
+#[test]
+fn record_that_is_overwritten_while_held_accuses_no_other_process() {
+    let stranger = Program::start(&mut Command::new("cat"));
+    let users = match is_root() {
+        true => &[None, Some(ORDINARY_UID)][..],
+        false => &[None],
+    };
+    for &user in users {
+        let dir = tempfile::tempdir().expect("create a directory");
+        let mode = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(dir.path(), mode).expect("set the mode");
+        let path = dir.path().join("app.pid");
+        let holder = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
+            if let Some(uid) = user {
+                command.uid(uid).gid(uid);
+            }
+            Program::start(command.arg("--at").arg(&path))
+        };
+        let mut first = holder();
+        first.expect(&format!("held {}", path.display()));
+        let locked_by = format!("refused: pidfile '{}' already locked by ", path.display());
+        let known = format!("{locked_by}PID {}", first.pid());
+        let unknown = format!("{locked_by}an unknown process");
+        for record in [
+            "1\n",
+            &format!("{}\n", stranger.pid()),
+            "2147483647\n",
+            "x\n",
+        ] {
+            fs::write(&path, record).expect("write over the record");
+            let refusal = holder().line();
+            assert!(
+                refusal == known || refusal == unknown,
+                "{user:?}, {record:?}: {refusal}"
+            );
+            assert_eq!(text(&path), record);
+        }
+        assert!(first.finish().1.ends_with("closed\n"));
+        assert!(!path.exists());
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn pid_written_into_a_file_that_a_start_has_just_created_refuses_that_start() {
+    use pidlock_tests::ptrace::{Stepper, Stop};
+
+    let dir = tempfile::tempdir().expect("create a directory");
+    let path = dir.path().join("app.pid");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
+    let mut start = Stepper::start(command.arg("close").arg(&path));
+    loop {
+        match start.step() {
+            Stop::Before(call) if call.is(libc::SYS_flock) => break,
+            Stop::Ended(ending) => panic!("it does not lock: {ending:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(text(&path), "", "created, and not yet locked");
+    let running = Program::start(&mut Command::new("cat"));
+    let mut file = fs::File::options()
+        .append(true)
+        .open(&path)
+        .expect("open it");
+    writeln!(file, "{}", running.pid()).expect("write a PID");
+    drop(file);
+    while !matches!(start.step(), Stop::Ended(_)) {}
+    let line = start.line();
+    assert!(
+        line.starts_with("refused: ")
+            && line.contains(&format!("process {} is running", running.pid())),
+        "{line}"
+    );
+    assert_eq!(text(&path), format!("{}\n", running.pid()), "left");
+}
