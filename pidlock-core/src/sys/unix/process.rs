@@ -236,6 +236,7 @@ pub(crate) fn is_secure_execution() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "linux")]
     use crate::sys::types::ProcessState;
 
     #[test]
