@@ -1,7 +1,8 @@
 //! The operations that are measured.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -57,6 +58,9 @@ impl Operation {
             // Longer than any PID of Linux: it must always be cut.
             Self::Stale => {
                 fs::write(path, format!("{NONEXISTENT_PID}\n")).expect("the file can be written");
+                // As our own holders leave it when they are killed: the sticky bit says that they lock.
+                let marked = Permissions::from_mode(0o1644);
+                fs::set_permissions(path, marked).expect("the file is ours");
             }
             Self::Contended | Self::Status => {}
         }

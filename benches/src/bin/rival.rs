@@ -1,8 +1,6 @@
 //! `rival KEY hold PATH`: holds the file as KEY does, until its input ends.
 //! `rival KEY once OPERATION PATH`: does an operation, the second time between two marks that
 //! strace sees.
-//! `rival KEY many COUNT OPERATION PATH`: does it so many times within `measured`, and once
-//! before, for callgrind.
 
 use std::io::Read;
 use std::path::Path;
@@ -28,17 +26,7 @@ fn main() {
             operation.prepare(path);
             marks::between(|| run(path));
         }
-        [key, "many", count, operation, path] => {
-            let (operation, run) = find(key, operation);
-            let path = Path::new(path);
-            operation.prepare(path);
-            run(path);
-            for _ in 0..count.parse().expect("a number") {
-                operation.prepare(path);
-                measured(run, path);
-            }
-        }
-        _ => panic!("usage: contender KEY hold|once|many .. PATH"),
+        _ => panic!("usage: contender KEY hold|once .. PATH"),
     }
 }
 
@@ -46,10 +34,4 @@ fn find(key: &str, operation: &str) -> (Operation, fn(&Path)) {
     let operation: Operation = operation.parse().expect("an operation");
     let run = Contender::by_key(key).operation(operation);
     (operation, run.expect("it does that"))
-}
-
-/// A function of its own, so that its instructions can be counted from outside.
-#[inline(never)]
-fn measured(run: fn(&Path), path: &Path) {
-    run(path);
 }

@@ -54,6 +54,8 @@ impl Place {
     fn wait_until_free(&self) {
         let file = File::open(&self.path).expect("the file is there");
         flock(&file, FlockOperation::LockExclusive).expect("a lock");
+        // Explicitly: a program that another test is starting may share it.
+        flock(&file, FlockOperation::Unlock).expect("the lock is ours");
     }
 
     fn check_next_start(&self, what: &str) {
