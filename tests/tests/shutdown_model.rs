@@ -51,7 +51,7 @@ impl Process {
             slots: (0..slots)
                 .map(|_| Slot {
                     removal: RemovalClaim::default(),
-                    will: UnsafeCell::new(usize::MAX),
+                    held: UnsafeCell::new(usize::MAX),
                 })
                 .collect(),
             files: (0..files).map(|_| AtomicU32::new(NOT_CREATED)).collect(),

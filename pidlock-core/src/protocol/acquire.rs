@@ -279,11 +279,12 @@ pub(super) fn set_owner_and_mode(target: &Target, file: &File, stat: &Stat) -> i
     if stat.mode == settings.marked_mode() {
         return Ok(());
     }
+    let is_right = (settings.mode).is_none_or(|mode| stat.mode & 0o777 == mode);
     // FreeBSD keeps the mark for root only.
     let set = sys::set_mode(file, settings.marked_mode());
     match set.or_else(|_| sys::set_mode(file, settings.permissions())) {
-        // Without a mode to keep, the default need not be.
-        Err(error) if settings.mode.is_none() && sys::is_not_kept(&error) => Ok(()),
+        // Only the mark is missing, or a default mode that need not be kept.
+        Err(error) if is_right && sys::is_not_kept(&error) => Ok(()),
         result => result,
     }
 }
