@@ -38,6 +38,11 @@ pub fn skip(why: &str) {
     note(why);
 }
 
+/// For what the kernel was built without, which no package can add.
+pub fn skip_for_this_kernel(why: &str) {
+    note(why);
+}
+
 /// For what only root can test, or only an ordinary user: continuous integration runs as both.
 pub fn skip_for_this_user(why: &str) {
     note(why);

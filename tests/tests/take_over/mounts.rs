@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use pidlock_tests::{Program, has_tool, rerun_in_namespace, run, said, skip, text};
+use pidlock_tests::{
+    Program, has_tool, rerun_in_namespace, run, said, skip, skip_for_this_kernel, text,
+};
 
 use super::{A, ROOT, assert_refused_by, can_switch_user, refusal, start};
 
@@ -17,7 +19,11 @@ fn mount(command: &mut Command, point: &Path) -> bool {
     fs::create_dir(point).expect("create a directory");
     let output = run(command.arg(point));
     if !output.status.success() {
-        skip(&format!("{command:?}: {}", said(&output).trim()));
+        let why = format!("{command:?}: {}", said(&output).trim());
+        match why.contains("unknown filesystem type") {
+            true => skip_for_this_kernel(&why),
+            false => skip(&why),
+        }
     }
     output.status.success()
 }
