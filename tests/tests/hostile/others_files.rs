@@ -265,7 +265,7 @@ fn accepts_own_file_where_owner_and_mode_are_lost() {
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
         // The quick way is only for who has held one.
-        command.args(["close", "--settled"]).arg(&path);
+        command.arg("close").arg(&path);
         let mut program = Stepper::start(&mut command);
         if left_over {
             fs::write(&path, "").expect("a file");
