@@ -125,7 +125,6 @@ fn rejects_unfinished_file_of_another_user() {
             let left = fs::metadata(&path).expect("there still");
             assert_eq!((left.uid(), left.mode() & 0o7777), (ORDINARY_UID, 0o1644));
             fs::remove_file(&path).expect("removed");
-            // The quick way is only for who has held one.
             drop(PidFile::at(&path).acquire().expect("free"));
         }
     }
@@ -223,7 +222,6 @@ fn accepts_own_file_under_root_squash() {
         let dir = tempfile::tempdir().expect("a directory");
         let shared = tempfile::tempdir().expect("a directory");
         fs::set_permissions(shared.path(), Permissions::from_mode(0o777)).expect("a mode");
-        // The quick way is only for who has held one.
         drop(PidFile::new("app").dir(dir.path()).acquire());
         let path = shared.path().join("app.pid");
         for _ in 0..3 {
@@ -264,7 +262,6 @@ fn accepts_own_file_where_owner_and_mode_are_lost() {
             }
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
-        // The quick way is only for who has held one.
         command.arg("close").arg(&path);
         let mut program = Stepper::start(&mut command);
         if left_over {
