@@ -402,10 +402,7 @@ fn stale_file_that_may_not_be_removed_is_named_with_its_owner_and_a_way_out() {
                     &error,
                     "as uid 65534: it belongs to uid 12 and no process holds it",
                 );
-                assert_says(
-                    &error,
-                    "remove it as that user, or choose another directory",
-                );
+                assert_says(&error, "remove it, or choose another directory");
                 assert_eq!(error.path(), Some(&*path));
                 assert_eq!(
                     std::io::Error::from(error).kind(),

@@ -244,7 +244,7 @@ impl Start<'_> {
 pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFileError {
     let message = format!(
         "cannot replace stale pidfile {} as {}: it belongs to uid {owner} and no process holds it; \
-         remove it as that user, or choose another directory with dir = \"...\"",
+         remove it, or choose another directory with dir = \"...\"",
         quoted(path),
         sys::current_user(),
     );

@@ -161,10 +161,8 @@ fn reopen(path: &Path) -> File {
     let link = std::fs::read_link("/proc/self/fd/3").expect("a descriptor");
     assert_eq!(link, path);
     // SAFETY: the guard that owns one of them must notice: that is what is tested.
-    assert_eq!(
-        unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) },
-        0
-    );
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    assert_eq!(closed, 0);
     let reopened = File::open(path).expect("the pidfile");
     assert_eq!(reopened.as_raw_fd(), 3);
     reopened
@@ -239,10 +237,8 @@ fn start_cat() -> File {
 fn pipe() -> (File, File) {
     let mut ends = [0; 2];
     // SAFETY: the array has room for two descriptors.
-    assert_eq!(
-        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
-        0
-    );
+    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert_eq!(made, 0);
     // SAFETY: the call has just returned them, so nothing else owns them.
     let [read, write] = ends.map(|end| unsafe { File::from_raw_fd(end) });
     (read, write)

@@ -154,7 +154,7 @@ fn who_can_only_read_is_told_who_holds() {
         [
             &format!("refused: pidfile 'DIR/ro/app.pid' already locked by PID {holder}"),
             &format!("{holder} holds"),
-            "refused: cannot replace stale pidfile 'DIR/ro/app.pid' as uid 0: it belongs to uid 0 and no process holds it; remove it as that user, or choose another directory with dir = \"...\": Read-only file system (os error 30)",
+            "refused: cannot replace stale pidfile 'DIR/ro/app.pid' as uid 0: it belongs to uid 0 and no process holds it; remove it, or choose another directory with dir = \"...\": Read-only file system (os error 30)",
             "held DIR/rw/app.pid",
             "closed",
             "refused: pidfile directory 'DIR/ro' is on a read-only file system: choose another with dir = \"...\": Read-only file system (os error 30)",
@@ -197,7 +197,7 @@ fn a_file_that_cannot_be_changed_is_said_and_left_alone() {
     let denied = "Operation not permitted (os error 1)";
     let refused = format!(
         "refused: cannot replace stale pidfile 'DIR/app.pid' as uid 0: it belongs to uid 0 and no \
-         process holds it; remove it as that user, or choose another directory with \
+         process holds it; remove it, or choose another directory with \
          dir = \"...\": {denied}"
     );
     let expected = [

@@ -22,7 +22,7 @@ fn assert_protected(owner: User, user: User, arguments: &[&str]) {
         format!("'{}'", path.display()),
         format!("as uid {}", user.uid),
         format!("it belongs to uid {} and no process holds it", owner.uid),
-        "remove it as that user".to_owned(),
+        "remove it, or choose another directory".to_owned(),
         "choose another directory with dir = \"...\"".to_owned(),
     ] {
         assert!(message.contains(&words), "{words}: {message}");
