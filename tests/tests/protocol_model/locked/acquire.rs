@@ -34,7 +34,7 @@ impl Locked {
                         _ => Next::Inspect,
                     };
                     let what = "acquire::attempt: flock: locked";
-                    step(what, self.to_locked(state, who, lock, next));
+                    step(what, self.with_lock(state, who, lock, next));
                 } else {
                     let what = "acquire::attempt: flock: busy";
                     step(what, self.to(state, who, Next::ReadBusy));
@@ -69,7 +69,7 @@ impl Locked {
             }
             Next::LockShared if state.is_free_for(who, file, Lock::Shared) => {
                 let what = "contention::resolve: flock, shared: locked, so only probes";
-                let mut then = self.to_locked(state, who, Lock::Shared, Next::UnlockShared);
+                let mut then = self.with_lock(state, who, Lock::Shared, Next::UnlockShared);
                 then.processes[who].read = Text::Blank;
                 step(what, then);
             }
@@ -93,12 +93,12 @@ impl Locked {
             }
             Next::UnlockShared => {
                 let next = Next::LookWhileBusy { held: false };
-                let then = self.to_locked(state, who, Lock::None, next);
+                let then = self.with_lock(state, who, Lock::None, next);
                 step("contention::resolve: unlock", then);
             }
             Next::LookWhileBusy { .. } if state.path != file => {
                 let what = "contention::resolve: path_is_unchanged: no, new attempt";
-                step(what, self.to_closed(state, who, Next::Open));
+                step(what, self.with_closed(state, who, Next::Open));
             }
             Next::LookWhileBusy { held } => {
                 let what = "contention::resolve: path_is_unchanged: yes, so once more";
@@ -121,7 +121,7 @@ impl Locked {
         if unlinks && state.processes[who].created {
             step(what, self.to(state, who, Next::UnlinkRefused));
         } else {
-            step(what, self.to_closed(state, who, Next::Ended));
+            step(what, self.with_closed(state, who, Next::Ended));
         }
     }
 
@@ -165,19 +165,19 @@ impl Locked {
                 }
             }
             Next::UnlockRunning => {
-                let then = self.to_locked(state, who, Lock::None, Next::WaitUnlocked);
+                let then = self.with_lock(state, who, Lock::None, Next::WaitUnlocked);
                 step("acquire::inspect: unlock", then);
             }
             _ => {
                 if !state.exists(process.read) {
                     let what = "acquire::inspect: it went, new attempt";
-                    step(what, self.to_closed(state, who, Next::Open));
+                    step(what, self.with_closed(state, who, Next::Open));
                 } else if state.path != file {
                     let what = "acquire::inspect: path_is_unchanged: no, new attempt";
-                    step(what, self.to_closed(state, who, Next::Open));
+                    step(what, self.with_closed(state, who, Next::Open));
                 }
                 let what = "acquire::inspect: it runs: refused";
-                step(what, self.to_closed(state, who, Next::Ended));
+                step(what, self.with_closed(state, who, Next::Ended));
             }
         }
     }
@@ -225,16 +225,16 @@ impl Locked {
             }
             Next::UnlockBlank if self.without == Without::UnlockBeforeClose => {
                 let what = "acquire::attempt: only close, and look again";
-                step(what, self.to_closed(state, who, Next::Open));
+                step(what, self.with_closed(state, who, Next::Open));
             }
             Next::UnlockBlank => {
-                let mut then = self.to_locked(state, who, Lock::None, Next::Open);
+                let mut then = self.with_lock(state, who, Lock::None, Next::Open);
                 then.close(who);
                 step("acquire::attempt: unlock, close, and look again", then);
             }
             Next::Replace if !self.may_unlink(state, who, state.path) => {
                 let what = "acquire::replace: unlink: not permitted";
-                step(what, self.to_closed(state, who, Next::NotPermitted));
+                step(what, self.with_closed(state, who, Next::NotPermitted));
             }
             Next::Replace => {
                 let then = self.unlink(state, who, Next::CloseAndRetry);
@@ -242,7 +242,7 @@ impl Locked {
             }
             Next::CloseAndRetry => {
                 let what = "acquire::attempt: close, and new attempt";
-                step(what, self.to_closed(state, who, Next::Open));
+                step(what, self.with_closed(state, who, Next::Open));
             }
             Next::SetOwner => {
                 let mut then = self.to(state, who, Next::Write);

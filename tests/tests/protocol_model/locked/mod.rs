@@ -255,13 +255,13 @@ impl Locked {
         then
     }
 
-    fn to_locked(&self, state: &State, who: usize, lock: Lock, next: Next) -> State {
+    fn with_lock(&self, state: &State, who: usize, lock: Lock, next: Next) -> State {
         let mut then = self.to(state, who, next);
         then.processes[who].open.lock = lock;
         then
     }
 
-    fn to_closed(&self, state: &State, who: usize, next: Next) -> State {
+    fn with_closed(&self, state: &State, who: usize, next: Next) -> State {
         let mut then = self.to(state, who, next);
         then.close(who);
         then

@@ -16,11 +16,11 @@ impl Locked {
                     self.fail(state, who, what, step);
                 }
                 if state.is_free_for(who, file, Lock::Exclusive) {
-                    let then = self.to_locked(state, who, Lock::Exclusive, Next::LookAtRelease);
+                    let then = self.with_lock(state, who, Lock::Exclusive, Next::LookAtRelease);
                     step("HeldFile::release: flock: its own", then);
                 } else {
                     let what = "HeldFile::release: flock: lost, so only closes";
-                    step(what, self.to_closed(state, who, Next::Ended));
+                    step(what, self.with_closed(state, who, Next::Ended));
                 }
             }
             Next::LookAtRelease if state.path != file => {
@@ -49,7 +49,7 @@ impl Locked {
                 step("HeldFile::release: truncate what may be shared", then);
             }
             Next::UnlockTooEarly => {
-                let then = self.to_locked(state, who, Lock::None, Next::Unlink);
+                let then = self.with_lock(state, who, Lock::None, Next::Unlink);
                 step("unlocks before it unlinks", then);
             }
             Next::Unlink => {
@@ -60,7 +60,7 @@ impl Locked {
                 let then = self.truncate(state, who, Next::Close);
                 step("HeldFile::release: truncate instead of unlink", then);
             }
-            _ => step("closes", self.to_closed(state, who, Next::Ended)),
+            _ => step("closes", self.with_closed(state, who, Next::Ended)),
         }
     }
 
@@ -103,12 +103,12 @@ impl Locked {
                     Without::SecondPathCheck => self.removal(who),
                     _ => Next::LookAgain,
                 };
-                let then = self.to_locked(state, who, Lock::Exclusive, next);
+                let then = self.with_lock(state, who, Lock::Exclusive, next);
                 step("HeldFile::reopen_unshared: flock: locked", then);
             }
             Next::LockReopened => {
                 let what = "HeldFile::reopen_unshared: flock: busy, so only closes";
-                step(what, self.to_closed(state, who, Next::Ended));
+                step(what, self.with_closed(state, who, Next::Ended));
             }
             Next::LookAgain if state.path == file => {
                 let next = match self.without {
