@@ -1,6 +1,6 @@
 //! The held files of this process, by device and inode.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use super::slots::{Slot, Slots};
@@ -18,7 +18,7 @@ pub(super) struct Entry {
 /// each happen under it, so no handle is given out to a file that is being released.
 #[derive(Default)]
 pub(crate) struct Table {
-    entries: HashMap<FileId, Weak<Entry>>,
+    entries: BTreeMap<FileId, Weak<Entry>>,
     free_slots: Vec<&'static Slot>,
 }
 

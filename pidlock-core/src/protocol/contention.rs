@@ -34,9 +34,6 @@ pub(super) fn resolve(
 ) -> Result<bool> {
     let path = &target.path;
     let lock_error = |error| lock_error(target, error);
-    // If it is hidden from this user, the record is believed.
-    let is_holder =
-        |pid, stat: &Stat| liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false);
     backoff.held_since = None;
     loop {
         // Before the lock is probed: a thread that leaves its section in between is found as holder.
@@ -46,20 +43,19 @@ pub(super) fn resolve(
         let Some(stat) = stat else {
             return Ok(false);
         };
-        let other = recorded.filter(|&pid| pid != process.pid());
-        if let Some(pid) = other.filter(|&pid| sys::took_lock(pid, &stat)) {
-            return Err(PidFileError::locked(path, Some(pid)));
-        }
         let held = !sys::try_lock_shared(file).map_err(lock_error)?;
-        if !held {
+        match recorded {
             // This probe must not block another start.
-            sys::unlock(file).map_err(lock_error)?;
-        } else if let Some(pid) = other.filter(|&pid| is_holder(pid, &stat)) {
-            return Err(PidFileError::locked(path, Some(pid)));
-        } else if recorded == Some(process.pid()) && Table::of(process).contains(stat.id) {
+            _ if !held => sys::unlock(file).map_err(lock_error)?,
             // Otherwise another thread is about to insert it, or a process in another PID namespace has
             // the same PID.
-            return Ok(false);
+            Some(pid) if pid == process.pid() && Table::of(process).contains(stat.id) => {
+                return Ok(false);
+            }
+            Some(pid) if pid != process.pid() && is_holder(pid, file, &stat) => {
+                return Err(PidFileError::locked(path, recorded));
+            }
+            _ => {}
         }
         if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
             return Ok(false);
@@ -71,6 +67,19 @@ pub(super) fn resolve(
         if sys::try_lock_exclusive(file).map_err(lock_error)? {
             return Ok(true);
         }
+    }
+}
+
+/// Returns `true` if the recorded process exists, and has the lock as far as can be seen.
+fn is_holder(pid: u32, file: &File, stat: &Stat) -> bool {
+    // A record that was written when the file was created is the holder's. A later one may be that of a
+    // program that does not lock, so look for the lock, which takes far longer.
+    let times = file
+        .metadata()
+        .and_then(|it| Ok((it.created()?, it.modified()?)));
+    match times.is_ok_and(|(created, modified)| modified <= created + HOLDER_GRACE) {
+        true => sys::exists(pid),
+        false => liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false),
     }
 }
 

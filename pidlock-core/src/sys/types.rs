@@ -11,7 +11,7 @@ pub(crate) enum Access {
 
 /// Identifies a file for as long as one descriptor of it stays open: an inode number is reused only
 /// after the last one is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,

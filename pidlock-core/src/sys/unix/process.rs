@@ -4,7 +4,7 @@
 
 use std::io;
 
-pub(crate) use proc::{is_holder, process_state, took_lock};
+pub(crate) use proc::{is_holder, process_state};
 
 /// Returns `true` if a process, a zombie or a thread has this ID.
 ///
@@ -112,15 +112,6 @@ mod proc {
         let seconds = u64::try_from(time.tv_sec).ok()?;
         let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
         (answer == 0).then_some(Duration::new(seconds, nanoseconds))
-    }
-
-    /// Returns `true` if this process exists and took the exclusive lock on this file. A child that
-    /// inherited the lock did not take it.
-    pub(crate) fn took_lock(pid: u32, file: &Stat) -> bool {
-        // Through the process's own directory, so that the same call fails if the process is gone:
-        // /proc/locks goes on to show the PID of a process that left its lock to a child.
-        let locks = File::open(format!("/proc/{pid}/../locks"));
-        locks.is_ok_and(|locks| lock_owner(locks, file, |owner| owner == pid).is_some())
     }
 
     /// Whether this process has the exclusive lock on this file, taken or inherited. `None` if that

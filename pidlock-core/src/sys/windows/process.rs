@@ -58,10 +58,6 @@ pub(crate) fn process_state(pid: u32) -> ProcessState {
     }
 }
 
-pub(crate) fn took_lock(_: u32, _: &Stat) -> bool {
-    false
-}
-
 pub(crate) fn is_holder(_: u32, _: &Stat) -> Option<bool> {
     None
 }
