@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError, Status};
 use pidlock_tests::{ORDINARY_UID, Program, is_root, rerun_in_namespace, text};
@@ -106,6 +107,8 @@ fn record_that_is_overwritten_while_held_accuses_no_other_process() {
             "2147483647\n",
             "x\n",
         ] {
+            // Later than the creation of the file, which the first record is believed for.
+            thread::sleep(Duration::from_millis(5));
             fs::write(&path, record).expect("write over the record");
             let refusal = holder().line();
             assert!(
