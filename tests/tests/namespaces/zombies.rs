@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_tests::{Program, text};
+use pidlock_tests::{Program, stale_record, text};
 
 /// Waits until the main thread has ended.
 fn wait_for_zombie(pid: u32) {
     let is_zombie = || text(format!("/proc/{pid}/status").as_ref()).contains("State:\tZ");
     while !is_zombie() {
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }
 
@@ -25,13 +27,22 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
         wait_for_zombie(program.pid());
         program
     };
+    let check_refused = |program: &Program| {
+        let error = PidFile::at(&path).acquire().expect_err("held");
+        assert!(
+            matches!(error, PidFileError::AlreadyLocked { .. }),
+            "{error}"
+        );
+        assert_eq!(error.pid(), Some(program.pid()));
+    };
+    // Over a file that is older than the record, which is believed less readily.
+    fs::write(&path, stale_record()).expect("write a stale record");
+    thread::sleep(Duration::from_millis(5));
     let mut program = start();
-    let error = PidFile::at(&path).acquire().expect_err("held");
-    assert!(
-        matches!(error, PidFileError::AlreadyLocked { .. }),
-        "{error}"
-    );
-    assert_eq!(error.pid(), Some(program.pid()));
+    check_refused(&program);
+    program.finish();
+    let mut program = start();
+    check_refused(&program);
     let error = PidFile::at(&path).lock(false).acquire();
     assert_eq!(error.expect_err("alive").pid(), Some(program.pid()));
 

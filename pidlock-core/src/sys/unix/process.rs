@@ -125,19 +125,16 @@ mod proc {
         other.map(|_| false)
     }
 
-    /// By the descriptors of the process (proc_pid_fdinfo(5)).
+    /// By the descriptors of the process (proc_pid_fdinfo(5)). `None` also if none are shown: those of
+    /// a process whose main thread has ended are not.
     fn has_lock(pid: u32, file: &Stat) -> Option<bool> {
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?;
-        let is_locked = |info: String| {
-            let locks = info.lines().filter_map(|line| line.strip_prefix("lock:"));
-            locks
-                .filter_map(parse_lock)
-                .any(|(_, inode)| inode == file.id.inode)
-        };
-        let mut infos = descriptors
-            .flatten()
-            .map(|entry| fs::read_to_string(entry.path()));
-        Some(infos.any(|info| info.is_ok_and(is_locked)))
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?.flatten();
+        let read = |entry: fs::DirEntry| fs::read_to_string(entry.path()).ok();
+        let infos: Vec<String> = descriptors.filter_map(read).collect();
+        let lines = infos.iter().flat_map(|info| info.lines());
+        let mut locks = lines.filter_map(|line| parse_lock(line.strip_prefix("lock:")?));
+        let has_lock = locks.any(|(_, inode)| inode == file.id.inode);
+        (!infos.is_empty()).then_some(has_lock)
     }
 
     /// The first process that took an exclusive lock on this file and is wanted. Reads piece by piece,
