@@ -10,19 +10,19 @@ pub fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// Replaces what stands in README between the marks of this name.
+/// Replaces the text of `benches/README.md` between the marks of this name.
 ///
 /// # Panics
 ///
 /// If the marks are not there.
 pub fn replace(name: &str, text: &str) {
-    let path = in_repository("README.md");
-    let readme = fs::read_to_string(&path).expect("there is a README");
+    let path = in_repository("benches/README.md");
+    let readme = fs::read_to_string(&path).expect("read benches/README.md");
     let mark = |what| format!("<!-- {name}: {what} -->\n");
     let (before, rest) = readme.split_once(&mark("begin")).expect("a mark");
     let (_, after) = rest.split_once(&mark("end")).expect("a mark");
     let new = [before, &mark("begin"), text, &mark("end"), after].concat();
-    fs::write(path, new).expect("README can be written");
+    fs::write(path, new).expect("write benches/README.md");
 }
 
 /// When and on what: the first line of everything that is measured.

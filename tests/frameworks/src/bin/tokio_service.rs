@@ -24,7 +24,7 @@ impl Drop for Connection {
 #[tokio::main]
 #[pidfile("tokio_service", temp_dir = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pidfile = PidFile::new("tokio_service").path()?;
+    let pidfile = PidFile::new("tokio_service").temp_dir(true).path()?;
     let connection = Connection { pidfile };
     spawn(async move {
         let _connection = connection;
