@@ -185,8 +185,8 @@ use proc_macro::TokenStream;
 /// These lints can fire because of the generated code:
 ///
 /// - Clippy's `result_large_err` in a trait implementation. It does not check the function itself
-///   there, but it does check the closure generated for `on_error` or for by-value `self`.
-/// - The compiler's `unused_assignments` on a field of a by-value `self` that is only written.
+///   there, but it does check the closure generated for a handler or for an owned receiver.
+/// - The compiler's `unused_assignments` on a field of an owned receiver that is only written.
 #[proc_macro_attribute]
 pub fn pidfile(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(args.into(), item.into()).into()

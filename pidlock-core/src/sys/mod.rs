@@ -31,5 +31,6 @@ pub(crate) fn unless_removed<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 /// Returns `true` if the path refers to this file. Async-signal-safe.
 pub(crate) fn path_refers_to(path: &AbsPath, id: FileId) -> io::Result<bool> {
     let stat = unless_removed(stat_path(path))?;
-    Ok(stat.is_some_and(|stat| stat.id == id))
+    // While a name is being removed, it can still be found, with a file that has no links any more.
+    Ok(stat.is_some_and(|stat| stat.id == id && stat.links > 0))
 }

@@ -6,12 +6,12 @@ const DOCUMENTATION: &str = include_str!("../../../pidlock-macros/src/lib.rs");
 
 /// The lints that go quiet, as the note about them lists them.
 pub(crate) fn quiet() -> BTreeSet<String> {
-    listed(" - Some lints go quiet")
+    listed(" These lints no longer fire")
 }
 
 /// The lints that can fire only because of the attribute.
 pub(crate) fn new() -> BTreeSet<String> {
-    listed(" - Lints that")
+    listed(" These lints can fire")
 }
 
 fn listed(start: &str) -> BTreeSet<String> {
@@ -20,7 +20,7 @@ fn listed(start: &str) -> BTreeSet<String> {
         .map(|line| line.trim_start_matches("///"))
         .skip_while(|line| !line.starts_with(start))
         .enumerate()
-        .take_while(|(n, line)| *n == 0 || line.starts_with("   "))
+        .take_while(|(n, line)| *n == 0 || !(line.starts_with(" These") || line.starts_with('#')))
         .map(|(_, line)| line)
         .collect();
     let lints: BTreeSet<String> = note
