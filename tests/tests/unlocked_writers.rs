@@ -108,7 +108,7 @@ fn record_that_is_overwritten_while_held_accuses_no_other_process() {
             "x\n",
         ] {
             // Later than the creation of the file, which the first record is believed for.
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(60));
             fs::write(&path, record).expect("write over the record");
             let refusal = holder().line();
             assert!(

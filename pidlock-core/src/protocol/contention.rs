@@ -24,9 +24,6 @@ const HOLDER_GRACE: Duration = Duration::from_millis(50);
 /// or releasing, one of which may be the holder.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a start takes from creating a file to writing the record, unless it is interrupted.
-const FIRST_RECORD: Duration = Duration::from_millis(1);
-
 /// Retries until the lock is acquired, or a holder is found, which is an error. `false` if the path
 /// refers to another file by now, or this process holds the file. Changes nothing.
 pub(super) fn resolve(
@@ -80,7 +77,7 @@ fn is_holder(pid: u32, file: &File, stat: &Stat) -> bool {
     let times = file
         .metadata()
         .and_then(|it| Ok((it.created()?, it.modified()?)));
-    match times.is_ok_and(|(created, modified)| modified <= created + FIRST_RECORD) {
+    match times.is_ok_and(|(created, modified)| modified <= created + HOLDER_GRACE) {
         true => sys::exists(pid),
         false => liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false),
     }

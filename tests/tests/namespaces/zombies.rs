@@ -37,7 +37,7 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
     };
     // Over a file that is older than the record, which is believed less readily.
     fs::write(&path, stale_record()).expect("write a stale record");
-    thread::sleep(Duration::from_millis(5));
+    thread::sleep(Duration::from_millis(60));
     let mut program = start();
     check_refused(&program);
     program.finish();

@@ -4,7 +4,7 @@ use pidlock_core::PidFile;
 use pidlock_tests::{Program, is_root, skip_for_this_user};
 use rustix::process::Signal;
 
-use super::{After, Ends, Place, check_refused, start, terminate};
+use super::{After, Ends, Place, start, terminate};
 
 const WAYS: [&str; 3] = ["guard", "function", "static"];
 
