@@ -18,6 +18,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use pidlock_core::{PidFile, PidFileError};
+
 /// A number that no process ever has: Linux gives at most 4,194,304 (proc_sys_kernel(5)).
 pub const NONEXISTENT_PID: u32 = i32::MAX as u32;
 
@@ -222,6 +224,28 @@ pub fn said(output: &Output) -> String {
     [&output.stdout[..], &output.stderr[..]]
         .map(String::from_utf8_lossy)
         .concat()
+}
+
+/// Asserts that a start is refused for a process that runs but does not lock, with a message that says
+/// what to do.
+///
+/// # Panics
+///
+/// If it is not.
+pub fn assert_running(path: &Path, pid: u32) {
+    let before = text(path);
+    let error = PidFile::at(path).acquire().expect_err("the process runs");
+    assert!(
+        matches!(error, PidFileError::AlreadyRunning { pid: found, .. } if found == pid),
+        "{error}"
+    );
+    let message = format!(
+        "pidfile '{}': process {pid} is running but does not hold the lock; if it is a different \
+         program, remove the file",
+        path.display()
+    );
+    assert_eq!(error.to_string(), message);
+    assert_eq!(text(path), before, "a refused start changes nothing");
 }
 
 /// The code in README, compiled and run.

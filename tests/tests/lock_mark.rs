@@ -11,9 +11,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use pidlock_core::{PidFile, PidFileError};
+use pidlock_core::PidFile;
 use pidlock_tests::{
-    ORDINARY_UID, Program, has_tool, is_root, rerun_in_namespace, run, said, skip,
+    ORDINARY_UID, Program, assert_running, has_tool, is_root, rerun_in_namespace, run, said, skip,
     skip_for_this_user, stale_record, text,
 };
 
@@ -63,26 +63,6 @@ fn mode(path: &Path) -> u32 {
 fn set_written(path: &Path, time: SystemTime) {
     let file = File::options().write(true).open(path).expect("the file");
     file.set_modified(time).expect("set its time");
-}
-
-/// The start is refused for a process that runs but does not lock, and the message says what to do.
-fn assert_running(path: &Path, pid: u32) {
-    let before = text(path);
-    let error = PidFile::at(path).acquire().expect_err("the process runs");
-    assert!(
-        matches!(error, PidFileError::AlreadyRunning { pid: found, .. } if found == pid),
-        "{error}"
-    );
-    let message = error.to_string();
-    for words in [
-        &format!("'{}'", path.display()),
-        &format!("process {pid} is running"),
-        "does not hold the lock",
-        "remove the file",
-    ] {
-        assert!(message.contains(words), "{words}: {message}");
-    }
-    assert_eq!(text(path), before, "a refused start changes nothing");
 }
 
 fn assert_starts(path: &Path) {

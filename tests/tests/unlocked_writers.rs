@@ -7,29 +7,12 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_tests::{ORDINARY_UID, Program, is_root, rerun_in_namespace, text};
-
-fn assert_running(path: &Path, pid: u32) {
-    let before = text(path);
-    let error = PidFile::at(path).acquire().expect_err("the process runs");
-    assert!(
-        matches!(error, PidFileError::AlreadyRunning { pid: found, .. } if found == pid),
-        "{error}"
-    );
-    let message = format!(
-        "pidfile '{}': process {pid} is running but does not hold the lock; if it is a different \
-         program, remove the file",
-        path.display()
-    );
-    assert_eq!(error.to_string(), message);
-    assert_eq!(text(path), before, "a refused start changes nothing");
-}
+use pidlock_core::{PidFile, Status};
+use pidlock_tests::{ORDINARY_UID, Program, assert_running, is_root, rerun_in_namespace, text};
 
 #[test]
 fn shell_that_records_a_background_process_refuses_until_that_is_gone() {
