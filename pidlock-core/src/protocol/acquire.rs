@@ -148,7 +148,7 @@ impl Start<'_> {
                 return Ok(None);
             }
             Verdict::Blank if created => {}
-            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &there) => {}
+            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &stat, &there) => {}
             // Another user's start may have created the file, and be about to lock it.
             Verdict::Blank if backoff.is_in_doubt() => {
                 let _ = sys::unlock(file);
@@ -197,9 +197,12 @@ impl Start<'_> {
 
     /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
     /// file's second name, and belongs to the right user.
-    fn can_write_into(&self, origin: Origin, stat: &Stat) -> bool {
+    fn can_write_into(&self, origin: Origin, before: &Stat, now: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
-        origin != Origin::FoundReadOnly && stat.links == 1 && stat.uid == owner
+        // Looked at twice: while the kernel removes one of two names, the path still leads to the file,
+        // which already shows a single link.
+        let has_one_name = before.links == 1 && now.links == 1;
+        origin != Origin::FoundReadOnly && has_one_name && now.uid == owner
     }
 
     /// Removes a stale file while it is locked. The next attempt creates another one.

@@ -12,6 +12,7 @@ use pidlock_tests::tally::Figures;
 use pidlock_tests::{is_root, stale_record};
 
 use super::cases::{Case, There};
+use super::lives::live;
 use super::place::{Checked, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_shared};
 use super::tally::Tally;
@@ -197,4 +198,30 @@ fn hard_link_swapped_in_between_calls_is_not_written() {
     });
     let figures = tally.finish("files of others that come and go");
     assert!(figures.holds > 0, "{figures}");
+}
+
+/// While the kernel removes a name, it shows one link less for an instant. So the number of links is
+/// looked at twice, and a file that had another name the first time is left as it is.
+#[test]
+fn file_that_loses_its_other_name_during_a_start_is_not_written() {
+    for arguments in ["close", "close --keep", "reserve"] {
+        let case = Case {
+            there: There::Stale,
+            arguments,
+        };
+        let dir = tempfile::tempdir().expect("create a directory");
+        let (path, other) = (dir.path().join("app.pid"), dir.path().join("other"));
+        fs::write(&path, stale_record()).expect("write a stale file");
+        fs::hard_link(&path, &other).expect("link it");
+        let file = fs::File::open(&path).expect("open it");
+        // The record is read between the two looks.
+        let is_read = |moment| matches!(moment, Moment::After(call) if call.is(libc::SYS_pread64));
+        let life = live(case, &path, 0, is_read, |_| {
+            fs::remove_file(&other).expect("remove the other name");
+            true
+        });
+        assert!(life.expect("it reads the record").was_inside(case, 0));
+        let text = std::io::read_to_string(file).expect("read it");
+        assert_eq!(text, stale_record(), "{arguments}");
+    }
 }
