@@ -226,11 +226,8 @@ impl PidFileError {
 
     /// `doing` completes "cannot ... pidfile 'path'", for example "lock".
     pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
-        Self::system(
-            path,
-            format!("cannot {doing} pidfile {}", quoted(path)),
-            source,
-        )
+        let message = format!("cannot {doing} pidfile {}", quoted(path));
+        Self::system(path, message, source)
     }
 
     pub(crate) fn system(path: &Path, message: String, source: io::Error) -> Self {
@@ -244,11 +241,8 @@ impl PidFileError {
 
     /// The attempts that an acquisition may make have run out.
     pub(crate) fn gave_up(path: &Path, why: &str) -> Self {
-        Self::io(
-            "acquire",
-            path,
-            io::Error::new(io::ErrorKind::TimedOut, why),
-        )
+        let error = io::Error::new(io::ErrorKind::TimedOut, why);
+        Self::io("acquire", path, error)
     }
 }
 

@@ -181,7 +181,7 @@ impl HeldFile {
     }
 
     /// Returns `true` if a child that this process forked may share the lock.
-    fn may_be_shared(&self) -> bool {
+    pub(crate) fn may_be_shared(&self) -> bool {
         self.lock && self.forks != Some(sys::fork_count())
     }
 
@@ -191,8 +191,9 @@ impl HeldFile {
     /// Whatever happens, the file is blank: free as soon as no process shares the lock.
     #[cfg(unix)]
     fn leave_to_children(&self, file: &File) -> bool {
-        // How long a program that another thread starts may share the lock, before exec closes it.
-        const TRIES: u32 = 6;
+        // A millisecond each: how long a program that another thread starts may share the lock, before
+        // exec closes it. Another start waits twice as long for a holder that is leaving.
+        const TRIES: u32 = 25;
         let _ = record::erase(file);
         let new = sys::open(&self.path, Access::ReadWrite);
         let Ok(new) = new.or_else(|_| sys::open(&self.path, Access::Read)) else {

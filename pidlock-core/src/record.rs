@@ -14,11 +14,8 @@ use crate::sys;
 /// with newlines for a moment.
 const MAX_LEN: usize = 4096;
 
-/// The largest PID: `pid_t` is a signed 32-bit number.
-#[cfg(unix)]
-const MAX_PID: u64 = i32::MAX as u64;
-#[cfg(not(unix))]
-const MAX_PID: u64 = u32::MAX as u64;
+/// The largest PID: `pid_t` is a signed 32-bit number, and PIDs on Windows are far smaller.
+const MAX_PID: u32 = i32::MAX as u32;
 
 /// What a text is.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,19 +49,11 @@ impl Record {
         if digits == 0 || !line.trim_ascii().is_empty() {
             return Self::invalid(format_args!("found {}", excerpt(text)));
         }
-        // No overflow: of a number with more digits the value is too large in any case.
-        let value = number.iter().fold(0u64, |value, digit| {
-            value
-                .saturating_mul(10)
-                .saturating_add(u64::from(digit - b'0'))
-        });
-        match value {
-            0 => Self::invalid(format_args!("0 is not a valid PID")),
-            MAX_PID.. if value > MAX_PID => {
-                Self::invalid(format_args!("{} is out of range", excerpt(number)))
-            }
-            pid if more.is_empty() => Self::Pid(pid as u32),
-            pid => Self::PidWithMore(pid as u32),
+        match String::from_utf8_lossy(number).parse() {
+            Ok(0) => Self::invalid(format_args!("0 is not a valid PID")),
+            Ok(pid @ ..=MAX_PID) if more.is_empty() => Self::Pid(pid),
+            Ok(pid @ ..=MAX_PID) => Self::PidWithMore(pid),
+            _ => Self::invalid(format_args!("{} is out of range", excerpt(number))),
         }
     }
 
@@ -112,22 +101,26 @@ pub(crate) fn read(file: &File, size: Option<u64>) -> io::Result<Record> {
 /// A single write covers the old text, then the file is truncated: no reader sees an empty file,
 /// and a crash in between leaves a valid record.
 pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
-    let record = format!("{pid}\n");
-    let len = usize::try_from(old_len).unwrap_or(MAX_LEN).min(MAX_LEN);
-    let padding = "\n".repeat(len.saturating_sub(record.len()));
-    sys::write_at_start(file, (record.clone() + &padding).as_bytes())?;
-    match old_len > record.len() as u64 {
-        true => file.set_len(record.len() as u64),
+    let mut text = format!("{pid}\n").into_bytes();
+    let len = text.len();
+    let old_text = usize::try_from(old_len).unwrap_or(MAX_LEN).min(MAX_LEN);
+    text.resize(old_text.max(len), b'\n');
+    sys::write_at_start(file, &text)?;
+    match old_len > len as u64 {
+        true => file.set_len(len as u64),
         false => Ok(()),
     }
 }
 
 /// Empties a file that holds a record of this process, or overwrites the record with newlines where
-/// a full file system refuses that. Async-signal-safe.
+/// a full file system refuses that. Succeeds for an empty file that cannot be written. Async-signal-safe.
 pub(crate) fn erase(file: &File) -> io::Result<()> {
     let blank = [b'\n'; "4294967295\n".len()];
-    file.set_len(0)
-        .or_else(|error| sys::write_at_start(file, &blank).map_err(|_| error))
+    let is_empty = || file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    match file.set_len(0) {
+        Err(_) if sys::write_at_start(file, &blank).is_ok() || is_empty() => Ok(()),
+        result => result,
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +194,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn rejects_a_number_that_no_process_can_have() {
         assert!(matches!(Record::parse(b"2147483648\n"), Record::Invalid(_)));

@@ -9,7 +9,7 @@ use crate::guard::PidGuard;
 use crate::held::HeldFile;
 use crate::protocol::acquire::{self, Locked};
 use crate::settings::Target;
-use crate::sys::{self, ProcessInstance, SharedWord};
+use crate::sys::{ProcessInstance, SharedWord};
 
 /// A locked, empty pidfile, created by [`PidFile::reserve`](crate::PidFile::reserve).
 ///
@@ -37,19 +37,16 @@ pub struct Reservation {
     held: Option<HeldFile>,
     /// The PID of the process that committed, or that dropped the reservation.
     settled_by: SharedWord,
-    forks: u32,
 }
 
 pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
     let process = ProcessInstance::current();
-    let forks = sys::fork_count();
     let settled_by = SharedWord::new().during("share memory for", &target.path)?;
     match acquire::lock(&target, process, None)? {
         Locked::Acquired(held, _section) => Ok(Reservation {
             target,
             held: Some(held),
             settled_by,
-            forks,
         }),
         Locked::HeldBySelf(_) => unreachable!("a reservation is not reentrant"),
     }
@@ -109,7 +106,7 @@ impl Drop for Reservation {
         let owner = held.owner;
         // With the word set, a child that was not counted can no longer commit while the file is removed.
         let is_alone = owner.is_current()
-            && self.forks == sys::fork_count()
+            && !held.may_be_shared()
             && self.settled_by.set_once(owner.pid()).is_ok();
         if is_alone {
             let _section = CriticalSection::enter(owner);

@@ -72,13 +72,12 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     match record {
         Record::Blank => Ok(Status::Empty),
         Record::Invalid(reason) => Err(PidFileError::unreadable(path, reason)),
-        Record::Pid(pid) | Record::PidWithMore(pid) => {
-            // This process's own PID, which it does not hold, was written by a predecessor.
-            Ok(match pid != process.pid() && is_running(pid) {
-                true => Status::RunningUnlocked { pid },
-                false => Status::Stale { pid },
-            })
+        // This process's own PID, which it does not hold, was written by a predecessor.
+        Record::Pid(pid) | Record::PidWithMore(pid) if pid != process.pid() && is_running(pid) => {
+            Ok(Status::RunningUnlocked { pid })
         }
+        Record::Pid(pid) => Ok(Status::Stale { pid }),
+        Record::PidWithMore(pid) => Err(PidFileError::has_more(path, pid)),
     }
 }
 

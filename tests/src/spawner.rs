@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// On a busy machine a program can need longer than this until it has called exec. Then the release
 /// may leave a blank file.
-pub const RELEASE_WAITS: Duration = Duration::from_millis(5);
+pub const RELEASE_WAITS: Duration = Duration::from_millis(25);
 
 /// And longer than this, for which a start waits for a holder that is leaving.
 pub const START_WAITS: Duration = Duration::from_millis(50);

@@ -262,4 +262,35 @@ mod answers {
         assert!(failed > 1, "{failed}");
         assert_eq!(holder.finish().1, "closed\n");
     }
+
+    /// NFS answers so for a file that was opened without write access. Each try finds the holder anew.
+    #[test]
+    fn lock_that_needs_write_access_is_busy_while_a_process_holds_it() {
+        let dir = tempfile::tempdir().expect("create a directory");
+        let path = dir.path().join("app.pid");
+        let file = fs::File::create(&path).expect("create a blank file");
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("lock it");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
+        let mut start = Stepper::start(command.arg("close").arg(&path));
+        loop {
+            match start.step() {
+                Stop::Before(call) if call.is(libc::SYS_flock) => {
+                    let [_, operation, ..] = start.arguments();
+                    if operation & 0xf
+                        == u64::from(libc::LOCK_EX.unsigned_abs() | libc::LOCK_NB.unsigned_abs())
+                    {
+                        start.refuse(libc::EBADF);
+                    }
+                }
+                Stop::Ended(_) => break,
+                _ => {}
+            }
+        }
+        let said = start.wait_for_all();
+        let words = "already locked by an unknown process";
+        assert!(
+            said.starts_with("refused: ") && said.contains(words),
+            "{said}"
+        );
+    }
 }

@@ -16,6 +16,7 @@ use pidlock_tests::{
     ORDINARY_UID, Program, assert_running, has_tool, is_root, rerun_in_namespace, run, said, skip,
     skip_for_this_user, stale_record, text,
 };
+use rustix::fs::{FlockOperation, flock};
 
 const MARKED: u32 = 0o1644;
 const UNMARKED: u32 = 0o644;
@@ -307,6 +308,10 @@ fn program_that_a_holder_became_by_exec_refuses() {
     while text(&name) != "sleep\n" {
         thread::yield_now();
     }
+    // A program has its name a moment before the descriptors of the last one are closed.
+    let lock = File::open(&file.path).expect("open it");
+    flock(&lock, FlockOperation::LockExclusive).expect("wait for the lock");
+    flock(&lock, FlockOperation::Unlock).expect("unlock it");
     assert_eq!(mode(&file.path), MARKED);
     assert_running(&file.path, holder.pid());
     holder.kill();

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pidlock_core::{PidFile, PidFileError};
+use pidlock_core::{PidFile, PidFileError, Status};
 use pidlock_tests::{NONEXISTENT_PID, Program, text};
 
 /// What becomes of a file when the recorded process is gone.
@@ -88,6 +88,9 @@ impl Pidfile {
     }
 
     fn assert_taken_over(&self, what: &str) {
+        let status = PidFile::at(&self.path).status().expect(what);
+        let is_free = matches!(status, Status::Empty | Status::Stale { .. });
+        assert!(is_free, "{what}: {status:?}");
         let guard = PidFile::at(&self.path)
             .acquire()
             .unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -112,8 +115,11 @@ impl Pidfile {
         error
     }
 
+    /// The status tells what a start would.
     fn assert_left(&self, what: &str, words: &str) {
         let error = self.refusal(what);
+        let status = PidFile::at(&self.path).status().expect_err(what);
+        assert_eq!(status.to_string(), error.to_string(), "{what}");
         assert!(
             matches!(error, PidFileError::Unreadable { .. }),
             "{what}: {error}"

@@ -19,7 +19,11 @@ pub(crate) fn install_handlers(on_signal: OnSignal) {
             OnSignal::Force => !is_installed(signal),
         };
         if is_wanted {
-            sys::set_handler(signal, on_termination);
+            let old = sys::set_handler(signal, on_termination);
+            // Installed by another thread since the look at it.
+            if on_signal == OnSignal::Auto && old.sa_sigaction != sys::DEFAULT_HANDLER {
+                sys::sigaction(signal, Some(&old));
+            }
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use super::contention::{self, Backoff};
 use super::open::{self, Origin};
@@ -58,6 +56,7 @@ pub(crate) fn lock(
         if let Some(handle) = held_by_this_process(target, process)? {
             return Ok(Locked::HeldBySelf(handle));
         }
+        backoff.pause_in_doubt();
         attempts += 1;
         if backoff.timed_out() && attempts >= MIN_ATTEMPTS {
             let why = "other processes kept creating and removing it";
@@ -93,13 +92,7 @@ impl Start<'_> {
         let Some((file, origin)) = open::open_or_create(target)? else {
             return Ok(None);
         };
-        let is_held = || matches!(sys::try_lock_shared(&file), Ok(false));
-        let locked = match sys::try_lock_exclusive(&file) {
-            // On NFS a holder can be seen without write access, too.
-            Err(error) if sys::needs_write_access(&error) && is_held() => false,
-            result => result.map_err(|error| contention::lock_error(target, error))?,
-        };
-        if !locked {
+        if !contention::try_lock(target, &file)? {
             drop(section);
             if !contention::resolve(target, process, &file, backoff)? {
                 return Ok(None);
@@ -147,18 +140,10 @@ impl Start<'_> {
                 contention::wait_for_exit(self.target, pid, &stat)?;
                 return Ok(None);
             }
-            Verdict::Blank if created => {}
-            Verdict::Blank | Verdict::Stale if self.can_write_into(origin, &stat, &there) => {}
+            _ if created || self.can_write_into(origin, &stat, &there) => {}
             // Another user's start may have created the file, and be about to lock it.
-            Verdict::Blank if backoff.is_in_doubt() => {
-                let _ = sys::unlock(file);
-                thread::sleep(Duration::from_millis(1));
-                return Ok(None);
-            }
-            Verdict::Blank | Verdict::Stale => {
-                self.replace(&stat)?;
-                return Ok(None);
-            }
+            Verdict::Blank if backoff.is_in_doubt() => return Ok(None),
+            Verdict::Blank | Verdict::Stale => return self.replace(&stat).map(|()| None),
         }
         if origin != Origin::Created {
             cleanup::install_handlers(self.target.settings.on_signal);
@@ -217,12 +202,9 @@ impl Start<'_> {
         let path = &self.target.path;
         let changed = set_owner_and_mode(self.target, file, stat);
         let changed = sys::unless_removed(changed).inspect_err(|_| self.abort(stat, created));
-        if changed
-            .during("change the owner or mode of", path)?
-            .is_none()
-        {
+        let Some(()) = changed.during("change the owner or mode of", path)? else {
             return Ok(false);
-        }
+        };
         let written = match self.record {
             Some(pid) => record::write(file, pid, stat.size),
             None => file.set_len(0),

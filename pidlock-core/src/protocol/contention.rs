@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::cleanup::{CriticalSection, Table};
 use crate::error::{During, PidFileError, Result};
@@ -43,16 +43,15 @@ pub(super) fn resolve(
         let Some(stat) = stat else {
             return Ok(false);
         };
-        let held = !sys::try_lock_shared(file).map_err(lock_error)?;
+        let held = sys::is_locked(file).map_err(lock_error)?;
         match recorded {
-            // This probe must not block another start.
-            _ if !held => sys::unlock(file).map_err(lock_error)?,
+            _ if !held => {}
             // Otherwise another thread is about to insert it, or a process in another PID namespace has
             // the same PID.
             Some(pid) if pid == process.pid() && Table::of(process).contains(stat.id) => {
                 return Ok(false);
             }
-            Some(pid) if pid != process.pid() && is_holder(pid, file, &stat) => {
+            Some(pid) if pid != process.pid() && is_holder(pid, &stat) => {
                 return Err(PidFileError::locked(path, recorded));
             }
             _ => {}
@@ -64,20 +63,31 @@ pub(super) fn resolve(
             return Err(PidFileError::locked(path, None));
         }
         backoff.sleep();
-        if sys::try_lock_exclusive(file).map_err(lock_error)? {
+        if try_lock(target, file)? {
             return Ok(true);
         }
     }
 }
 
+/// Tries to take the exclusive lock. On NFS that needs write access, but a holder is visible without.
+pub(super) fn try_lock(target: &Target, file: &File) -> Result<bool> {
+    match sys::try_lock_exclusive(file) {
+        Err(error)
+            if sys::needs_write_access(&error) && matches!(sys::is_locked(file), Ok(true)) =>
+        {
+            Ok(false)
+        }
+        result => result.map_err(|error| lock_error(target, error)),
+    }
+}
+
 /// Returns `true` if the recorded process exists, and has the lock as far as can be seen.
-fn is_holder(pid: u32, file: &File, stat: &Stat) -> bool {
+fn is_holder(pid: u32, stat: &Stat) -> bool {
     // A record that was written when the file was created is the holder's. A later one may be that of a
     // program that does not lock, so look for the lock, which takes far longer.
-    let times = file
-        .metadata()
-        .and_then(|it| Ok((it.created()?, it.modified()?)));
-    match times.is_ok_and(|(created, modified)| modified <= created + HOLDER_GRACE) {
+    let is_first =
+        |created: SystemTime| stat.modified.is_some_and(|it| it <= created + HOLDER_GRACE);
+    match stat.created.is_some_and(is_first) {
         true => sys::exists(pid),
         false => liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false),
     }
@@ -98,7 +108,7 @@ pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()
     Ok(())
 }
 
-pub(super) fn lock_error(target: &Target, error: io::Error) -> PidFileError {
+fn lock_error(target: &Target, error: io::Error) -> PidFileError {
     if !sys::is_lock_unsupported(&error) && !sys::needs_write_access(&error) {
         return PidFileError::io("lock", &target.path, error);
     }
@@ -123,10 +133,17 @@ impl Backoff {
         elapsed(&mut self.since) >= PROBE_GRACE
     }
 
-    /// Returns `true` for some time after the first call: as long as a start may take from creating a
-    /// file to locking it.
+    /// Returns `true` for some time after the first call: as long as another user's start may take from
+    /// creating a file to setting its mode and locking it.
     pub(super) fn is_in_doubt(&mut self) -> bool {
         elapsed(&mut self.in_doubt_since) < HOLDER_GRACE
+    }
+
+    /// Sleeps between two attempts if the start is in doubt.
+    pub(super) fn pause_in_doubt(&self) {
+        if self.in_doubt_since.is_some() {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Returns `true` if another retry is allowed. `held`: by another process, and by no probe.

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::cleanup;
 use crate::error::{During, PidFileError, Result, quoted};
@@ -46,8 +48,13 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
 fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
-        if let Ok(file) = sys::open(&target.path, Access::Read) {
-            return Ok(Some((file, Origin::FoundReadOnly)));
+        // Twice: another user's start may have just created the file, whose mode the umask restricts
+        // until it is set.
+        for pause in [0, 5].map(Duration::from_millis) {
+            thread::sleep(pause);
+            if let Ok(file) = sys::open(&target.path, Access::Read) {
+                return Ok(Some((file, Origin::FoundReadOnly)));
+            }
         }
     }
     match sys::stat_path(&target.path) {

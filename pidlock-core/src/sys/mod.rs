@@ -2,6 +2,7 @@
 //!
 //! Only this module and `cleanup` use `unsafe`, and nothing in here knows the protocol.
 
+use std::fs::File;
 use std::io;
 
 mod atomic_ref;
@@ -30,7 +31,14 @@ pub(crate) fn unless_removed<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 
 /// Returns `true` if the path refers to this file. Async-signal-safe.
 pub(crate) fn path_refers_to(path: &AbsPath, id: FileId) -> io::Result<bool> {
-    let stat = unless_removed(stat_path(path))?;
-    // While a name is being removed, it can still be found, with a file that has no links any more.
-    Ok(stat.is_some_and(|stat| stat.id == id && stat.links > 0))
+    Ok(unless_removed(id_at(path))? == Some(id))
+}
+
+/// Returns `true` if the exclusive lock is held. Takes a shared lock for a moment, and unlocks explicitly:
+/// a child that another thread has just forked would keep the lock.
+pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
+    match try_lock_shared(file)? {
+        true => unlock(file).map(|()| false),
+        false => Ok(true),
+    }
 }

@@ -40,7 +40,9 @@ pub(crate) struct Stat {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// When the contents last changed; `None` before 1970.
+    /// `None` where the file system does not record it.
+    pub(crate) created: Option<SystemTime>,
+    /// When the contents last changed.
     pub(crate) modified: Option<SystemTime>,
 }
 

@@ -6,12 +6,17 @@
 //! - `busy`: starts programs in another thread and logs to LOG, see `pidlock_tests::spawner`,
 //!   acquires, and has children that have exited or called exec;
 //! - `leave`, `leave-kept`: forks a child that lives on, releases, and says `released CHILD`;
+//! - `commit-late`: reserves, and a moment later forks a child that commits and says `held PID`, and
+//!   lives on beside it until the end of the input;
 //! - `child-drops`: forks a child that drops its copy of the guard and exits, verifies, says `held`,
 //!   and releases after the end of its input;
 //! - `reopen`: closes all descriptors from 3 on and opens the pidfile for reading, which gets the
 //!   number of the old descriptor;
 //! - `default-between`: acquires and releases, sets the signals back to their default, acquires;
 //! - `own-first`: the same with handlers of its own the first time;
+//! - `set-meanwhile`: has another thread set handlers of its own while it acquires, many times, and
+//!   says how many of them were lost;
+//! - `drop-privileges`: acquires, forks a child that exits, changes to an ordinary user, and holds;
 //! - `off`: acquires with `OnSignal::Off`;
 //! - `off-later`: acquires and releases, acquires with `OnSignal::Off`.
 //!
@@ -27,10 +32,15 @@ use std::io::{Error, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use pidlock_core::{OnSignal, PidFile, PidGuard};
-use pidlock_tests::spawner;
+use pidlock_tests::{ORDINARY_UID, spawner};
+
+/// How many times handlers are set meanwhile.
+const ROUNDS: u32 = 2_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,6 +61,7 @@ fn main() {
         }
         "leave" => leave(&file),
         "leave-kept" => leave(&file.keep(true)),
+        "commit-late" => commit_late(&file),
         "child-drops" => child_drops(&file),
         "reopen" => {
             let guard = acquire(&file);
@@ -68,6 +79,14 @@ fn main() {
             drop(acquire(&file));
             set_handlers(libc::SIG_DFL);
             end(acquire(&file));
+        }
+        "set-meanwhile" => set_meanwhile(&file),
+        "drop-privileges" => {
+            let guard = acquire(&file);
+            fork_and_wait(exit);
+            // SAFETY: takes a number.
+            assert_eq!(unsafe { libc::setuid(ORDINARY_UID) }, 0);
+            end(guard);
         }
         "off" => end(acquire(&file.on_signal(OnSignal::Off))),
         "off-later" => {
@@ -138,6 +157,23 @@ fn leave(file: &PidFile) {
     input();
 }
 
+fn commit_late(file: &PidFile) {
+    let reservation = file.reserve().expect("the file is free");
+    // Longer than a holder may take from creating the file to writing its PID.
+    thread::sleep(Duration::from_millis(100));
+    // SAFETY: this program has one thread, so the child can do whatever its parent can.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", Error::last_os_error()),
+        0 => {
+            let guard = reservation.commit().expect("the first to commit");
+            say(&format!("held {}", guard.pid()));
+            input();
+            guard.close().expect("a release");
+        }
+        child => wait_for(child),
+    }
+}
+
 fn child_drops(file: &PidFile) {
     let mut guard = Some(acquire(file));
     // SAFETY: this program has one thread, so the child can do whatever its parent can.
@@ -174,6 +210,35 @@ fn set_handlers(handler: libc::sighandler_t) {
         let old = unsafe { libc::signal(signal, handler) };
         assert_ne!(old, libc::SIG_ERR);
     }
+}
+
+/// The thread begins at the same moment as the acquire, and sets its handler later each time.
+fn set_meanwhile(file: &PidFile) {
+    extern "C" fn ignore(_: c_int) {}
+    let own = ignore as extern "C" fn(c_int) as libc::sighandler_t;
+    let begun = AtomicU32::new(0);
+    let mut lost = 0;
+    for round in 1..=ROUNDS {
+        set_handlers(libc::SIG_DFL);
+        let guard = thread::scope(|scope| {
+            scope.spawn(|| {
+                begun.store(round, Ordering::Release);
+                for _ in 0..round % 1_000 {
+                    std::hint::spin_loop();
+                }
+                set_handlers(own);
+            });
+            while begun.load(Ordering::Acquire) != round {
+                std::hint::spin_loop();
+            }
+            acquire(file)
+        });
+        guard.close().expect("a release");
+        // SAFETY: the handler is a function that does nothing.
+        let found = unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
+        lost += u32::from(found != own);
+    }
+    say(&format!("lost {lost}"));
 }
 
 /// `child` calls async-signal-safe functions only: this program may have threads.

@@ -2,15 +2,14 @@
 //! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
 //! says how that went; and marks once more (5) before it ends.
 //!
-//! `traced WHAT [--no-lock] [--settled] [--keep] [--owner] [--mode] [--reentrant] [--beside] [--leaving]
+//! `traced WHAT [--no-lock] [--keep] [--owner] [--mode] [--reentrant] [--beside] [--leaving]
 //! [--files N] [--no-writing [--ignored]] PATH`: WHAT is
 //! `close`, `drop`: acquires, and gives back in this way;
 //! `second`, `share`: the same where this process already holds the file, without and with
 //! `reentrant(true)`;
 //! `reserve`: reserves and commits; `parent`, `child`: reserves, forks, and the child commits; the
 //! one named is the one that marks;
-//! `status`: looks. `--settled`: has held another file in this directory before, so that the next may
-//! be made in fewer calls. `--owner`: asks for another owner, as only root can; `--mode`: asks for a mode. Once there is
+//! `status`: looks. `--owner`: asks for another owner, as only root can; `--mode`: asks for a mode. Once there is
 //! PATH with the extension `other`, a second thread takes that file (`--beside`) or gives PATH back,
 //! which it held without a lock (`--leaving`), and it is said at the end how that went. `--files` and
 //! `--no-writing` set limits first; `--ignored`: the signal is, that comes with the latter.

@@ -80,12 +80,12 @@ impl Run {
     }
 }
 
-/// Returns `true` if this call, which is about to be made, asks for the metadata of an open file.
-/// glibc makes a `newfstatat` of fstat(3).
+/// Returns `true` if this call, which is about to be made, asks for the metadata of an open file. std
+/// makes a `statx` of it.
 pub(crate) fn is_fstat(stepper: &Stepper, call: Call) -> bool {
-    let [_, _, _, flags, ..] = stepper.arguments();
+    let [_, _, flags, ..] = stepper.arguments();
     let of_descriptor = u64::from(libc::AT_EMPTY_PATH.unsigned_abs());
-    call.is(libc::SYS_fstat) || call.is(libc::SYS_newfstatat) && flags & of_descriptor != 0
+    call.is(libc::SYS_fstat) || call.is(libc::SYS_statx) && flags & of_descriptor != 0
 }
 
 /// Calls that have to do with what processes share. Standing before any other is as good as

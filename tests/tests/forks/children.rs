@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use pidlock_core::PidFile;
-use pidlock_tests::{Program, spawner, text};
+use pidlock_tests::{Program, is_root, spawner, text};
 
 use super::{End, Place, forker, holding};
 
@@ -51,4 +51,19 @@ fn guard_dropped_in_a_forked_child_leaves_the_parents_file_and_lock() {
     assert_eq!(error.pid(), Some(parent.pid()), "{error}");
     assert!(parent.finish().0.success());
     place.check_gone("the parent has released");
+}
+
+/// It cannot remove the file any more, nor open it for writing, but the file is free, and that is all
+/// that a release needs to leave.
+#[test]
+fn release_after_a_fork_and_setuid_leaves_a_blank_file_and_succeeds() {
+    if !is_root() {
+        return; // only root can change to another user
+    }
+    let place = Place::new();
+    let mut program = holding("drop-privileges", &place.path);
+    assert_eq!(End::Close.of(&mut program), "closed\n");
+    assert_eq!(text(&place.path), "");
+    place.wait_until_free();
+    place.check_next_start("drop-privileges");
 }

@@ -1,10 +1,12 @@
 //! Programs that become daemons after they have acquired the pidfile: file and lock stay with the
 //! child.
 
-use std::os::unix::process::ExitStatusExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
-use pidlock_tests::Program;
+use pidlock_tests::{ORDINARY_UID, Program, is_root, run, said, skip_for_this_user};
 use rustix::process::Signal;
 
 use super::{Place, forker, send};
@@ -89,4 +91,24 @@ fn parent_that_drops_its_guard_and_lives_on_leaves_file_and_lock_to_its_child() 
             place.check_gone(what);
         }
     }
+}
+
+/// The kernel lists the lock as that of the parent, which took it, and another user may not look at the
+/// descriptors of either.
+#[test]
+fn start_of_another_user_names_the_child_that_committed_beside_its_parent() {
+    if !is_root() {
+        return skip_for_this_user("only root can start programs as another user");
+    }
+    let place = Place::new();
+    fs::set_permissions(place.dir.path(), Permissions::from_mode(0o755)).expect("set its mode");
+    let mut parent = forker("commit-late", &place.path);
+    let line = parent.line();
+    let child = line.strip_prefix("held ").expect("a child");
+    let mut start = Command::new(env!("CARGO_BIN_EXE_holder"));
+    start.arg("--at").arg(&place.path);
+    let refusal = said(&run(start.uid(ORDINARY_UID).gid(ORDINARY_UID)));
+    let message = format!("already locked by PID {child}\n");
+    assert!(refusal.ends_with(&message), "{refusal}");
+    assert!(parent.finish().0.success());
 }

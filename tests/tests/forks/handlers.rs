@@ -3,7 +3,7 @@
 use pidlock_tests::text;
 use rustix::process::Signal;
 
-use super::{Place, check_died_of, holding, send};
+use super::{Place, check_died_of, forker, holding, send};
 
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
@@ -47,4 +47,12 @@ fn signal_with_handlers_off_leaves_the_file() {
 #[test]
 fn signal_with_handlers_off_at_the_second_acquire_leaves_the_second_file() {
     check_signal_leaves("off-later");
+}
+
+#[test]
+fn handler_that_another_thread_sets_during_an_acquire_stays() {
+    let place = Place::new();
+    let mut program = forker("set-meanwhile", &place.path);
+    assert_eq!(program.line(), "lost 0");
+    assert!(program.finish().0.success());
 }

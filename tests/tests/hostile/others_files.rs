@@ -313,7 +313,9 @@ fn hard_link_that_is_removed_while_links_are_counted_changes_nothing() {
         let (mut is_locked, mut is_counted) = (false, false);
         loop {
             let is_stat = |call: pidlock_tests::ptrace::Call| {
-                call.is(libc::SYS_fstat) || call.is(libc::SYS_newfstatat)
+                call.is(libc::SYS_fstat)
+                    || call.is(libc::SYS_newfstatat)
+                    || call.is(libc::SYS_statx)
             };
             match program.step() {
                 Stop::After(call) if call.is(libc::SYS_flock) => is_locked = true,

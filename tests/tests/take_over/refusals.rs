@@ -3,8 +3,12 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
+use nix::libc;
+use pidlock_tests::ptrace::{Stepper, Stop};
 use pidlock_tests::{is_root, stale_record};
 
 use super::{
@@ -102,4 +106,38 @@ fn assert_only_unlinked(path: &Path, other: &Path, before: Observed) {
     let (contents, [inode, _, mode], owner, time) = before;
     assert_ne!(stat.ino(), inode, "it is another file");
     assert_eq!(observe(other), (contents, [inode, 1, mode], owner, time));
+}
+
+/// A umask that others may not read restricts a file from its creation until its mode is set.
+#[test]
+fn file_that_cannot_be_read_until_its_mode_is_set_refuses_with_the_pid() {
+    if !can_switch_user() {
+        return;
+    }
+    let place = Place::new(ROOT, 0o777);
+    let path = place.pidfile();
+    let holder = start(ROOT, &path, &[]);
+    let set_mode = |mode| fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set it");
+    set_mode(0o600);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
+    command.arg("close").arg(&path).uid(A.uid).gid(A.gid);
+    let mut program = Stepper::start(&mut command);
+    let (mut marks, mut opened) = (0, 0);
+    loop {
+        match program.step() {
+            Stop::Before(call) if call.is_mark() => marks += 1,
+            Stop::After(call) if marks == 1 && call.is(libc::SYS_openat) => {
+                opened += 1;
+                // It has tried to open the file for writing, then for reading.
+                if opened == 2 {
+                    set_mode(0o644);
+                }
+            }
+            Stop::Ended(_) => break,
+            _ => {}
+        }
+    }
+    let message = format!("already locked by PID {}\n", holder.pid());
+    let said = program.wait_for_all();
+    assert!(said.contains(&message), "{said}");
 }

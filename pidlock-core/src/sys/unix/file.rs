@@ -2,25 +2,25 @@
 //!
 //! A signal handler releases pidfiles, so everything that `HeldFile::release` calls in here makes
 //! system calls and does nothing else: no allocation, no lock. POSIX lists them as
-//! async-signal-safe, except `flock(2)`, which POSIX does not know and which is a bare system call
-//! everywhere.
+//! async-signal-safe, except `flock(2)` and `statx(2)`, which POSIX does not know and which are bare
+//! system calls.
 
 #![allow(unsafe_code)]
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Seek, SeekFrom};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
-use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use libc::c_int;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-use libc::{fstat as fstat64, lstat as lstat64, stat as stat64};
+use libc::lstat as lstat64;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use libc::{fstat64, lstat64, stat64};
+use libc::lstat64;
 
 use super::path::AbsPath;
 use crate::sys::types::{Access, FileId, FileType, Stat};
@@ -180,10 +180,10 @@ pub(crate) fn is_not_kept(error: &io::Error) -> bool {
 /// FreeBSD returns for a symbolic link.
 pub(crate) fn may_be_transient(error: &io::Error) -> bool {
     use libc::{EACCES, EISDIR, ELOOP, EMLINK, ENXIO, EPERM, EROFS};
-    let transient = [EACCES, EISDIR, ELOOP, EMLINK, ENXIO, EPERM, EROFS];
-    error
-        .raw_os_error()
-        .is_some_and(|code| transient.contains(&code))
+    matches!(
+        error.raw_os_error(),
+        Some(EACCES | EISDIR | ELOOP | EMLINK | ENXIO | EPERM | EROFS)
+    )
 }
 
 /// Reads from `offset`. May return less than there is, but 0 only at the end of the file.
@@ -259,54 +259,63 @@ pub(crate) fn is_writable_dir(directory: &Path) -> bool {
 /// wrote the file also locked it.
 pub(crate) const LOCK_MARK: u32 = 0o1000;
 
-/// fstat(2).
+/// The metadata of an open file.
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
-    // SAFETY: the descriptor is open, and the buffer is large enough.
-    stat_with(|buffer| unsafe { fstat64(file.as_raw_fd(), buffer) })
+    file.metadata().map(Stat::from)
 }
 
-/// lstat(2).
+/// The metadata of what is at the path, a symbolic link itself and not its target. May allocate.
 pub(crate) fn stat_path(path: &AbsPath) -> io::Result<Stat> {
-    // SAFETY: the path is a C string that outlives the call, and the buffer is large enough.
-    stat_with(|buffer| unsafe { lstat64(path.as_c_str().as_ptr(), buffer) })
+    fs::symlink_metadata(&**path).map(Stat::from)
 }
 
-fn stat_with(call: impl FnOnce(*mut stat64) -> c_int) -> io::Result<Stat> {
-    let mut buffer = MaybeUninit::uninit();
-    match call(buffer.as_mut_ptr()) {
-        // SAFETY: the call succeeded, so it filled the buffer.
-        0 => Ok(from_raw(&unsafe { buffer.assume_init() })),
-        _ => Err(io::Error::last_os_error()),
+impl From<Metadata> for Stat {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            id: FileId {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            },
+            file_type: file_type(metadata.file_type()),
+            links: metadata.nlink(),
+            size: metadata.size(),
+            mode: metadata.mode() & 0o7777,
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+            created: metadata.created().ok(),
+            modified: metadata.modified().ok(),
+        }
     }
 }
 
+fn file_type(file_type: fs::FileType) -> FileType {
+    match file_type {
+        it if it.is_file() => FileType::Regular,
+        it if it.is_dir() => FileType::Directory,
+        it if it.is_symlink() => FileType::Symlink,
+        it if it.is_fifo() => FileType::Fifo,
+        it if it.is_socket() => FileType::Socket,
+        _ => FileType::Device,
+    }
+}
+
+/// The identity of what is at the path. Does not allocate, unlike `stat_path`.
 // The widths of the fields differ between platforms.
 #[allow(clippy::unnecessary_cast)]
-fn from_raw(raw: &stat64) -> Stat {
-    #[cfg(not(target_os = "netbsd"))]
-    let nanoseconds = raw.st_mtime_nsec;
-    #[cfg(target_os = "netbsd")]
-    let nanoseconds = raw.st_mtimensec;
-    let seconds = u64::try_from(raw.st_mtime as i64).ok();
-    let modified = seconds.map(|seconds| Duration::new(seconds, nanoseconds as u32));
-    Stat {
-        id: FileId {
-            device: raw.st_dev as u64,
-            inode: raw.st_ino as u64,
-        },
-        file_type: match raw.st_mode & libc::S_IFMT {
-            libc::S_IFREG => FileType::Regular,
-            libc::S_IFDIR => FileType::Directory,
-            libc::S_IFLNK => FileType::Symlink,
-            libc::S_IFIFO => FileType::Fifo,
-            libc::S_IFSOCK => FileType::Socket,
-            _ => FileType::Device,
-        },
-        links: raw.st_nlink as u64,
-        size: raw.st_size as u64,
-        mode: raw.st_mode as u32 & 0o7777,
-        uid: raw.st_uid,
-        gid: raw.st_gid,
-        modified: modified.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
+pub(crate) fn id_at(path: &AbsPath) -> io::Result<FileId> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: the path is a C string that outlives the call, and the buffer is large enough.
+    if unsafe { lstat64(path.as_c_str().as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it filled the buffer.
+    let stat = unsafe { stat.assume_init() };
+    match stat.st_nlink {
+        // A name that is being removed can still be found for a moment.
+        0 => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+        _ => Ok(FileId {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+        }),
     }
 }

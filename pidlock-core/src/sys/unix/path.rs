@@ -1,5 +1,6 @@
 //! Absolute paths in the form that system calls take.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::ops::Deref;
@@ -15,8 +16,8 @@ impl AbsPath {
     /// Resolves a relative path against the working directory. An absolute one stays as it is.
     pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
         let path = match path.is_absolute() {
-            true => path.to_owned(),
-            false => path::absolute(path)?,
+            true => Cow::Borrowed(path),
+            false => path::absolute(path)?.into(),
         };
         Ok(Self(CString::new(path.as_os_str().as_bytes())?.into()))
     }

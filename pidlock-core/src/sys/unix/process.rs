@@ -43,7 +43,7 @@ mod proc {
         if !super::exists(pid) {
             return ProcessState::Gone;
         }
-        if !IS_LINUX || !is_our_pid_namespace() {
+        if !shows_our_processes() {
             return unknown;
         }
         let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}"));
@@ -69,18 +69,17 @@ mod proc {
         }
     }
 
-    const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
     /// "Getting shut down" (the kernel's `include/linux/sched.h`).
     const PF_EXITING: u64 = 0x4;
 
     /// `/proc` may have been mounted for another PID namespace, where the same PID is another process.
-    fn is_our_pid_namespace() -> bool {
-        fs::read_link("/proc/self")
-            .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
+    fn shows_our_processes() -> bool {
+        cfg!(any(target_os = "linux", target_os = "android"))
+            && fs::read_link("/proc/self")
+                .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
     }
 
-    /// A field of proc_pid_stat(5): 3 is the state, 9 flags, 20 the number of threads, 22 the start
+    /// A field of proc_pid_stat(5): 3 is the state, 4 the parent, 9 flags, 20 the number of threads, 22 the start
     /// time. Counts after the last `)`, because field 2 is the name of the program and can contain
     /// anything.
     fn stat_field<T: FromStr>(stat: &str, field: usize) -> Option<T> {
@@ -117,10 +116,16 @@ mod proc {
     /// Whether this process has the exclusive lock on this file, taken or inherited. `None` if that
     /// is hidden from this user, or the lock is another machine's.
     pub(crate) fn is_holder(pid: u32, file: &Stat) -> Option<bool> {
+        if !shows_our_processes() {
+            return None;
+        }
         if let Some(has_lock) = has_lock(pid, file) {
             return Some(has_lock);
         }
-        let takes_it = |owner| owner != pid && super::exists(owner);
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // A lock that was inherited by a fork is listed with the PID of the parent.
+        let family = [Some(pid), stat_field(&stat, 4)];
+        let takes_it = |owner| !family.contains(&Some(owner)) && super::exists(owner);
         let other = lock_owner(File::open("/proc/locks").ok()?, file, takes_it);
         other.map(|_| false)
     }

@@ -20,21 +20,22 @@ pub(crate) fn current_handler(signal: c_int) -> usize {
 
 pub(crate) const DEFAULT_HANDLER: usize = libc::SIG_DFL;
 
-/// Installs a handler for one of [`TERMINATION_SIGNALS`], during which all three are blocked.
+/// Installs a handler for one of [`TERMINATION_SIGNALS`], during which all three are blocked, and
+/// returns the action that it replaces.
 ///
 /// The handler must call async-signal-safe functions only.
-pub(crate) fn set_handler(signal: c_int, handler: Handler) {
+pub(crate) fn set_handler(signal: c_int, handler: Handler) -> libc::sigaction {
     let mut action = default_action();
     action.sa_sigaction = handler as libc::sighandler_t;
     // On the alternate stack, for a program that ran out of stack. Restarting system calls, because
     // the program may run on until its critical section ends.
     action.sa_flags = libc::SA_ONSTACK | libc::SA_RESTART;
     action.sa_mask = set_of(&TERMINATION_SIGNALS);
-    sigaction(signal, Some(&action));
+    sigaction(signal, Some(&action))
 }
 
 /// Returns the action of a signal, after setting it if a new one is given.
-fn sigaction(signal: c_int, new: Option<&libc::sigaction>) -> libc::sigaction {
+pub(crate) fn sigaction(signal: c_int, new: Option<&libc::sigaction>) -> libc::sigaction {
     let new = new.map_or(ptr::null(), ptr::from_ref);
     let mut old = default_action();
     // SAFETY: `new` is null or an initialised action, whose handler, if any, has the right signature

@@ -86,16 +86,9 @@ fn try_lock(file: &File, flags: u32) -> io::Result<bool> {
 
 /// Releases the lock, if it is held.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    let handle = file.as_raw_handle();
     // SAFETY: `file` is open; the rest are numbers.
-    let unlocked = unsafe {
-        UnlockFile(
-            file.as_raw_handle(),
-            LOCKED_BYTE_LOW,
-            LOCKED_BYTE_HIGH,
-            1,
-            0,
-        )
-    };
+    let unlocked = unsafe { UnlockFile(handle, LOCKED_BYTE_LOW, LOCKED_BYTE_HIGH, 1, 0) };
     if unlocked != 0 {
         return Ok(());
     }
@@ -112,14 +105,12 @@ pub(crate) fn confirm_lock(_: &File) -> bool {
 
 /// The file system has no locks.
 pub(crate) fn is_lock_unsupported(error: &io::Error) -> bool {
-    is_any_of(
-        error,
-        &[
-            ERROR_NOT_SUPPORTED,
-            ERROR_INVALID_FUNCTION,
-            ERROR_CALL_NOT_IMPLEMENTED,
-        ],
-    )
+    let unsupported = [
+        ERROR_NOT_SUPPORTED,
+        ERROR_INVALID_FUNCTION,
+        ERROR_CALL_NOT_IMPLEMENTED,
+    ];
+    is_any_of(error, &unsupported)
 }
 
 pub(crate) fn needs_write_access(_: &io::Error) -> bool {
@@ -213,6 +204,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         mode: 0,
         uid: 0,
         gid: 0,
+        created: system_time(information.ftCreationTime),
         modified: system_time(information.ftLastWriteTime),
     })
 }
@@ -227,6 +219,11 @@ pub(crate) fn stat_path(path: &AbsPath) -> io::Result<Stat> {
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
         .open(&**path)?;
     stat(&file)
+}
+
+/// The identity of what is at the path.
+pub(crate) fn id_at(path: &AbsPath) -> io::Result<FileId> {
+    stat_path(path).map(|stat| stat.id)
 }
 
 fn file_type(file: &File, attributes: u32) -> io::Result<FileType> {

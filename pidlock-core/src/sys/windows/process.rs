@@ -49,11 +49,7 @@ pub(crate) fn process_state(pid: u32) -> ProcessState {
     let answer =
         unsafe { GetProcessTimes(handle, &mut created, &mut exited, &mut kernel, &mut user) };
     ProcessState::Running {
-        started: if answer == 0 {
-            None
-        } else {
-            system_time(created)
-        },
+        started: system_time(created).filter(|_| answer != 0),
         exiting: false,
     }
 }
