@@ -172,12 +172,12 @@ impl HeldFile {
     }
 
     /// Releases the file and closes it, without checking the descriptor twice.
-    pub(crate) fn release_and_close(mut self) -> Result<(), ReleaseError> {
+    pub(crate) fn release_and_close(mut self) -> Result<()> {
         let released = self.release();
         if !matches!(released, Err(ReleaseError::Lost)) {
             self.file = None;
         }
-        released
+        released.map_err(|error| error.into_error(&self.path))
     }
 
     /// Returns `true` if a child that this process forked may share the lock.

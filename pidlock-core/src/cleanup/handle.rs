@@ -10,7 +10,7 @@ use super::exit;
 use super::shutdown::RemoveOn;
 use super::table::{Entry, Table};
 use crate::error::Result;
-use crate::held::{HeldFile, ReleaseError};
+use crate::held::HeldFile;
 use crate::settings::{OnSignal, Settings};
 use crate::sys::FileId;
 
@@ -44,11 +44,10 @@ impl Table {
 impl Handle {
     /// Drops the handle and reports whether the file was released.
     pub(crate) fn close(mut self) -> Result<()> {
-        let path = self.path.clone();
-        self.release().map_err(|error| error.into_error(&path))
+        self.release()
     }
 
-    fn release(&mut self) -> Result<(), ReleaseError> {
+    fn release(&mut self) -> Result<()> {
         let Some(entry) = self.0.take() else {
             return Ok(());
         };

@@ -6,11 +6,10 @@ use std::io;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
-use std::sync::Arc;
 
 /// An absolute path, ready for system calls: a signal handler must not allocate to pass it on.
 #[derive(Debug, Clone)]
-pub(crate) struct AbsPath(Arc<CStr>);
+pub(crate) struct AbsPath(CString);
 
 impl AbsPath {
     /// Resolves a relative path against the working directory. An absolute one stays as it is.
@@ -19,7 +18,7 @@ impl AbsPath {
             true => Cow::Borrowed(path),
             false => path::absolute(path)?.into(),
         };
-        Ok(Self(CString::new(path.as_os_str().as_bytes())?.into()))
+        Ok(Self(CString::new(path.as_os_str().as_bytes())?))
     }
 
     pub(super) fn as_c_str(&self) -> &CStr {

@@ -2,17 +2,16 @@
 
 use std::io;
 use std::ops::Deref;
-use std::path::{self, Path};
-use std::sync::Arc;
+use std::path::{self, Path, PathBuf};
 
 /// An absolute path.
 #[derive(Debug, Clone)]
-pub(crate) struct AbsPath(Arc<Path>);
+pub(crate) struct AbsPath(PathBuf);
 
 impl AbsPath {
     /// Resolves a path against the working directory.
     pub(crate) fn resolve(path: &Path) -> io::Result<Self> {
-        Ok(Self(path::absolute(path)?.into()))
+        path::absolute(path).map(Self)
     }
 }
 
