@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What the attribute costs whoever builds a program with it, beside the attribute #[instrument] of
-# tracing and beside no attribute: a table in Markdown on standard output.
+# Compares the build time of a program with #[pidfile] with that of programs with #[instrument] of
+# tracing and without an attribute. Prints tables in Markdown.
 #
 #   benches/build_cost.sh [ROUNDS]
 #
-# Every build is a clean one. The programs take turns within a round, so that what else the machine
-# does falls on all of them. The first round, which may have to download, is not counted.
+# Every build is a clean build. Each round builds every program, so that other load on the machine
+# affects all of them. The first round is not counted, because it may download crates.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,11 +16,11 @@ trap 'rm -rf "$work"' EXIT
 programs=(bare pidlock tracing)
 unset CARGO_TARGET_DIR
 
-# Writes a program: its name, its dependency, its attribute.
+# Creates a program with the given name, dependency and attribute.
 program() {
     local dir=$work/$1
     mkdir -p "$dir/src"
-    # The versions of this repository.
+    # Use the dependency versions of this repository.
     cp Cargo.lock "$dir"
     cat >"$dir/Cargo.toml" <<END
 [package]
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 END
 }
 
-# Builds a program from nothing; wall and processor seconds go to a file of its own.
+# Builds a program from scratch, and records the wall and processor seconds.
 build() {
     local program=$1 profile=$2 log=$work/log TIMEFORMAT='%R %U %S'
     rm -rf "$work/$program/target"
@@ -55,7 +55,7 @@ build() {
     awk '{ print $1, $2 + $3 }' "$work/time" >>"$work/$program.$profile"
 }
 
-# The median of a column.
+# Prints the median of a column.
 median() {
     sort -n -k "$2,$2" "$1" | awk -v column="$2" '
         { of[NR] = $column }

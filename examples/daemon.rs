@@ -1,8 +1,8 @@
-//! A program that goes into the background, and whose terminal hears whether it could.
+//! A daemon that reports to its terminal whether it started.
 //!
-//! `cargo run --example daemon` says the daemon's PID, or who is in its way, with exit status 1.
-//! `kill` that PID, and the daemon ends and its pidfile is gone; `kill -9` it, and the next start
-//! takes over.
+//! `cargo run --example daemon` prints the daemon's PID. If a daemon is running already, it prints
+//! that daemon's PID and exits with status 1. After `kill PID` the daemon removes its pidfile and
+//! exits. After `kill -9 PID` the next start takes over the stale pidfile.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -14,19 +14,18 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // While there is a terminal to complain to. From here on nobody else gets in, whichever of
-    // our processes goes on.
-    // A real daemon has a directory of its own, such as `/run/pidlock-daemon`.
+    // Reserve while stderr is still a terminal. From here on every other start is refused.
+    // A real daemon has its own directory, such as `/run/pidlock-daemon`.
     let reservation = PidFile::new("pidlock-daemon").temp_dir(true).reserve()?;
     let (mut from_daemon, to_terminal) = UnixStream::pair()?;
-    // Before any thread is started: a child has only the one that forked.
+    // Fork before starting threads: a child has only the thread that forked.
     match fork::fork()? {
         Fork::Child => {
             drop(from_daemon);
             go_into_background(reservation, to_terminal)
         }
         Fork::Parent(_) => {
-            // Or we would wait for ourselves: the daemon's word ends when nobody can add to it.
+            // Close our copy, or `read_to_string` would never see the end of file.
             drop(to_terminal);
             let mut pid = String::new();
             from_daemon.read_to_string(&mut pid)?;
@@ -34,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 return Err("the daemon could not start".into());
             }
             println!("running in the background as PID {pid}");
-            // Our share of the reservation goes, and nothing happens: it is the daemon's now.
+            // Dropping our copy of the reservation releases nothing: the daemon owns it.
             Ok(())
         }
     }
@@ -44,29 +43,29 @@ fn go_into_background(
     reservation: Reservation,
     mut to_terminal: UnixStream,
 ) -> Result<(), Box<dyn Error>> {
-    // Out of reach of the terminal's Ctrl-C and hang-up. A session's first process could get
-    // another terminal by opening one, so the daemon is its second.
+    // A new session does not receive the terminal's Ctrl-C and hangup. The second fork makes the
+    // daemon a process that is not the session leader and cannot acquire a terminal.
     fork::setsid()?;
     if let Fork::Parent(_) = fork::fork()? {
         return Ok(());
     }
-    // No file system that we started in stays busy because of us.
+    // Do not keep the file system of the current directory busy.
     std::env::set_current_dir("/")?;
-    // Before the PID is in the file, where others find it who want to end us.
+    // Install the handlers before the PID becomes visible in the file.
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
 
     let guard = reservation.commit()?;
 
-    // Until here an error was seen on the terminal; now it is told that all is well, and let go.
-    // Whether it still listens does not matter.
+    // Report success, then detach from the terminal. The parent may have been killed, so ignore
+    // write errors.
     let _ = write!(to_terminal, "{}", guard.pid());
     drop(to_terminal);
     fork::redirect_stdio()?;
 
-    // A real daemon starts its threads here. It ends when it is told to.
+    // A real daemon starts its threads here.
     signals.forever().next();
 
-    // Last of all, for the next one may start as soon as the file is gone.
+    // Release last, because another instance can start as soon as the file is removed.
     guard.close()?;
     Ok(())
 }

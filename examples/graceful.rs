@@ -1,9 +1,11 @@
-//! A server that, told to end, finishes what it has begun. Until then it holds its pidfile.
+//! A server that finishes open requests before it exits, and holds its pidfile until then.
 //!
-//! `cargo run --example graceful -- 8080` counts the words of what it is sent, for example by
-//! `nc -N 127.0.0.1 8080 < README.md`. Type to it instead (`nc 127.0.0.1 8080`), press Ctrl-C at
-//! the server, and go on typing: you still get your answer at the end (Ctrl-D), and only then a
-//! new server can start. Without a number the system chooses a port.
+//! `cargo run --example graceful -- 8080` counts the words that a client sends, for example
+//! `nc -N 127.0.0.1 8080 < README.md`. Without an argument, the system chooses the port.
+//!
+//! To see the graceful exit, run `nc 127.0.0.1 8080`, type some words, press Ctrl-C at the server,
+//! and type more words. After Ctrl-D in `nc`, the server answers and exits. Until then, a second
+//! server is refused.
 
 use std::error::Error;
 use std::io;
@@ -17,14 +19,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// What a service manager may wait before it kills; systemd's own default is 90 seconds.
+/// The time limit for open requests. Shorter than the time after which a service manager kills the
+/// server, which is 90 seconds by default in systemd.
 const GRACE: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 #[pidfile(name = "pidlock-graceful", temp_dir = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // From here on these two signals end nothing by themselves: who has the pidfile removed when
-    // one comes stands back, because this program has its own way to end.
+    // From here on tokio handles these signals, so pidlock leaves them alone.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let port = std::env::args().nth(1).map_or(Ok(0), |port| port.parse())?;
@@ -47,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    // New clients are refused at once instead of left without an answer.
+    // Refuse new clients at once instead of leaving them without an answer.
     drop(listener);
     println!("finishing what has begun");
     let finish = async { while requests.join_next().await.is_some() {} };

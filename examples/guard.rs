@@ -1,6 +1,7 @@
-//! The guard without the attribute, for who wants to choose what to do when it is refused.
+//! The guard without the attribute, for programs that choose what to do when a start is refused.
 //!
-//! `cargo run --example guard` works for five seconds, or as many as its argument says.
+//! `cargo run --example guard` works for five seconds, or for the number of seconds in its
+//! argument.
 
 use std::process::ExitCode;
 use std::thread;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
                 guard.path().display()
             );
             thread::sleep(Duration::from_secs(seconds));
-            // Dropping the guard would do; closing says whether all went well.
+            // Dropping the guard also releases the file, but `close` returns errors.
             if let Err(error) = guard.close() {
                 eprintln!("{error}");
                 return ExitCode::FAILURE;

@@ -1,8 +1,8 @@
-//! A program that runs one at a time.
+//! A program that runs only one instance at a time.
 //!
-//! Run it in two terminals, `cargo run --example quickstart`, and the second says who is in its
-//! way. Kill the first with `kill -9`, and the next start takes over. It works for ten seconds, or
-//! as many as its argument says.
+//! Run `cargo run --example quickstart` in two terminals: the second start prints the PID of the
+//! first and fails. Kill the first with `kill -9`: the next start takes over the stale pidfile. The
+//! program works for ten seconds, or for the number of seconds in its argument.
 
 use std::error::Error;
 use std::thread;

@@ -1,8 +1,8 @@
-//! Workers of which each runs once on the machine, in whatever process.
+//! Workers that each run only once at a time on the machine, in any thread of any process.
 //!
-//! `cargo run --example workers -- 0 1 2` starts a thread for each number. Start it again with
-//! `2 3` meanwhile: worker 2 is busy, worker 3 runs. A worker works for five seconds, or as many as
-//! the variable `WORK_SECONDS` says.
+//! `cargo run --example workers -- 0 1 2` starts a thread for each ID. If a second process runs
+//! `workers -- 2 3` in the meantime, worker 2 is busy and worker 3 runs. A worker works for five
+//! seconds, or for the number of seconds in the environment variable `WORK_SECONDS`.
 
 use std::error::Error;
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pidlock_core::{PidFileError, pidfile};
 
-/// What is in the braces is taken from the parameters, at each call.
+/// Each call replaces `{id}` by the value of the parameter.
 #[pidfile(name = "worker-{id}", temp_dir = true)]
 fn work(id: u32, time: Duration) -> Result<(), PidFileError> {
     println!("worker {id} runs in process {}", std::process::id());

@@ -1,5 +1,7 @@
-//! The four operations beside the floor and others of their kind, with criterion's statistics.
-//! One after the other, not in turns: for watching one of them, not for ratios.
+//! The four operations of each contender, with criterion's statistics.
+//!
+//! The contenders run one after the other, not in interleaved rounds. Use this to profile an
+//! operation, not to compare contenders.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a Python environment with those that we are measured beside, in the directory named.
+# Creates a Python environment with the measured modules, in the given directory.
 set -euo pipefail
 
 into=$1
@@ -8,6 +8,6 @@ if ! cmp --quiet "$requirements" "$into/requirements.txt"; then
     rm -rf "$into"
     python3 -m venv "$into"
     "$into/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-    # Last: what is here is whole.
+    # Copied last, so that its presence means that the environment is complete.
     cp "$requirements" "$into/requirements.txt"
 fi

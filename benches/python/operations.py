@@ -1,9 +1,11 @@
-"""The operations with Python's `pid` and `filelock`, timed in here.
+"""Runs and times the operations with Python's `pid` and `filelock`.
 
-    operations.py CONTENDER hold PATH               holds it until its input ends
-    operations.py CONTENDER once OPERATION PATH     between two marks for strace
-    operations.py                                   a line "CONTENDER OPERATION COUNT PATH" each:
-                                                    says how many nanoseconds one took
+    operations.py CONTENDER hold PATH               holds the file until stdin is closed
+    operations.py CONTENDER once OPERATION PATH     runs the operation twice, the second time
+                                                    between two marks for strace
+    operations.py                                   for each line on stdin, which is
+                                                    "CONTENDER OPERATION COUNT PATH", prints the
+                                                    mean time of the operation in nanoseconds
 """
 
 import os

@@ -1,4 +1,4 @@
-//! The system calls of an operation, as strace sees them.
+//! Records the system calls of an operation with strace.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::operation::Operation;
 use crate::{marks, place, python};
 
-/// Whether strace is there and may trace.
+/// Returns `true` if strace is installed and has permission to trace.
 #[must_use]
 pub fn can_trace() -> bool {
     Command::new("strace")
@@ -18,7 +18,8 @@ pub fn can_trace() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The calls of a contender's operation, the second one in its process.
+/// Returns the system calls of a contender's operation, recorded when a process runs the operation
+/// for the second time.
 #[must_use]
 pub fn of_contender(key: &str, operation: Operation, path: &Path) -> Vec<String> {
     let mut command = strace();
@@ -26,25 +27,27 @@ pub fn of_contender(key: &str, operation: Operation, path: &Path) -> Vec<String>
     traced(&mut command, operation, path)
 }
 
-/// The same as user `daemon`, for root. The path's directory is opened to all.
+/// Returns the system calls of a contender's operation in a process of user `daemon`.
+///
+/// The caller must be root. All users get write access to the directory of the path.
 ///
 /// # Panics
 ///
-/// If it cannot be.
+/// If the mode of the directory cannot be changed, or the program cannot be copied into it.
 #[must_use]
 pub fn of_contender_as_daemon(key: &str, operation: Operation, path: &Path) -> Vec<String> {
-    let directory = path.parent().expect("a file is in a directory");
+    let directory = path.parent().expect("the path has a parent");
     let everybody = Permissions::from_mode(0o777);
-    fs::set_permissions(directory, everybody).expect("it is ours");
-    // Where it was built, only root may be able to go.
+    fs::set_permissions(directory, everybody).expect("make the directory writable");
+    // Only root may have access to the directory of the build.
     let program = directory.join("rival");
-    fs::copy(place::built().join("rival"), &program).expect("it was built");
+    fs::copy(place::built().join("rival"), &program).expect("copy the program");
     let mut command = strace();
     command.args(["-u", "daemon"]).arg(program).arg(key);
     traced(&mut command, operation, path)
 }
 
-/// The same of a Python module.
+/// Returns the system calls of a Python module's operation.
 #[must_use]
 pub fn of_module(interpreter: &Path, key: &str, operation: Operation, path: &Path) -> Vec<String> {
     let mut command = strace();
@@ -53,7 +56,7 @@ pub fn of_module(interpreter: &Path, key: &str, operation: Operation, path: &Pat
     traced(&mut command, operation, path)
 }
 
-/// Its log goes to where its own output would: the programs say nothing.
+/// Returns a strace command that logs to stdout. The traced programs print nothing.
 fn strace() -> Command {
     let mut command = Command::new("strace");
     command.args(["-qq", "-s", "4096", "-o", "/dev/stdout"]);
@@ -67,7 +70,7 @@ fn traced(command: &mut Command, operation: Operation, path: &Path) -> Vec<Strin
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .expect("strace runs");
+        .expect("run strace");
     assert!(output.status.success(), "{command:?}: {}", output.status);
     let log = String::from_utf8_lossy(&output.stdout);
     let mut calls: Vec<String> = log
@@ -78,33 +81,38 @@ fn traced(command: &mut Command, operation: Operation, path: &Path) -> Vec<Strin
         .filter(|line| !is_disposition_query(line))
         .map(named)
         .collect();
-    // The kernel's list of locks is as long as the machine is busy.
+    // The length of /proc/locks depends on other processes, so consecutive reads count once.
     calls.dedup_by(|call, before| call == "read" && before == "read");
-    assert!(!calls.is_empty(), "{command:?}: nothing between the marks");
+    assert!(
+        !calls.is_empty(),
+        "{command:?}: no system calls between the marks"
+    );
     calls
 }
 
-/// Whether a line is about one of the calls between which the operation is.
+/// Returns `true` if the line shows the system call that makes this mark.
 fn is_mark(line: &str, mark: &str) -> bool {
-    // Not whatever reads or writes the program's own text.
+    // Other calls can contain the text of a mark, for example a read of the program.
     (line.starts_with("access(") || line.starts_with("faccessat")) && line.contains(mark)
 }
 
-/// Returns `true` for a call that only reads the disposition of a signal. Each acquire checks three
-/// signals, because the program may have changed them since the last one. These calls touch no file
-/// and wait for nothing, and how many there are depends on the number of signals, not on the
+/// Returns `true` if the line shows a call that only reads the disposition of a signal.
+///
+/// Each acquire reads the dispositions of three signals, because the program can change them at any
+/// time. These calls touch no file and do not block, and their number does not depend on the
 /// protocol.
 fn is_disposition_query(line: &str) -> bool {
     let arguments = line.strip_prefix("rt_sigaction(");
     arguments.is_some_and(|arguments| arguments.split(", ").nth(1) == Some("NULL"))
 }
 
-/// What a line of the log is about, whichever of the calls for it the library prefers.
+/// Returns the name of the call that a line shows. Equivalent calls get one name, because the C
+/// library chooses between them.
 fn named(line: &str) -> String {
     let (call, arguments) = line.split_once('(').unwrap_or((line, ""));
     match call {
         "open" => "openat",
-        // Of the descriptor itself, or of a path.
+        // An empty path means the descriptor itself.
         "statx" | "newfstatat" if arguments.contains("\"\"") => "fstat",
         "statx" | "newfstatat" if arguments.contains("AT_SYMLINK_NOFOLLOW") => "lstat",
         "statx" | "newfstatat" => "stat",
@@ -119,7 +127,7 @@ mod tests {
     use super::{is_disposition_query, named};
 
     #[test]
-    fn disposition_queries_are_told_from_changes() {
+    fn disposition_query_is_distinguished_from_change() {
         let query = "rt_sigaction(SIGTERM, NULL, {sa_handler=SIG_DFL, sa_mask=[]}, 8) = 0";
         let change = "rt_sigaction(SIGTERM, {sa_handler=0x1, sa_mask=[]}, NULL, 8) = 0";
         assert!(is_disposition_query(query));
@@ -128,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_for_one_thing() {
+    fn equivalent_calls_get_one_name() {
         for (line, name) in [
             (
                 r#"statx(3, "", AT_STATX_SYNC_AS_STAT|AT_EMPTY_PATH, STATX_ALL, {..}) = 0"#,

@@ -1,4 +1,4 @@
-//! The four operations of everybody, in turns.
+//! Measures the operations of all contenders, in interleaved rounds.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,29 +11,30 @@ use crate::place::Place;
 use crate::python::{self, Module, Python};
 use crate::rounds;
 
-/// Operations before each batch: the first ones find the caches full of somebody else's.
+/// The number of operations that run before each batch and are not measured. They replace the
+/// previous contender's data in the caches.
 const WARM_UP: u64 = 2;
 
-/// How much is measured.
+/// How many operations are measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Turns of each.
+    /// The number of rounds.
     pub rounds: usize,
-    /// Operations in a turn, whose mean is a figure.
+    /// The number of operations per round. Their mean is one sample.
     pub batch: u32,
 }
 
-/// Who is compared.
+/// A contender in Rust or in Python.
 #[derive(Debug, Clone, Copy)]
-pub enum Who {
-    /// In this process.
+pub enum Competitor {
+    /// Runs in this process.
     Here(&'static Contender),
-    /// In the Python process.
+    /// Runs in the Python process.
     InPython(&'static Module),
 }
 
-impl Who {
-    /// All of them, the floor first.
+impl Competitor {
+    /// Returns all competitors, the floor first.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let here = contenders::ALL.iter().map(Self::Here);
@@ -41,7 +42,7 @@ impl Who {
             .collect()
     }
 
-    /// In tables.
+    /// Returns the name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,7 +51,7 @@ impl Who {
         }
     }
 
-    /// What it does not do that others do.
+    /// Returns the missing features, as listed in tables.
     #[must_use]
     pub fn skips(self) -> &'static str {
         match self {
@@ -59,13 +60,14 @@ impl Who {
         }
     }
 
-    /// Whether it excludes, writes the PID, names the holder and removes the file.
+    /// Returns `true` if it excludes other processes, writes the PID, names the holder and removes
+    /// the file.
     #[must_use]
     pub fn does_it_all(self) -> bool {
         matches!(self, Self::Here(contender) if contender.does_it_all)
     }
 
-    /// Whether it is what all this is about.
+    /// Returns `true` if this is pidlock-core.
     #[must_use]
     pub fn is_us(self) -> bool {
         self.key() == "ours"
@@ -85,7 +87,7 @@ impl Who {
         }
     }
 
-    /// A path of its own: what one leaves is not in another's way.
+    /// Returns a path that no other competitor and no other operation uses.
     fn path(self, operation: Operation, place: &Place) -> PathBuf {
         let name = format!("{}-{}.pid", self.key(), operation.name());
         place.path().join(name)
@@ -99,17 +101,17 @@ impl Who {
     }
 }
 
-/// What an operation of somebody takes.
+/// The cost of an operation or of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// The median.
+    /// The median time.
     pub time: Duration,
-    /// How many times as long as the floor.
+    /// The ratio to the floor, or to the bare process.
     pub ratio: f64,
 }
 
-/// What an operation takes in a place, everybody in the order of [`Who::all`]; `None` for who
-/// cannot do it.
+/// Measures an operation in a place. Returns the costs in the order of [`Competitor::all`], with
+/// `None` for each competitor that does not support the operation.
 #[must_use]
 pub fn compare(
     operation: Operation,
@@ -118,7 +120,7 @@ pub fn compare(
     effort: Effort,
 ) -> Vec<Option<Cost>> {
     let mut python = Python::start(interpreter);
-    let able: Vec<(Who, PathBuf)> = Who::all()
+    let able: Vec<(Competitor, PathBuf)> = Competitor::all()
         .into_iter()
         .filter(|who| who.can(operation))
         .map(|who| (who, who.path(operation, place)))
@@ -128,19 +130,21 @@ pub fn compare(
         .map(|(who, path)| who.holder(operation, path, interpreter))
         .collect();
     let samples = rounds::in_turns(able.len(), effort.rounds, |turn| match &able[turn] {
-        (Who::Here(contender), path) => {
-            let run = contender.operation(operation).expect("it does that");
+        (Competitor::Here(contender), path) => {
+            let run = contender
+                .operation(operation)
+                .expect("the contender supports the operation");
             operation.total(run, path, WARM_UP);
             operation.total(run, path, effort.batch.into()) / effort.batch
         }
-        (Who::InPython(module), path) => {
+        (Competitor::InPython(module), path) => {
             python.time(module, operation, path, WARM_UP);
             python.time(module, operation, path, effort.batch.into())
         }
     });
     let mut samples = samples.iter();
     let floor = samples.clone().next();
-    Who::all()
+    Competitor::all()
         .into_iter()
         .map(|who| {
             let own = who.can(operation).then(|| samples.next())??;
@@ -152,10 +156,11 @@ pub fn compare(
         .collect()
 }
 
-/// How many system calls an operation takes, everybody in the order of [`Who::all`].
+/// Counts the system calls of an operation. Returns the counts in the order of
+/// [`Competitor::all`], with `None` for each competitor that does not support the operation.
 #[must_use]
 pub fn count_calls(operation: Operation, place: &Place, interpreter: &Path) -> Vec<Option<usize>> {
-    Who::all()
+    Competitor::all()
         .into_iter()
         .map(|who| {
             if !who.can(operation) {
@@ -164,8 +169,8 @@ pub fn count_calls(operation: Operation, place: &Place, interpreter: &Path) -> V
             let path = who.path(operation, place);
             let _holder = who.holder(operation, &path, interpreter);
             let calls = match who {
-                Who::Here(contender) => calls::of_contender(contender.key, operation, &path),
-                Who::InPython(module) => {
+                Competitor::Here(contender) => calls::of_contender(contender.key, operation, &path),
+                Competitor::InPython(module) => {
                     calls::of_module(interpreter, module.key, operation, &path)
                 }
             };

@@ -1,4 +1,5 @@
-//! Who is measured: the floor, us, and others that do the same job, each as its documentation says.
+//! The contenders: the floor, pidlock-core, and other crates for the same purpose. Each is used as
+//! its documentation says.
 
 use std::any::Any;
 use std::fs::Permissions;
@@ -8,29 +9,31 @@ use std::path::{Path, PathBuf};
 use crate::floor::{self, Look, Start, SystemPath};
 use crate::operation::Operation;
 
-/// One of those in this process.
+/// A contender in this process.
 #[derive(Debug, Clone, Copy)]
 pub struct Contender {
-    /// On command lines, and as part of file names.
+    /// The key on command lines and in file names.
     pub key: &'static str,
-    /// In tables.
+    /// The name in tables.
     pub name: &'static str,
-    /// What it does not do that others do.
+    /// The missing features, as listed in tables.
     pub skips: &'static str,
-    /// Whether it excludes, writes the PID, names the holder and removes the file.
+    /// `true` if the contender excludes other processes, writes the PID, names the holder and
+    /// removes the file.
     pub does_it_all: bool,
-    /// Acquires and releases.
+    /// Acquires and releases the file.
     pub cycle: fn(&Path),
-    /// Is refused; names the holder if it can.
+    /// Starts while another process holds the file, and checks that the start is refused. Names the
+    /// holder if the contender supports that.
     pub refused: fn(&Path),
-    /// Looks, if it can.
+    /// Inspects the file, if the contender supports that.
     pub look: Option<fn(&Path)>,
-    /// Holds the file until what it returns is dropped.
+    /// Holds the file until the returned value is dropped.
     pub hold: fn(PathBuf) -> Box<dyn Any>,
 }
 
 impl Contender {
-    /// How it does an operation, if it does.
+    /// Returns the function for an operation, if the contender supports the operation.
     #[must_use]
     pub fn operation(&self, operation: Operation) -> Option<fn(&Path)> {
         match operation {
@@ -40,11 +43,11 @@ impl Contender {
         }
     }
 
-    /// The one with this key.
+    /// Returns the contender with this key.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If there is no such contender.
     #[must_use]
     pub fn by_key(key: &str) -> &'static Self {
         ALL.iter()
@@ -53,10 +56,10 @@ impl Contender {
     }
 }
 
-/// The key of the one that the others are measured by.
+/// The key of the contender that is the base of the ratios.
 pub const FLOOR: &str = "floor";
 
-/// All of them, the floor first.
+/// All contenders, the floor first.
 pub const ALL: &[Contender] = &[
     Contender {
         key: FLOOR,
@@ -66,9 +69,9 @@ pub const ALL: &[Contender] = &[
         cycle: |path| {
             let path = SystemPath::new(path);
             let Ok(Start::Held(held)) = floor::acquire(path.get()) else {
-                panic!("not free");
+                panic!("cannot acquire");
             };
-            held.release().expect("it is ours to remove");
+            held.release().expect("release");
         },
         refused: |path| {
             let path = SystemPath::new(path);
@@ -84,7 +87,7 @@ pub const ALL: &[Contender] = &[
         hold: |path| {
             let path: &'static SystemPath = Box::leak(Box::new(SystemPath::new(&path)));
             let Ok(held @ Start::Held(_)) = floor::acquire(path.get()) else {
-                panic!("not free");
+                panic!("cannot acquire");
             };
             Box::new(held)
         },
@@ -96,7 +99,7 @@ pub const ALL: &[Contender] = &[
         does_it_all: true,
         cycle: |path| {
             let guard = pidlock_core::PidFile::at(path).acquire();
-            guard.expect("free").close().expect("it is ours to remove");
+            guard.expect("acquire").close().expect("release");
         },
         refused: |path| {
             let error = pidlock_core::PidFile::at(path).acquire();
@@ -110,7 +113,7 @@ pub const ALL: &[Contender] = &[
                 "{status:?}"
             );
         }),
-        hold: |path| Box::new(pidlock_core::PidFile::at(path).acquire().expect("free")),
+        hold: |path| Box::new(pidlock_core::PidFile::at(path).acquire().expect("acquire")),
     },
     Contender {
         key: "pidfile-rs",
@@ -119,7 +122,7 @@ pub const ALL: &[Contender] = &[
         does_it_all: true,
         cycle: |path| {
             let file = pidfile_rs::Pidfile::new(path, Permissions::from_mode(0o644));
-            file.expect("free").write().expect("it can be written");
+            file.expect("acquire").write().expect("write the PID");
         },
         refused: |path| {
             let error = pidfile_rs::Pidfile::new(path, Permissions::from_mode(0o644));
@@ -134,8 +137,8 @@ pub const ALL: &[Contender] = &[
         look: None,
         hold: |path| {
             let file = pidfile_rs::Pidfile::new(&path, Permissions::from_mode(0o644));
-            let mut file = file.expect("free");
-            file.write().expect("it can be written");
+            let mut file = file.expect("acquire");
+            file.write().expect("write the PID");
             Box::new(file)
         },
     },
@@ -145,25 +148,25 @@ pub const ALL: &[Contender] = &[
         skips: "takes no lock: over a stale file it does not exclude",
         does_it_all: false,
         cycle: |path| {
-            let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("a path");
-            lock.acquire().expect("free");
-            lock.release().expect("it is ours to remove");
+            let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("validate the path");
+            lock.acquire().expect("acquire");
+            lock.release().expect("release");
         },
         refused: |path| {
-            let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("a path");
+            let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("validate the path");
             lock.acquire().expect_err("must be refused");
-            let owner = lock.get_owner().expect("it can be read");
-            assert!(owner.is_some(), "must name the holder");
+            let owner = lock.get_owner().expect("read the owner");
+            assert!(owner.is_some(), "the refusal must name the holder");
         },
         look: Some(|path| {
             let active = peer_pidlock::Pidlock::new_validated(path)
-                .expect("a path")
+                .expect("validate the path")
                 .is_active();
             assert_eq!(active, Ok(true));
         }),
         hold: |path| {
-            let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("a path");
-            lock.acquire().expect("free");
+            let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("validate the path");
+            lock.acquire().expect("acquire");
             Box::new(lock)
         },
     },
@@ -172,13 +175,13 @@ pub const ALL: &[Contender] = &[
         name: "`pidfile2` 0.1",
         skips: "takes no lock: does not exclude; names no holder",
         does_it_all: false,
-        cycle: |path| drop(pidfile::PidFile::new(path).expect("free")),
+        cycle: |path| drop(pidfile::PidFile::new(path).expect("acquire")),
         refused: |path| drop(pidfile::PidFile::new(path).expect_err("must be refused")),
         look: Some(|path| {
             let locked = pidfile::PidFile::is_locked(path);
-            assert!(locked.expect("it can be read"));
+            assert!(locked.expect("inspect the file"));
         }),
-        hold: |path| Box::new(pidfile::PidFile::new(path).expect("free")),
+        hold: |path| Box::new(pidfile::PidFile::new(path).expect("acquire")),
     },
     Contender {
         key: "fslock",
@@ -186,18 +189,18 @@ pub const ALL: &[Contender] = &[
         skips: "leaves the file; names no holder; has no status",
         does_it_all: false,
         cycle: |path| {
-            let mut file = fslock::LockFile::open(path.as_os_str()).expect("it can be opened");
-            assert!(file.try_lock_with_pid().expect("it can be locked"));
-            file.unlock().expect("it can be unlocked");
+            let mut file = fslock::LockFile::open(path.as_os_str()).expect("open the file");
+            assert!(file.try_lock_with_pid().expect("lock the file"));
+            file.unlock().expect("unlock the file");
         },
         refused: |path| {
-            let mut file = fslock::LockFile::open(path.as_os_str()).expect("it can be opened");
-            assert!(!file.try_lock_with_pid().expect("it can be locked"));
+            let mut file = fslock::LockFile::open(path.as_os_str()).expect("open the file");
+            assert!(!file.try_lock_with_pid().expect("lock the file"));
         },
         look: None,
         hold: |path| {
-            let mut file = fslock::LockFile::open(path.as_os_str()).expect("it can be opened");
-            assert!(file.try_lock_with_pid().expect("it can be locked"));
+            let mut file = fslock::LockFile::open(path.as_os_str()).expect("open the file");
+            assert!(file.try_lock_with_pid().expect("lock the file"));
             Box::new(file)
         },
     },

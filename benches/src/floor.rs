@@ -1,8 +1,8 @@
 //! The floor: the least that a correct protocol can do, in raw system calls.
 //!
-//! Lock, look whether the path still names the locked file, write the PID; and remove the file
-//! while it is still locked. What it leaves out is what makes a library: reasons, other kinds of
-//! files, threads, signals, forks.
+//! A start opens and locks the file, checks that the path still refers to it, and writes the PID. A
+//! release removes the file while it is locked. The floor leaves out what a library adds: error
+//! messages, other types of files, threads, signals and forks.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -13,38 +13,39 @@ use rustix::fs::{CWD, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
-/// Enough for every number.
+/// The size of the buffers, which is enough for every PID and its newline.
 const LONGEST: usize = 16;
 
-/// A path as the system calls want it, made once for all of them, and without memory of its own.
-/// Aligned: else how it is searched for its end depends on where the stack happens to be.
+/// A NUL-terminated path, converted once for all system calls, without a heap allocation.
+///
+/// The alignment keeps the time of the search for the NUL independent of the stack's position.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct SystemPath([u8; 256]);
 
 impl SystemPath {
-    /// The same path, if it is not too long for this.
+    /// Copies a path of at most 255 bytes.
     ///
     /// # Panics
     ///
-    /// If it is.
+    /// If the path is longer.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         let path = path.as_os_str().as_bytes();
         let mut text = [0; 256];
-        assert!(path.len() < text.len(), "the floor is for short paths");
+        assert!(path.len() < text.len(), "path too long for the floor");
         text[..path.len()].copy_from_slice(path);
         Self(text)
     }
 
-    /// The path.
+    /// Returns the path as a C string.
     #[must_use]
     pub fn get(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 }
 
-/// A pidfile that is held.
+/// A held pidfile.
 #[derive(Debug)]
 pub struct Held<'a> {
     path: &'a CStr,
@@ -52,29 +53,29 @@ pub struct Held<'a> {
     stat: Stat,
 }
 
-/// How a start went that was no error.
+/// The outcome of a start without errors.
 #[derive(Debug)]
 pub enum Start<'a> {
-    /// The file is ours.
+    /// The calling process holds the file.
     Held(Held<'a>),
-    /// Another process holds it: the one that the file names.
+    /// Another process holds the file. Contains the recorded PID.
     Refused(Option<Pid>),
 }
 
-/// What a look showed.
+/// The outcome of [`look`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Somebody has the lock: the live process that the file names.
+    /// The file is locked. Contains the recorded PID if that process is alive.
     Locked(Option<Pid>),
-    /// Nobody has the lock; whom the file names.
+    /// The file is not locked. Contains the recorded PID if that process is alive.
     Free(Option<Pid>),
 }
 
-/// Takes the file, or says who has it.
+/// Acquires the pidfile, or returns the PID of its holder.
 ///
 /// # Errors
 ///
-/// Those of the system calls.
+/// Returns the errors of the system calls, and `EINVAL` if the file contains anything but a PID.
 pub fn acquire(path: &CStr) -> Result<Start<'_>> {
     loop {
         let file = rustix::fs::openat(
@@ -90,17 +91,17 @@ pub fn acquire(path: &CStr) -> Result<Start<'_>> {
         let stat = rustix::fs::fstat(&file)?;
         match rustix::fs::lstat(path) {
             Ok(there) if same(&there, &stat) => {}
-            // Its holder has just removed it.
+            // The previous holder removed the file after it was opened here.
             Ok(_) | Err(Errno::NOENT) => continue,
             Err(error) => return Err(error),
         }
         let old = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
         if old > 0 && named(&file)?.is_none() {
-            return Err(Errno::INVAL); // somebody's document
+            return Err(Errno::INVAL); // not a pidfile
         }
         let mut text = [b'\n'; LONGEST];
         let len = 1 + digits(rustix::process::getpid(), &mut text);
-        // One write covers the old text: no reader sees a mixture.
+        // One write covers the old text, so that no reader sees a mixture.
         rustix::io::pwrite(&file, &text[..len.max(old.min(LONGEST))], 0)?;
         if old > len {
             rustix::fs::ftruncate(&file, len as u64)?;
@@ -110,11 +111,11 @@ pub fn acquire(path: &CStr) -> Result<Start<'_>> {
 }
 
 impl Held<'_> {
-    /// Removes the file while it is locked, unless it is another by now.
+    /// Removes the file while it is locked, unless the path refers to another file.
     ///
     /// # Errors
     ///
-    /// Those of the system calls.
+    /// Returns the errors of the system calls.
     pub fn release(self) -> Result<()> {
         if same(&rustix::fs::lstat(self.path)?, &self.stat) {
             rustix::fs::unlink(self.path)?;
@@ -124,11 +125,11 @@ impl Held<'_> {
     }
 }
 
-/// Looks who holds the file: is it a file, is it locked, is the process that it names alive?
+/// Inspects a pidfile: is it a regular file, is it locked, and is the recorded process alive?
 ///
 /// # Errors
 ///
-/// Those of the system calls.
+/// Returns the errors of the system calls, and `EINVAL` if the file is not a regular one.
 pub fn look(path: &CStr) -> Result<Look> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
@@ -150,7 +151,7 @@ pub fn look(path: &CStr) -> Result<Look> {
     })
 }
 
-/// The process that an open file names.
+/// Returns the PID that an open file contains, or `None` if it contains anything else.
 fn named(file: &OwnedFd) -> Result<Option<Pid>> {
     let mut text = [0; LONGEST];
     let len = rustix::io::pread(file, &mut text, 0)?;
@@ -167,7 +168,7 @@ fn named(file: &OwnedFd) -> Result<Option<Pid>> {
     Ok(number)
 }
 
-/// Writes a number's digits, and says how many.
+/// Writes the digits of a PID, and returns how many there are.
 fn digits(pid: Pid, text: &mut [u8; LONGEST]) -> usize {
     let mut number = pid.as_raw_nonzero().get();
     let mut reversed = [0; LONGEST];
@@ -193,24 +194,24 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn it_does_what_it_is_compared_for() {
-        let dir = tempfile::tempdir().expect("a directory");
+    fn floor_refuses_second_start_and_rejects_document() {
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
         let system_path = SystemPath::new(&path);
         let us = Some(rustix::process::getpid());
         for old in ["", "2147483647\n", "1\n\n\n\n\n\n\n\n"] {
-            fs::write(&path, old).expect("the file can be written");
+            fs::write(&path, old).expect("write the file");
             let Ok(Start::Held(held)) = acquire(system_path.get()) else {
-                panic!("free over {old:?}");
+                panic!("acquire over {old:?}");
             };
-            let text = fs::read_to_string(&path).expect("the file is there");
+            let text = fs::read_to_string(&path).expect("read the file");
             assert_eq!(text, format!("{}\n", std::process::id()));
             assert!(matches!(acquire(system_path.get()), Ok(Start::Refused(pid)) if pid == us));
             assert_eq!(look(system_path.get()), Ok(Look::Locked(us)));
-            held.release().expect("it can be removed");
+            held.release().expect("release the file");
             assert!(!path.exists());
         }
-        fs::write(&path, "Dear diary,\n").expect("the file can be written");
+        fs::write(&path, "not a pidfile\n").expect("write the file");
         assert!(acquire(system_path.get()).is_err());
         assert_eq!(look(system_path.get()), Ok(Look::Free(None)));
     }

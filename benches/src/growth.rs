@@ -1,4 +1,5 @@
-//! What the numbers do: of holds in one process, of starts at once, of files looked at.
+//! Measures how the cost of an operation grows with the number of held files, of concurrent starts
+//! and of inspected files.
 
 use std::any::Any;
 use std::fs;
@@ -18,28 +19,29 @@ use crate::operation::Operation;
 use crate::place::{self, Place};
 use crate::rounds;
 
-/// Who is measured, ours last.
-pub const WHO: [&str; 2] = [FLOOR, "ours"];
+/// The keys of the measured contenders.
+pub const CONTENDERS: [&str; 2] = [FLOOR, "ours"];
 
-/// What each of [`WHO`] takes, by number.
+/// For each number, the times of the [`CONTENDERS`].
 pub type Growth = Vec<(usize, [Duration; 2])>;
 
-/// A program of this package that acts on the pidfiles as somebody does.
+/// Returns a command that runs the program `growing`.
 fn program(arguments: &[&str], path: &Path) -> Command {
     let mut command = Command::new(place::built().join("growing"));
     command.args(arguments).arg(path);
     command
 }
 
-/// One more hold beside so many that are held: acquired and released.
+/// Measures the time to acquire and release a further file, in processes that hold the given
+/// numbers of files.
 #[must_use]
 pub fn holds(place: &Place, numbers: &[usize]) -> Growth {
     let mut holders: Vec<Holding> = numbers
         .iter()
-        .flat_map(|number| WHO.map(|who| (who, *number)))
+        .flat_map(|number| CONTENDERS.map(|who| (who, *number)))
         .map(|(who, number)| {
             let dir = place.path().join(format!("holds-{who}-{number}"));
-            fs::create_dir(&dir).expect("a directory of its own");
+            fs::create_dir(&dir).expect("create a directory");
             Holding::start(who, number, &dir)
         })
         .collect();
@@ -52,7 +54,7 @@ pub fn holds(place: &Place, numbers: &[usize]) -> Growth {
         .collect()
 }
 
-/// A process that holds many.
+/// A child process that holds many files.
 struct Holding {
     child: Child,
     asks: ChildStdin,
@@ -65,9 +67,9 @@ impl Holding {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("it starts");
-        let asks = child.stdin.take().expect("its input is piped");
-        let answers = BufReader::new(child.stdout.take().expect("its output is piped"));
+            .expect("start the process");
+        let asks = child.stdin.take().expect("stdin is piped");
+        let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut holding = Self {
             child,
             asks,
@@ -78,13 +80,13 @@ impl Holding {
     }
 
     fn one_more(&mut self) -> Duration {
-        self.asks.write_all(b"\n").expect("it listens");
-        Duration::from_nanos(self.answer().parse().expect("nanoseconds"))
+        self.asks.write_all(b"\n").expect("write the request");
+        Duration::from_nanos(self.answer().parse().expect("parse nanoseconds"))
     }
 
     fn answer(&mut self) -> String {
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("it answers");
+        self.answers.read_line(&mut line).expect("read the answer");
         line.trim_end().into()
     }
 }
@@ -96,7 +98,8 @@ impl Drop for Holding {
     }
 }
 
-/// The program's side: holds so many, and does one more whenever asked.
+/// Runs `growing hold`: holds `number` files, and for each line on stdin prints the time to acquire
+/// and release a further file.
 pub fn hold(who: &str, number: usize, dir: &Path) {
     const BATCH: u64 = 10;
     let limits = getrlimit(Resource::Nofile);
@@ -104,7 +107,7 @@ pub fn hold(who: &str, number: usize, dir: &Path) {
         current: limits.maximum,
         ..limits
     };
-    setrlimit(Resource::Nofile, raised).expect("as many files as may be");
+    setrlimit(Resource::Nofile, raised).expect("raise the limit of open files");
     let contender = Contender::by_key(who);
     let _held: Vec<_> = (0..number)
         .map(|n| (contender.hold)(dir.join(format!("{n}.pid"))))
@@ -118,16 +121,18 @@ pub fn hold(who: &str, number: usize, dir: &Path) {
     }
 }
 
-/// So many processes that start at once: the processor time of one start, the one in the middle.
+/// Measures the processor time of one start, for the given numbers of processes that start at once.
+///
+/// Each time is a median over the processes and over the rounds.
 #[must_use]
 pub fn starts(place: &Place, numbers: &[usize]) -> Growth {
     numbers
         .iter()
         .map(|&number| {
             let times = (400 / number).clamp(5, 200);
-            let samples = rounds::in_turns(WHO.len(), times, |who| {
-                let path = place.path().join(format!("starts-{}.pid", WHO[who]));
-                let time = crowd(WHO[who], number, &path);
+            let samples = rounds::in_turns(CONTENDERS.len(), times, |who| {
+                let path = place.path().join(format!("starts-{}.pid", CONTENDERS[who]));
+                let time = crowd(CONTENDERS[who], number, &path);
                 let _ = fs::remove_file(path);
                 time
             });
@@ -137,14 +142,14 @@ pub fn starts(place: &Place, numbers: &[usize]) -> Growth {
 }
 
 fn crowd(who: &str, number: usize, path: &Path) -> Duration {
-    let (gate, opens) = std::io::pipe().expect("a pipe");
-    let (answers, answer) = std::io::pipe().expect("a pipe");
+    let (gate, opens) = std::io::pipe().expect("create a pipe");
+    let (answers, answer) = std::io::pipe().expect("create a pipe");
     let mut command = program(&["start", who], path);
     command.stdin(gate).stdout(answer);
     let mut crowd: Vec<Child> = (0..number)
-        .map(|_| command.spawn().expect("it starts"))
+        .map(|_| command.spawn().expect("start the process"))
         .collect();
-    // Its copies of their ends: else no end is ever seen.
+    // The command owns a write end of `answers`. While that is open, readers see no end of file.
     drop(command);
     let mut answers = BufReader::new(answers).lines();
     for _ in 0..number {
@@ -154,14 +159,14 @@ fn crowd(who: &str, number: usize, path: &Path) -> Duration {
     let said: Vec<(u64, bool)> = (0..number)
         .map(|_| {
             let line = next(&mut answers);
-            let (nanos, outcome) = line.split_once(' ').expect("two words");
-            (nanos.parse().expect("nanoseconds"), outcome == "in")
+            let (nanos, outcome) = line.split_once(' ').expect("split the answer");
+            (nanos.parse().expect("parse nanoseconds"), outcome == "in")
         })
         .collect();
-    // Whoever is in holds until here.
+    // The holder keeps the file until all processes have started.
     for child in &mut crowd {
-        child.kill().expect("it can be killed");
-        child.wait().expect("it ends");
+        child.kill().expect("kill the process");
+        child.wait().expect("wait for the process");
     }
     assert_eq!(said.iter().filter(|(_, is_in)| *is_in).count(), 1);
     let mut nanos: Vec<u64> = said.iter().map(|(nanos, _)| *nanos).collect();
@@ -172,13 +177,14 @@ fn crowd(who: &str, number: usize, path: &Path) -> Duration {
 fn next(answers: &mut std::io::Lines<BufReader<PipeReader>>) -> String {
     answers
         .next()
-        .expect("they all answer")
-        .expect("with a line")
+        .expect("every process answers")
+        .expect("read a line")
 }
 
-/// The program's side: starts when its input ends, says what it took, and stays.
+/// Runs `growing start`: acquires the file once stdin is closed, prints the time and the outcome,
+/// and waits to be killed.
 pub fn start(who: &str, path: &Path) {
-    // Each line in one write: others write to the same pipe.
+    // Other processes write to the same pipe, so that each line must be a single write.
     println!("ready");
     let _ = stdin().read_to_end(&mut Vec::new());
     let before = processor_time();
@@ -199,7 +205,7 @@ fn processor_time() -> Duration {
 fn attempt(who: &str, path: &Path) -> Option<Box<dyn Any>> {
     if who == FLOOR {
         let path: &'static SystemPath = Box::leak(Box::new(SystemPath::new(path)));
-        return match floor::acquire(path.get()).expect("no error") {
+        return match floor::acquire(path.get()).expect("acquire the file") {
             Start::Held(held) => Some(Box::new(held)),
             Start::Refused(_) => None,
         };
@@ -211,23 +217,24 @@ fn attempt(who: &str, path: &Path) -> Option<Box<dyn Any>> {
     }
 }
 
-/// A look at each of so many files that another process holds: the time of one.
+/// Measures the time to inspect one file, among the given numbers of files that another process
+/// holds.
 #[must_use]
 pub fn looks(place: &Place, numbers: &[usize]) -> Growth {
     let most = numbers.iter().copied().max().unwrap_or(0);
     let dir = place.path().join("looks");
-    fs::create_dir(&dir).expect("a directory of its own");
+    fs::create_dir(&dir).expect("create a directory");
     let _holding = Holding::start("ours", most, &dir);
     let paths: Vec<_> = (0..most).map(|n| dir.join(format!("{n}.pid"))).collect();
-    let samples = rounds::in_turns(numbers.len() * WHO.len(), 200, |turn| {
-        let number = numbers[turn / WHO.len()];
-        let contender = Contender::by_key(WHO[turn % WHO.len()]);
-        let look = contender.look.expect("it can look");
+    let samples = rounds::in_turns(numbers.len() * CONTENDERS.len(), 200, |turn| {
+        let number = numbers[turn / CONTENDERS.len()];
+        let contender = Contender::by_key(CONTENDERS[turn % CONTENDERS.len()]);
+        let look = contender.look.expect("the contender inspects files");
         let begin = Instant::now();
         for path in &paths[..number] {
             look(path);
         }
-        begin.elapsed() / u32::try_from(number).expect("a small number")
+        begin.elapsed() / u32::try_from(number).expect("the number fits in 32 bits")
     });
     let medians: Vec<Duration> = samples.iter().map(rounds::Samples::median).collect();
     numbers

@@ -1,4 +1,4 @@
-//! Another process that holds a file.
+//! A child process that holds a pidfile.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{place, python};
 
-/// Holds until it is dropped.
+/// A child process that holds a pidfile until this value is dropped.
 #[derive(Debug)]
 pub struct Holder(Child);
 
 impl Holder {
-    /// Who holds as the contender with this key does.
+    /// Starts a holder that uses the contender with this key.
     #[must_use]
     pub fn contender(key: &str, path: &Path) -> Self {
         Self::start(Command::new(place::built().join("rival")).arg(key), path)
     }
 
-    /// Who holds as the Python module with this key does.
+    /// Starts a holder that uses the Python module with this key.
     #[must_use]
     pub fn module(interpreter: &Path, key: &str, path: &Path) -> Self {
         let script = python::folder().join("operations.py");
@@ -33,8 +33,10 @@ impl Holder {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut said = String::new();
-        let output = child.stdout.take().expect("its output is piped");
-        BufReader::new(output).read_line(&mut said).expect("a line");
+        let output = child.stdout.take().expect("stdout is piped");
+        BufReader::new(output)
+            .read_line(&mut said)
+            .expect("read a line");
         assert_eq!(said, "held\n", "{command:?}");
         Self(child)
     }
@@ -42,7 +44,7 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        // The end of its input is its end.
+        // The process exits when its stdin is closed.
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }

@@ -1,7 +1,8 @@
-//! What pidlock costs, beside the system calls that it cannot do without and beside others that do
-//! the same job.
+//! Compares the cost of pidlock with that of the necessary system calls, and with that of other
+//! crates and modules for the same purpose.
 //!
-//! Machines are noisy and differ: what counts is the ratio of two things measured in turns.
+//! Absolute times vary with machine and load. Contenders run in interleaved rounds, so that ratios
+//! are comparable.
 
 pub mod calls;
 pub mod comparison;

@@ -1,13 +1,14 @@
-//! Two system calls without effect, between which strace's log is about one operation.
+//! Two system calls without effect, which mark the beginning and the end of an operation in the log
+//! of strace.
 
 use rustix::fs::{Access, access};
 
-/// What strace shows of the first.
+/// The path in the first call.
 pub const BEGIN: &str = "pidlock-benches: begin";
-/// What strace shows of the second.
+/// The path in the second call.
 pub const END: &str = "pidlock-benches: end";
 
-/// Does something between the two.
+/// Runs an operation between the two calls.
 pub fn between(run: impl FnOnce()) {
     let _ = access(BEGIN, Access::EXISTS);
     run();

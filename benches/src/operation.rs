@@ -1,4 +1,4 @@
-//! The operations that are measured.
+//! The measured operations.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -7,27 +7,27 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// A number that no process ever has: Linux gives at most 4,194,304 (proc_sys_kernel(5)).
+/// A PID that no process has: Linux assigns at most 4,194,304 (proc_sys_kernel(5)).
 const NONEXISTENT_PID: i32 = i32::MAX;
 
-/// One of the four things that a program does with a pidfile.
+/// An operation on a pidfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Acquire and release where there is no file.
+    /// Acquire and release without an existing file.
     Fresh,
-    /// Acquire and release over the file of a process that is gone.
+    /// Acquire and release over the stale file of a dead process.
     Stale,
-    /// A start that is refused, because another process holds the file, and says which.
+    /// A start that is refused because another process holds the file, and reports its PID.
     Contended,
-    /// A look at a file that another process holds.
+    /// An inspection of a file that another process holds.
     Status,
 }
 
 impl Operation {
-    /// All of them, in the order of the tables.
+    /// All operations, in the order of the tables.
     pub const ALL: [Self; 4] = [Self::Fresh, Self::Stale, Self::Contended, Self::Status];
 
-    /// Its name in tables and on command lines.
+    /// Returns the name in tables and on command lines.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,35 +38,37 @@ impl Operation {
         }
     }
 
-    /// Whether another process holds the file meanwhile.
+    /// Returns `true` if another process holds the file during the operation.
     #[must_use]
     pub fn is_held(self) -> bool {
         matches!(self, Self::Contended | Self::Status)
     }
 
-    /// Makes the file what the operation is to find. The file of a holder is left alone.
+    /// Creates or removes the file, as the operation requires. Leaves a holder's file alone.
     ///
     /// # Panics
     ///
-    /// If it cannot be written or removed.
+    /// If the file cannot be written or removed.
     pub fn prepare(self, path: &Path) {
         match self {
             Self::Fresh => match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("{error}"),
                 _ => {}
             },
-            // Longer than any PID of Linux: it must always be cut.
+            // Longer than any PID of Linux, so that every start has to truncate the file.
             Self::Stale => {
-                fs::write(path, format!("{NONEXISTENT_PID}\n")).expect("the file can be written");
-                // As our own holders leave it when they are killed: the sticky bit says that they lock.
+                fs::write(path, format!("{NONEXISTENT_PID}\n")).expect("write the file");
+                // The mode that a killed holder leaves. The sticky bit marks the file of a process
+                // that locks.
                 let marked = Permissions::from_mode(0o1644);
-                fs::set_permissions(path, marked).expect("the file is ours");
+                fs::set_permissions(path, marked).expect("set the mode of the file");
             }
             Self::Contended | Self::Status => {}
         }
     }
 
-    /// How long `count` in a row take, each on a file that was prepared for it.
+    /// Returns how long `count` runs take. The preparation of the file before each run is not
+    /// included.
     pub fn total(self, run: fn(&Path), path: &Path, count: u64) -> Duration {
         let mut total = Duration::ZERO;
         for _ in 0..count {
@@ -86,6 +88,6 @@ impl FromStr for Operation {
         Self::ALL
             .into_iter()
             .find(|operation| operation.name() == name)
-            .ok_or_else(|| format!("no operation {name}"))
+            .ok_or_else(|| format!("unknown operation {name}"))
     }
 }

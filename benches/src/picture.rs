@@ -1,12 +1,12 @@
-//! The ratios as a picture: bars from the floor, on a scale where twice as long is one step.
+//! Draws the ratios to the floor as bars, on a logarithmic scale.
 
 use std::fmt::Write;
 
-use crate::comparison::Who;
+use crate::comparison::Competitor;
 use crate::operation::Operation;
 use crate::report::{self, Costs};
 
-/// Colours that can be read on a white page and on a dark one.
+/// Styles with colours for light and for dark pages.
 pub const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#1f2328}\
 .title{font-weight:600;font-size:13px}\
@@ -28,7 +28,7 @@ const SCALE: f64 = 250.0;
 const PANEL: f64 = NAMES + SCALE + 60.0;
 const TOP: f64 = 64.0;
 
-/// Draws the ratios in each place, side by side.
+/// Draws one panel per place, side by side.
 #[must_use]
 pub fn draw(places: &[(String, Costs)]) -> String {
     let mut body = String::new();
@@ -75,8 +75,9 @@ struct Panel {
     svg: String,
     x: f64,
     y: f64,
-    /// Steps of twice as long, left and right of the floor.
+    /// The lower end of the scale, as a power of two.
     below: f64,
+    /// The upper end of the scale, as a power of two.
     above: f64,
 }
 
@@ -107,8 +108,8 @@ impl Panel {
                 operation.name(),
             );
             self.y += ROW + 2.0;
-            // The floor is the line.
-            for (who, cost) in Who::all()
+            // The floor has no bar: it is the base line.
+            for (who, cost) in Competitor::all()
                 .into_iter()
                 .zip(&costs[operation as usize])
                 .skip(1)
@@ -122,7 +123,7 @@ impl Panel {
         self.grid(place);
     }
 
-    fn bar(&mut self, who: Who, ratio: f64) {
+    fn bar(&mut self, who: Competitor, ratio: f64) {
         let (from, to) = (self.at(1.0), self.at(ratio));
         let class = match () {
             () if who.is_us() => "us",
@@ -161,7 +162,7 @@ impl Panel {
             let label = format!("{}x", 2f64.powi(step));
             self.text(x, top - 4.0, "quiet", "middle", &label);
         }
-        // Bars over lines.
+        // The bars cover the lines.
         self.svg += &drawn;
     }
 

@@ -1,25 +1,25 @@
-//! Where the pidfiles are: in memory, and on a disk.
+//! Directories for the pidfiles: in memory, and on a disk.
 
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A directory of our own.
+/// A temporary directory.
 #[derive(Debug)]
 pub struct Place {
-    /// What it is on, in tables.
+    /// The type of the file system, as shown in tables.
     pub name: String,
     dir: TempDir,
 }
 
 impl Place {
-    /// On tmpfs, as `/run` is.
+    /// Creates a directory on tmpfs, the file system of `/run`.
     #[must_use]
     pub fn memory() -> Self {
         Self::new("tmpfs", Path::new("/dev/shm"))
     }
 
-    /// On the file system of the build, where that is a disk's.
+    /// Creates a directory on the file system of the build, which is usually on a disk.
     #[must_use]
     pub fn disk() -> Self {
         let target = target();
@@ -37,35 +37,38 @@ impl Place {
         }
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 }
 
-/// The folder of the programs that were built with this one.
+/// Returns the directory of the programs that were built with this one.
 ///
 /// # Panics
 ///
-/// If this program does not know where it is.
+/// If the path of this program is unknown.
 #[must_use]
 pub fn built() -> PathBuf {
-    let program = std::env::current_exe().expect("a program has a path");
-    let folder = program.parent().expect("in a folder");
+    let program = std::env::current_exe().expect("get the path of this program");
+    let folder = program.parent().expect("the program is in a directory");
     match folder.ends_with("deps") {
-        true => folder.parent().expect("in cargo's").into(),
+        true => folder.parent().expect("deps is in a directory").into(),
         false => folder.into(),
     }
 }
 
-/// Cargo's target directory.
+/// Returns Cargo's target directory.
 #[must_use]
 pub fn target() -> PathBuf {
-    built().parent().expect("in the target directory").into()
+    built()
+        .parent()
+        .expect("the profile is in the target directory")
+        .into()
 }
 
-/// The type of the file system that a path is on, as `/proc/self/mountinfo` has it.
+/// Returns the type of the path's file system, from `/proc/self/mountinfo`.
 fn file_system(path: &Path) -> String {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts

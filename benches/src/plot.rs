@@ -1,4 +1,4 @@
-//! Growth as a picture: time over number, one panel for each kind.
+//! Plots time over number, one panel per operation.
 
 use std::fmt::Write;
 
@@ -12,7 +12,8 @@ const WIDTH: f64 = 230.0;
 const TOP: f64 = 66.0;
 const HEIGHT: f64 = 150.0;
 
-/// Draws them side by side, each from zero: flat is flat.
+/// Draws the panels side by side. Each vertical axis starts at zero, so that a small change looks
+/// small.
 #[must_use]
 pub fn draw(all: &[(&str, Growth)]) -> String {
     let width = PANEL * all.len() as f64;
@@ -67,7 +68,7 @@ fn panel(svg: &mut String, left: f64, title: &str, growth: &Growth) {
         for (number, both) in growth {
             let (x, y) = (x(*number), y(both[who].as_secs_f64()));
             let _ = write!(points, "{x:.1},{y:.1} ");
-            // The floor's figures below its line, ours above.
+            // The floor's labels are below its line, those of pidlock-core above.
             let label = y + if who == 0 { 15.0 } else { -7.0 };
             let time = report::time(both[who]);
             let _ = writeln!(

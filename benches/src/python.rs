@@ -1,4 +1,4 @@
-//! Python's `pid` and `filelock`, in one Python process that times itself.
+//! Python's `pid` and `filelock`, in one Python process that measures its own times.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,27 +7,27 @@ use std::time::Duration;
 
 use crate::operation::Operation;
 
-/// What is measured there.
+/// A measured Python module.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
-    /// On command lines, and as part of file names.
+    /// The key on command lines and in file names.
     pub key: &'static str,
-    /// In tables.
+    /// The name in tables.
     pub name: &'static str,
-    /// What it does not do that others do.
+    /// The missing features, as listed in tables.
     pub skips: &'static str,
     has_status: bool,
 }
 
 impl Module {
-    /// Whether it can do an operation.
+    /// Returns `true` if the module supports the operation.
     #[must_use]
     pub fn can(&self, operation: Operation) -> bool {
         self.has_status || operation != Operation::Status
     }
 }
 
-/// All of them.
+/// All measured modules.
 pub const MODULES: &[Module] = &[
     Module {
         key: "pid",
@@ -43,29 +43,29 @@ pub const MODULES: &[Module] = &[
     },
 ];
 
-/// The folder with the programs in Python.
+/// Returns the directory of the Python programs.
 #[must_use]
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
-/// A Python with those modules, made if it is not there yet.
+/// Returns an interpreter with the measured modules. Creates its environment if necessary.
 ///
 /// # Panics
 ///
-/// If it cannot be made: no `python3`, or no package index.
+/// If the environment cannot be created, for example without `python3` or a package index.
 #[must_use]
 pub fn interpreter(target: &Path) -> PathBuf {
     let environment = target.join("python");
     let status = Command::new(folder().join("environment.sh"))
         .arg(&environment)
         .status()
-        .expect("bash runs");
-    assert!(status.success(), "no Python environment");
+        .expect("run environment.sh");
+    assert!(status.success(), "create the Python environment");
     environment.join("bin/python")
 }
 
-/// A Python process that does one batch after the other.
+/// A Python process that runs batches of operations on request.
 #[derive(Debug)]
 pub struct Python {
     child: Child,
@@ -74,11 +74,11 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts it.
+    /// Starts the process.
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
+    /// If the process cannot be started.
     #[must_use]
     pub fn start(interpreter: &Path) -> Self {
         let mut child = Command::new(interpreter)
@@ -86,9 +86,9 @@ impl Python {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("Python starts");
-        let asks = child.stdin.take().expect("its input is piped");
-        let answers = BufReader::new(child.stdout.take().expect("its output is piped"));
+            .expect("start Python");
+        let asks = child.stdin.take().expect("stdin is piped");
+        let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         Self {
             child,
             asks,
@@ -96,11 +96,11 @@ impl Python {
         }
     }
 
-    /// How long one operation takes, of `count` in a row.
+    /// Runs an operation `count` times, and returns the mean time.
     ///
     /// # Panics
     ///
-    /// If it does not say.
+    /// If the process does not answer.
     pub fn time(
         &mut self,
         module: &Module,
@@ -109,10 +109,12 @@ impl Python {
         count: u64,
     ) -> Duration {
         let (key, operation, path) = (module.key, operation.name(), path.display());
-        writeln!(self.asks, "{key} {operation} {count} {path}").expect("it listens");
+        writeln!(self.asks, "{key} {operation} {count} {path}").expect("write the request");
         let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("it answers");
-        Duration::from_nanos(answer.trim_end().parse().expect("nanoseconds"))
+        self.answers
+            .read_line(&mut answer)
+            .expect("read the answer");
+        Duration::from_nanos(answer.trim_end().parse().expect("parse nanoseconds"))
     }
 }
 

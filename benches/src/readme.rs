@@ -1,10 +1,10 @@
-//! Putting what was measured where it is shown, exactly as it was printed.
+//! Writes the tables into `benches/README.md`, exactly as they are printed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file of the repository.
+/// Returns the path of a file in the repository.
 #[must_use]
 pub fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -14,24 +14,26 @@ pub fn in_repository(path: &str) -> PathBuf {
 ///
 /// # Panics
 ///
-/// If the marks are not there.
+/// If the marks are missing.
 pub fn replace(name: &str, text: &str) {
     let path = in_repository("benches/README.md");
     let readme = fs::read_to_string(&path).expect("read benches/README.md");
     let mark = |what| format!("<!-- {name}: {what} -->\n");
-    let (before, rest) = readme.split_once(&mark("begin")).expect("a mark");
-    let (_, after) = rest.split_once(&mark("end")).expect("a mark");
+    let (before, rest) = readme
+        .split_once(&mark("begin"))
+        .expect("find the begin mark");
+    let (_, after) = rest.split_once(&mark("end")).expect("find the end mark");
     let new = [before, &mark("begin"), text, &mark("end"), after].concat();
     fs::write(path, new).expect("write benches/README.md");
 }
 
-/// When and on what: the first line of everything that is measured.
+/// Returns the line above the tables, which contains the date and the system of the measurement.
 #[must_use]
 pub fn occasion() -> String {
     let output = Command::new("date")
         .args(["-u", "+%Y-%m-%d"])
         .output()
-        .expect("date runs");
+        .expect("run date");
     let date = String::from_utf8_lossy(&output.stdout);
     let system = rustix::system::uname();
     format!(

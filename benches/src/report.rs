@@ -1,15 +1,15 @@
-//! The figures as Markdown.
+//! Formats the results as Markdown.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::comparison::{Cost, Who};
+use crate::comparison::{Competitor, Cost};
 use crate::operation::Operation;
 
-/// The costs of everybody in one place: by operation, then in the order of [`Who::all`].
+/// The costs in one place, by operation and then in the order of [`Competitor::all`].
 pub type Costs = [Vec<Option<Cost>>; 4];
 
-/// A table of times and ratios in one place.
+/// Returns the table of times and ratios in one place.
 #[must_use]
 pub fn times(place: &str, costs: &Costs) -> String {
     table(&format!("on {place}"), None, |operation, who| {
@@ -23,16 +23,19 @@ pub fn times(place: &str, costs: &Costs) -> String {
     })
 }
 
-/// A table of system calls, and of what who leaves out.
+/// Returns the table of system calls, with a column of missing features.
 #[must_use]
 pub fn calls(counts: &[Vec<Option<usize>>; 4]) -> String {
-    let skips = Some(("leaves out", Who::skips as fn(Who) -> &'static str));
+    let skips = Some((
+        "leaves out",
+        Competitor::skips as fn(Competitor) -> &'static str,
+    ));
     table("system calls", skips, |operation, who| {
         counts[operation][who].map_or_else(dash, |count| count.to_string())
     })
 }
 
-/// A table of whole processes.
+/// Returns the table of whole processes.
 #[must_use]
 pub fn processes(costs: &[(&str, Cost)]) -> String {
     let mut text = "| a whole process | |\n|---|---|\n".to_owned();
@@ -46,7 +49,7 @@ pub fn processes(costs: &[(&str, Cost)]) -> String {
     text
 }
 
-type Remarks = Option<(&'static str, fn(Who) -> &'static str)>;
+type Remarks = Option<(&'static str, fn(Competitor) -> &'static str)>;
 
 fn table(title: &str, remarks: Remarks, cell: impl Fn(usize, usize) -> String) -> String {
     let mut text = format!("| {title} |");
@@ -60,7 +63,7 @@ fn table(title: &str, remarks: Remarks, cell: impl Fn(usize, usize) -> String) -
         line += "---|";
     }
     let _ = writeln!(text, "\n{line}");
-    for (index, who) in Who::all().into_iter().enumerate() {
+    for (index, who) in Competitor::all().into_iter().enumerate() {
         let _ = write!(text, "| {} |", who.name());
         for operation in 0..Operation::ALL.len() {
             let _ = write!(text, " {} |", cell(operation, index));
@@ -77,7 +80,7 @@ fn dash() -> String {
     "–".into()
 }
 
-/// A time with two or three digits that mean something.
+/// Formats a time with about three significant digits.
 #[must_use]
 pub fn time(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
@@ -89,7 +92,7 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// So many times as long.
+/// Formats a ratio.
 #[must_use]
 pub fn ratio(ratio: f64) -> String {
     match ratio {

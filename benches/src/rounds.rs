@@ -1,18 +1,18 @@
-//! Measuring in turns: everybody once in each round, in another order each time, so that whatever
-//! else the machine does hits all alike.
+//! Interleaved rounds: each contender is measured once per round, in shuffled order, so that other
+//! load on the machine affects all contenders alike.
 
 use std::time::Duration;
 
-/// What was measured: a figure per round.
+/// The times of one contender, one per round.
 #[derive(Debug, Clone)]
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    /// The figure in the middle.
+    /// Returns the median time.
     ///
     /// # Panics
     ///
-    /// If there was no round.
+    /// If there are no samples.
     #[must_use]
     pub fn median(&self) -> Duration {
         let mut sorted = self.0.clone();
@@ -20,11 +20,11 @@ impl Samples {
         sorted[sorted.len() / 2]
     }
 
-    /// How many times as long as the base it takes: the median of the ratios in each round.
+    /// Returns the ratio to the base: the median of the per-round ratios.
     ///
     /// # Panics
     ///
-    /// If there was no round.
+    /// If there are no samples.
     #[must_use]
     pub fn ratio(&self, base: &Self) -> f64 {
         let mut ratios: Vec<f64> = self
@@ -38,7 +38,8 @@ impl Samples {
     }
 }
 
-/// Measures `contenders` of them in turns, `rounds` times; `measure` does it for one.
+/// Calls `measure` once per round with each index below `contenders`, and returns the samples by
+/// index.
 pub fn in_turns(
     contenders: usize,
     rounds: usize,
@@ -56,8 +57,9 @@ pub fn in_turns(
     samples
 }
 
-/// Another order: who came after a slow one, which leaves cold caches, comes after another next
-/// time. The same orders in each run (Knuth's generator, the upper bits).
+/// Shuffles the order, so that no contender always runs after the one that leaves cold caches.
+///
+/// Uses the upper bits of Knuth's generator, with a fixed seed: every run has the same orders.
 fn shuffle(order: &mut [usize], random: &mut u64) {
     for last in (1..order.len()).rev() {
         *random = random
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_has_a_turn_in_each_round() {
+    fn each_contender_is_measured_once_per_round() {
         let mut turns = Vec::new();
         let samples = in_turns(3, 8, |contender| {
             turns.push(contender);
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_of_figures_of_the_same_round() {
+    fn ratio_compares_samples_of_one_round() {
         let base = Samples([10, 100, 20].map(Duration::from_micros).into());
         let twice = Samples([20, 200, 90].map(Duration::from_micros).into());
         assert_eq!(twice.ratio(&base), 2.0);

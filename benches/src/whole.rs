@@ -1,4 +1,4 @@
-//! Whole processes, from the start to the end.
+//! Measures whole processes, from start to exit.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,17 +8,19 @@ use crate::comparison::Cost;
 use crate::place::{self, Place};
 use crate::{python, rounds};
 
-/// What everything is measured by.
+/// The base of the ratios.
 const BASE: (&str, Program) = ("hello, bare", Program::Ours("hello"));
 
-/// What is measured, and its name in tables.
+/// The Rust programs, with their names in tables.
 const OURS: &[(&str, Program)] = &[
     BASE,
     ("floor around `main`", Program::Ours("floored")),
     ("**`#[pidfile]` on `main`**", Program::Ours("annotated")),
 ];
 
-/// In rounds of its own: after so much else, whoever comes next finds cold caches.
+/// The Python programs, with their names in tables.
+///
+/// They run in separate rounds, because they leave cold caches for the next program.
 const PYTHON: &[(&str, Program)] = &[
     BASE,
     ("Python, bare", Program::Python("bare.py")),
@@ -46,11 +48,11 @@ impl Program {
     }
 }
 
-/// What each takes: its name, and beside the bare one.
+/// Measures each program, and returns its name and its cost relative to the bare program.
 ///
 /// # Panics
 ///
-/// If one does not succeed.
+/// If a program fails.
 #[must_use]
 pub fn compare(place: &Place, interpreter: &Path) -> Vec<(&'static str, Cost)> {
     let path = place.path().join("whole.pid");
@@ -68,8 +70,8 @@ fn in_turns(
     let samples = rounds::in_turns(programs.len(), rounds, |turn| {
         let mut command = programs[turn].1.command(interpreter, path);
         let start = Instant::now();
-        // posix_spawn(3) where there is nothing to do in between, as here.
-        let status = command.status().expect("it starts");
+        // std uses posix_spawn(3) for a command like this one.
+        let status = command.status().expect("start the program");
         let time = start.elapsed();
         assert!(status.success(), "{command:?}: {status}");
         time

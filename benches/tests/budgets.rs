@@ -1,5 +1,5 @@
-//! The system calls of each operation, counted by strace, stay within budgets.toml. The counts are
-//! the same on every machine and under every load.
+//! The system calls of each operation, recorded by strace, are those in budgets.toml. They do not
+//! depend on the machine or its load.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ impl Budget {
     }
 }
 
-/// The calls of a contender, beside a holder if the operation needs one.
+/// Returns the calls of a contender, and starts a holder if the operation needs one.
 fn calls_of(key: &str, operation: Operation) -> Vec<String> {
     let place = Place::memory();
     let path = place.path().join("app.pid");
@@ -58,10 +58,10 @@ fn check(operation: Operation) {
     budget.check(&ours, operation.name());
 }
 
-/// An ordinary user needs no more calls than root.
+/// Checks that an ordinary user makes the listed calls too.
 fn check_as_daemon(operation: Operation) {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: the other tests are run by an ordinary user");
+        println!("skipped: needs root");
         return;
     }
     let place = Place::memory();

@@ -1,4 +1,4 @@
-//! Each example, run as a person would.
+//! Runs each example as a user would.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// An example's program, with a temporary directory of its own.
+/// Returns the command of an example that uses `dir` as the temporary directory.
 fn example(name: &str, dir: &Path) -> Command {
-    // Cargo tells tests where binaries are, but not examples: beside this test's own directory.
-    let here = std::env::current_exe().expect("this program");
+    // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
+    // of this test.
+    let here = std::env::current_exe().expect("get the path of this test");
     let path: PathBuf = here
         .ancestors()
         .nth(2)
-        .expect("a directory")
+        .expect("the test is in a build directory")
         .join("examples")
         .join(name);
     assert!(
@@ -34,24 +35,25 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("start the example");
+        let output = BufReader::new(child.stdout.take().expect("stdout is piped"));
         Self { child, output }
     }
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.output
-            .read_line(&mut line)
-            .expect("its output is text");
+        self.output.read_line(&mut line).expect("read a line");
         line.trim_end().to_owned()
     }
 
-    /// Waits for this line, whatever comes before it.
+    /// Reads lines up to and including this one.
     fn wait_for(&mut self, wanted: &str) {
         loop {
             let line = self.line();
-            assert!(!line.is_empty(), "it ended without {wanted:?}");
+            assert!(!line.is_empty(), "the example ended without {wanted:?}");
             if line == wanted {
                 return;
             }
@@ -67,7 +69,7 @@ impl Drop for Running {
 }
 
 fn dir() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
+    tempfile::tempdir().expect("create a directory")
 }
 
 fn said(output: &Output) -> String {
@@ -77,7 +79,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn quickstart_runs_once_and_again_after_kill_9() {
+fn quickstart_refuses_second_start_until_kill_9() {
     let dir = dir();
     let path = dir.path().join("pidlock-quickstart.pid");
     let mut first = Running::start(example("quickstart", dir.path()).arg("1000"));
@@ -87,17 +89,17 @@ fn quickstart_runs_once_and_again_after_kill_9() {
         format!("running as PID {pid}, see {}", path.display())
     );
     assert_eq!(
-        fs::read_to_string(&path).expect("the pidfile"),
+        fs::read_to_string(&path).expect("read the pidfile"),
         format!("{pid}\n")
     );
 
-    // The best of several: only the machine's other work can make one slow.
+    // Use the fastest of several runs, because other load on the machine delays some of them.
     let fastest = (0..20)
         .map(|_| {
             let start = Instant::now();
             let second = example("quickstart", dir.path())
                 .output()
-                .expect("it starts");
+                .expect("run the example");
             let time = start.elapsed();
             assert_eq!(second.status.code(), Some(1));
             let refusal = format!(
@@ -110,33 +112,41 @@ fn quickstart_runs_once_and_again_after_kill_9() {
         .min();
     assert!(fastest < Some(Duration::from_millis(50)), "{fastest:?}");
 
-    first.child.kill().expect("kill -9");
-    assert_eq!(first.child.wait().expect("it ends").signal(), Some(9));
-    assert!(path.exists(), "nobody could clean up");
+    first.child.kill().expect("kill the first process");
+    assert_eq!(
+        first.child.wait().expect("wait for the process").signal(),
+        Some(9)
+    );
+    assert!(path.exists(), "a killed process cannot remove its pidfile");
 
     let third = example("quickstart", dir.path())
         .arg("0")
         .output()
-        .expect("it starts");
+        .expect("run the example");
     assert!(third.status.success(), "{}", said(&third));
     assert!(said(&third).ends_with("done\n"), "{}", said(&third));
     assert!(!path.exists());
 }
 
 #[test]
-fn quickstart_explains_a_bad_argument_and_leaves_nothing() {
+fn quickstart_with_bad_argument_fails_and_leaves_no_file() {
     let dir = dir();
     let output = example("quickstart", dir.path())
         .arg("soon")
         .output()
-        .expect("it starts");
+        .expect("run the example");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(said(&output), "Error: \"'soon' is no number of seconds\"\n");
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("list the directory")
+            .count(),
+        0
+    );
 }
 
 #[test]
-fn workers_run_once_each_over_threads_and_processes() {
+fn worker_in_second_process_is_busy() {
     let dir = dir();
     let mut first = Running::start(
         example("workers", dir.path())
@@ -153,7 +163,7 @@ fn workers_run_once_each_over_threads_and_processes() {
     for id in 0..3 {
         let path = dir.path().join(format!("worker-{id}.pid"));
         assert_eq!(
-            fs::read_to_string(path).expect("the pidfile"),
+            fs::read_to_string(path).expect("read the pidfile"),
             format!("{pid}\n")
         );
     }
@@ -162,7 +172,7 @@ fn workers_run_once_each_over_threads_and_processes() {
         .args(["2", "3"])
         .env("WORK_SECONDS", "0")
         .output()
-        .expect("it starts");
+        .expect("run the example");
     let lines = said(&second);
     let path = dir.path().join("worker-2.pid");
     let busy = format!(
@@ -182,12 +192,12 @@ fn workers_run_once_each_over_threads_and_processes() {
             .env("WORK_SECONDS", "0"),
     );
     third.wait_for("worker 2 is done");
-    third.child.wait().expect("it ends");
+    third.child.wait().expect("wait for the process");
     assert!(!path.exists());
 }
 
 #[test]
-fn workers_of_one_process_exclude_each_other_too() {
+fn worker_in_second_thread_is_busy() {
     let dir = dir();
     let mut twice = Running::start(
         example("workers", dir.path())
@@ -211,7 +221,7 @@ fn workers_of_one_process_exclude_each_other_too() {
 }
 
 #[test]
-fn guard_tells_a_holder_from_a_process_that_does_not_lock() {
+fn guard_distinguishes_holder_from_process_without_lock() {
     let dir = dir();
     let path = dir.path().join("pidlock-guard.pid");
     let mut first = Running::start(example("guard", dir.path()).arg("1000"));
@@ -220,7 +230,9 @@ fn guard_tells_a_holder_from_a_process_that_does_not_lock() {
         first.line(),
         format!("doing the work as PID {pid}, see {}", path.display())
     );
-    let second = example("guard", dir.path()).output().expect("it starts");
+    let second = example("guard", dir.path())
+        .output()
+        .expect("run the example");
     assert!(second.status.success());
     assert_eq!(
         said(&second),
@@ -229,8 +241,10 @@ fn guard_tells_a_holder_from_a_process_that_does_not_lock() {
     drop(first);
 
     let me = std::process::id();
-    fs::write(&path, format!("{me}\n")).expect("a record of a process that does not lock");
-    let third = example("guard", dir.path()).output().expect("it starts");
+    fs::write(&path, format!("{me}\n")).expect("write the PID of a process that does not lock");
+    let third = example("guard", dir.path())
+        .output()
+        .expect("run the example");
     assert_eq!(third.status.code(), Some(1));
     let words = format!(
         "process {me}, named by {}, runs without the lock\n",
@@ -238,11 +252,11 @@ fn guard_tells_a_holder_from_a_process_that_does_not_lock() {
     );
     assert_eq!(said(&third), words);
 
-    fs::remove_file(&path).expect("a clean directory");
+    fs::remove_file(&path).expect("remove the pidfile");
     let fourth = example("guard", dir.path())
         .arg("0")
         .output()
-        .expect("it starts");
+        .expect("run the example");
     assert!(fourth.status.success(), "{}", said(&fourth));
     assert!(!path.exists());
 }

@@ -1,4 +1,4 @@
-//! The examples that run for long, started, used and ended as a person would.
+//! Starts, uses and ends the long-running examples as a user would.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -11,17 +11,21 @@ use pidlock_tests::{Program, run, said, text};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-/// An example's program, with a temporary directory of its own.
+/// Returns the command of an example that uses `dir` as the temporary directory.
 fn example(name: &str, dir: &Path) -> Command {
-    // Cargo tells tests where binaries are, but not examples: beside this test's own directory.
-    let here = std::env::current_exe().expect("this program");
-    let directory = here.ancestors().nth(2).expect("a directory");
+    // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
+    // of this test.
+    let here = std::env::current_exe().expect("get the path of this test");
+    let directory = here
+        .ancestors()
+        .nth(2)
+        .expect("the test is in a build directory");
     let mut command = Command::new(directory.join("examples").join(name));
     command.env("TMPDIR", dir);
     command
 }
 
-/// `kill OPTIONS $(cat PIDFILE)`.
+/// Runs `kill OPTIONS $(cat PIDFILE)`.
 fn kill(options: &str, pidfile: &Path) {
     let mut shell = Command::new("sh");
     shell
@@ -31,21 +35,21 @@ fn kill(options: &str, pidfile: &Path) {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// What a second start is told.
+/// Returns the message of a refused start.
 fn refusal(pidfile: &Path, pid: &str) -> String {
     let path = pidfile.display();
     format!("Error: pidfile '{path}' already locked by PID {pid}\n")
 }
 
-/// A daemon, which is nobody's child, and is killed if a test fails.
+/// A daemon. It is not a child of the test, and is killed if the test fails.
 struct Daemon {
     pidfile: PathBuf,
 }
 
 impl Daemon {
-    /// Starts it, and waits until it is in the background.
+    /// Starts a daemon, and waits until it runs in the background.
     fn start(dir: &Path) -> Self {
-        // The end of its output comes only when the daemon has let go of the terminal, too.
+        // `run` reads the output until the daemon has closed it too.
         let output = run(&mut example("daemon", dir));
         assert!(output.status.success(), "{}", said(&output));
         let daemon = Self {
@@ -62,10 +66,11 @@ impl Daemon {
 
     fn end(&self, options: &str) {
         let pid = self.pid().parse().ok().and_then(Pid::from_raw);
-        let process = pidfd_open(pid.expect("a PID"), PidfdFlags::empty()).expect("it runs");
+        let process =
+            pidfd_open(pid.expect("parse the PID"), PidfdFlags::empty()).expect("open the process");
         kill(options, &self.pidfile);
-        // Not for the lock: a program that waits for it gets it, and with it the file.
-        poll(&mut [PollFd::new(&process, PollFlags::IN)], None).expect("its end");
+        // Do not wait by locking the file: that would acquire the lock.
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], None).expect("wait for the process");
     }
 }
 
@@ -78,8 +83,8 @@ impl Drop for Daemon {
 }
 
 #[test]
-fn daemon_runs_once_in_the_background_until_it_is_told_to_end() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn daemon_refuses_second_start_until_signal_ends_it() {
+    let dir = tempfile::tempdir().expect("create a directory");
     for signal in ["-TERM", "-INT"] {
         let daemon = Daemon::start(dir.path());
         let second = run(&mut example("daemon", dir.path()));
@@ -92,11 +97,15 @@ fn daemon_runs_once_in_the_background_until_it_is_told_to_end() {
 
 #[test]
 fn daemon_starts_again_after_kill_9() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let killed = Daemon::start(dir.path());
     let pid = killed.pid();
     killed.end("-9");
-    assert_eq!(killed.pid(), pid, "nobody could clean up");
+    assert_eq!(
+        killed.pid(),
+        pid,
+        "a killed process cannot remove its pidfile"
+    );
     let next = Daemon::start(dir.path());
     assert_ne!(next.pid(), pid);
     next.end("-TERM");
@@ -104,25 +113,29 @@ fn daemon_starts_again_after_kill_9() {
 }
 
 #[test]
-fn daemon_has_left_its_terminal_and_its_directory() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn daemon_detaches_from_terminal_and_directory() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let daemon = Daemon::start(dir.path());
     let proc = Path::new("/proc").join(daemon.pid());
-    let points_to = |name: &str| fs::read_link(proc.join(name)).expect("a link of the daemon's");
+    let points_to = |name: &str| fs::read_link(proc.join(name)).expect("read a link of the daemon");
     assert_eq!(points_to("cwd"), Path::new("/"));
     for output in ["fd/0", "fd/1", "fd/2"] {
         assert_eq!(points_to(output), Path::new("/dev/null"));
     }
-    // Behind the program's name: state, parent, process group, session, terminal (proc(5)).
+    // After the program's name: state, parent, process group, session, terminal (proc(5)).
     let stat = text(&proc.join("stat"));
-    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let (_, fields) = stat.rsplit_once(") ").expect("find the end of the name");
     let fields: Vec<_> = fields.split(' ').collect();
-    assert_ne!(fields[3], daemon.pid(), "not the first of its session");
-    assert_eq!(fields[4], "0", "no terminal");
+    assert_ne!(
+        fields[3],
+        daemon.pid(),
+        "the daemon must not lead its session"
+    );
+    assert_eq!(fields[4], "0", "the daemon must have no terminal");
     daemon.end("-TERM");
 }
 
-/// A server that has said where it serves.
+/// Starts a server, and returns it with its address.
 fn serve(dir: &Path) -> (Program, String) {
     let mut server = Program::start(&mut example("graceful", dir));
     let line = server.line();
@@ -130,27 +143,27 @@ fn serve(dir: &Path) -> (Program, String) {
     (server, address)
 }
 
-/// A client whose request the server has begun to work on.
+/// Connects a client, and waits until the server has accepted its request.
 fn begin(server: &mut Program, address: &str) -> TcpStream {
-    let mut client = TcpStream::connect(address).expect("a server");
-    client.write_all(b"one two ").expect("it reads");
-    let me = client.local_addr().expect("an address");
+    let mut client = TcpStream::connect(address).expect("connect to the server");
+    client.write_all(b"one two ").expect("send words");
+    let me = client.local_addr().expect("get the address of the client");
     server.expect(&format!("request from {me}"));
     client
 }
 
-/// The rest of the request, and the answer to it.
+/// Sends the rest of the request, and returns the answer.
 fn finish(mut client: TcpStream) -> String {
-    client.write_all(b"three\nfour\n").expect("it still reads");
-    client.shutdown(Shutdown::Write).expect("the end");
+    client.write_all(b"three\nfour\n").expect("send more words");
+    client.shutdown(Shutdown::Write).expect("end the request");
     let mut answer = String::new();
-    client.read_to_string(&mut answer).expect("an answer");
+    client.read_to_string(&mut answer).expect("read the answer");
     answer
 }
 
 #[test]
-fn graceful_finishes_its_request_and_holds_its_pidfile_until_then() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn graceful_on_signal_holds_pidfile_until_request_is_done() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let pidfile = dir.path().join("pidlock-graceful.pid");
     for signal in ["-TERM", "-INT"] {
         let (mut server, address) = serve(dir.path());
@@ -161,7 +174,7 @@ fn graceful_finishes_its_request_and_holds_its_pidfile_until_then() {
         let client = begin(&mut server, &address);
         kill(signal, &pidfile);
         server.expect("finishing what has begun");
-        let error = TcpStream::connect(&address).expect_err("no new requests");
+        let error = TcpStream::connect(&address).expect_err("new clients must be refused");
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let second = run(&mut example("graceful", dir.path()));
         assert_eq!(second.status.code(), Some(1));
@@ -177,12 +190,15 @@ fn graceful_finishes_its_request_and_holds_its_pidfile_until_then() {
 
 #[test]
 fn graceful_starts_again_after_kill_9() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let pidfile = dir.path().join("pidlock-graceful.pid");
     let (mut killed, _) = serve(dir.path());
     kill("-9", &pidfile);
     assert_eq!(killed.wait().signal(), Some(9));
-    assert!(pidfile.exists(), "nobody could clean up");
+    assert!(
+        pidfile.exists(),
+        "a killed process cannot remove its pidfile"
+    );
     let (mut next, _) = serve(dir.path());
     assert_eq!(text(&pidfile), format!("{}\n", next.pid()));
     kill("-TERM", &pidfile);
@@ -193,10 +209,14 @@ fn graceful_starts_again_after_kill_9() {
 }
 
 #[test]
-fn graceful_on_a_port_that_is_taken_says_so_and_leaves_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
+fn graceful_on_taken_port_fails_and_leaves_no_file() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
+    let port = taken
+        .local_addr()
+        .expect("get the address")
+        .port()
+        .to_string();
     let output = run(example("graceful", dir.path()).arg(port));
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -204,5 +224,10 @@ fn graceful_on_a_port_that_is_taken_says_so_and_leaves_nothing() {
         "{}",
         said(&output)
     );
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("list the directory")
+            .count(),
+        0
+    );
 }

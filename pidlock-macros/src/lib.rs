@@ -64,7 +64,7 @@ use proc_macro::TokenStream;
 /// | `path` | text: the exact path; excludes the four keys above | |
 /// | `mode` | `u32`: the permission bits of the file, regardless of the umask | `0o644` |
 /// | `uid`, `gid` | `u32`: the owner of the file | unchanged |
-/// | `lock` | `bool`: take the kernel lock; `false` relies on the recorded PID alone | `true` |
+/// | `lock` | `bool`: acquire the kernel lock; `false` relies on the recorded PID alone | `true` |
 /// | `reentrant` | `bool`, or the key alone: this process can hold the file more than once | `false` |
 /// | `keep` | `bool`, or the key alone: truncate the file on release instead of removing it | `false` |
 /// | `on_signal` | `OnSignal`: how to handle SIGTERM, SIGINT and SIGHUP; `OnSignal::Off` leaves them alone | `OnSignal::Auto` |
@@ -161,8 +161,8 @@ use proc_macro::TokenStream;
 /// # Notes
 ///
 /// - A future behind a type alias or inside your own type is not detected: the lock is released as
-///   soon as the function has returned it. The same applies to an iterator that the function
-///   returns and to a thread that it starts.
+///   soon as the function has returned it. The lock does not cover an iterator that the function
+///   returns, or a thread that it starts.
 /// - In a spawned task or thread, the panic of a refused function is only visible in its
 ///   `JoinHandle`, where it is easily overlooked: return a `Result` there. An `extern "C"` function
 ///   that returns nothing needs `on_error`, because a panic cannot leave it.
@@ -170,9 +170,9 @@ use proc_macro::TokenStream;
 ///   recursive call is refused.
 /// - A function that takes `self` by value, also in a `Box`, runs its body in a closure or an
 ///   `async` block. `Location::caller()` in a `#[track_caller]` function is then a place inside
-///   that function. If the function is `async`, its future stores the parameters three times, where
-///   that of any other `async fn` stores them twice: 192 KiB instead of 128 KiB for a parameter of
-///   64 KiB.
+///   that function. If the function is `async`, its future stores the parameters three times. The
+///   future of any other `async fn` stores them twice: for a parameter of 64 KiB, 128 KiB instead
+///   of 192 KiB.
 ///
 /// # Appendix: lints
 ///

@@ -123,7 +123,7 @@ struct Attrs {
     lint_levels: Vec<Attribute>,
     /// For the `let` only, where the lint fires; elsewhere the expectation would be unfulfilled.
     expectations: Vec<Attribute>,
-    /// For the signature only, where other macros look for them.
+    /// For the signature only, where other macros expect them.
     others: Vec<Attribute>,
 }
 

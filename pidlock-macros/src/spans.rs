@@ -5,8 +5,8 @@ use quote::ToTokens;
 
 /// The spans of the first and last of the user's tokens, with our hygiene.
 ///
-/// Generated tokens before and after the user's get these spans, so that an error covers the whole.
-/// Stable compilers cannot join two spans into one.
+/// Generated tokens before and after the user's get these spans, so that an error covers all of
+/// them. Stable compilers cannot join two spans into one.
 pub(crate) fn outer_spans(tokens: &impl ToTokens) -> (Span, Span) {
     let span = Span::mixed_site();
     let mut trees = tokens.to_token_stream().into_iter();

@@ -1,6 +1,6 @@
-//! Nothing of a function outlives its lock, and nothing is dropped in another order than without
-//! the attribute. The rules for temporaries differ by edition, so this file is a test of a crate
-//! of each.
+//! An annotated function drops everything before it releases the lock, and in the same order as
+//! without the attribute. The rules for temporaries depend on the edition, so a crate of each
+//! edition includes this file.
 
 mod tails;
 
@@ -33,7 +33,7 @@ fn held() -> bool {
     }
 }
 
-/// Notes when it is dropped, and whether the lock was held then.
+/// When dropped, records its name and whether the lock is held.
 struct Probe(&'static str);
 
 impl Probe {
@@ -72,13 +72,13 @@ impl Leave {
     fn check(self) -> Result<(), Failure> {
         match self {
             Leave::QuestionMark => Err(Failure),
-            Leave::Panic => panic!("as asked"),
+            Leave::Panic => panic!("requested by the test"),
             _ => Ok(()),
         }
     }
 }
 
-/// Pending once, so that a future can be dropped half-way.
+/// A future that is pending at its first poll, so that a test can cancel the future that awaits it.
 struct Pause(bool);
 
 impl Future for Pause {
@@ -109,7 +109,7 @@ impl Owner {
     }
 }
 
-/// The same functions with and without the attribute.
+/// Defines the functions, with or without the attribute.
 macro_rules! functions {
     ($trait_name:ident $(#[$guard:meta])*) => {
         $(#[$guard])*
@@ -246,7 +246,7 @@ mod guarded {
     functions!(Guarded #[pidlock_core::pidfile(path = path())]);
 }
 
-/// Polls to the end, or, to see a cancellation, only once.
+/// Polls a future up to `polls` times and drops it. A single poll tests a cancellation.
 fn run<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut future = Box::pin(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -260,7 +260,7 @@ fn run<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
 
 fn dropped_by(run: impl FnOnce()) -> Vec<(&'static str, bool)> {
     DROPPED.with(|dropped| dropped.borrow_mut().clear());
-    // A panic is one of the ways to leave.
+    // `Leave::Panic` makes the function panic.
     let _ = panic::catch_unwind(panic::AssertUnwindSafe(run));
     assert!(!held(), "the lock is released");
     DROPPED.with(|dropped| dropped.borrow().clone())
@@ -311,7 +311,7 @@ macro_rules! compare {
 }
 
 #[test]
-fn functions_drop_everything_before_the_lock() {
+fn functions_drop_everything_before_releasing_the_lock() {
     in_a_directory(|| {
         for leave in WAYS {
             compare!("free", leave, |m| m::free(
@@ -328,7 +328,7 @@ fn functions_drop_everything_before_the_lock() {
 }
 
 #[test]
-fn methods_drop_everything_before_the_lock() {
+fn methods_drop_everything_before_releasing_the_lock() {
     in_a_directory(|| {
         for leave in WAYS {
             compare!("owned", leave, |m| Owner::new().owned(
@@ -346,7 +346,7 @@ fn methods_drop_everything_before_the_lock() {
 }
 
 #[test]
-fn a_borrowed_self_is_the_callers_to_drop() {
+fn borrowed_self_is_not_dropped() {
     in_a_directory(|| {
         let owner = Owner::new();
         for leave in WAYS {
@@ -356,9 +356,9 @@ fn a_borrowed_self_is_the_callers_to_drop() {
 }
 
 #[test]
-fn async_functions_drop_everything_before_the_lock() {
+fn async_functions_drop_everything_before_releasing_the_lock() {
     in_a_directory(|| {
-        // One poll: cancelled while it waits.
+        // With one poll, the future is cancelled while it waits.
         for polls in 1..=2 {
             for leave in WAYS {
                 compare!("free_async", leave, |m| run(
@@ -387,7 +387,7 @@ fn async_functions_drop_everything_before_the_lock() {
 }
 
 #[test]
-fn a_future_that_is_never_polled_never_locks() {
+fn future_that_is_never_polled_never_locks() {
     in_a_directory(|| {
         let future =
             guarded::Async(Owner::new()).owned(Leave::End, Probe("a"), (Probe("b"), Probe("_")));

@@ -1,4 +1,4 @@
-//! What the caller of a program sees when its `main` is refused: the message, and exit status 1.
+//! Checks that a program whose `main` is refused prints the message and exits with status 1.
 
 use std::path::Path;
 use std::process::{Command, Output};

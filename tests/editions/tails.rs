@@ -1,4 +1,4 @@
-//! What a function ends with, and what its parameters can be, each as a function and as a future.
+//! The drop order with each kind of tail expression and of parameter, in functions and in futures.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{Failure, Leave, Owner, Pair, Pause, Probe, WAYS};
 use super::{compare, in_a_directory, pair, path, run};
 
-/// For what is known by a trait only.
+/// A bound for generic parameters.
 pub(super) trait Named {
     fn len_of(&self) -> usize;
 }
@@ -28,7 +28,7 @@ fn none(_: &Probe) -> Option<usize> {
 
 type Done = Result<usize, Failure>;
 
-/// The same functions with and without the attribute, and as futures.
+/// Defines the functions, with or without the attribute, as `fn` or as `async fn`.
 macro_rules! functions {
     ($name:ident [$($asyncness:tt)*] [$($pause:tt)*] $(#[$guard:meta])*) => {
         mod $name {
@@ -210,7 +210,7 @@ functions!(guarded [] [] #[pidlock_core::pidfile(path = path())]);
 functions!(bare_future [async] [Pause(false).await;]);
 functions!(guarded_future [async] [Pause(false).await;] #[pidlock_core::pidfile(path = path())]);
 
-/// Calls both, and both futures to their ends and to where they wait.
+/// Compares the functions, and the futures when they complete and when they are cancelled.
 macro_rules! compare {
     ($name:literal, |$module:ident, $leave:ident| $call:expr) => {
         in_a_directory(|| {
@@ -245,23 +245,23 @@ fn finish<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
 }
 
 #[test]
-fn the_temporaries_of_a_match() {
+fn match_temporaries_keep_their_drop_order() {
     compare!("match", |m, leave| m::match_scrutinee(leave, Probe("a")));
 }
 
 #[test]
-fn the_temporaries_of_an_if_let() {
+fn if_let_temporaries_keep_their_drop_order() {
     compare!("if let", |m, leave| m::if_let(leave, Probe("a")));
     compare!("if let else", |m, leave| m::if_let_else(leave, Probe("a")));
 }
 
 #[test]
-fn the_temporaries_of_blocks() {
+fn block_temporaries_keep_their_drop_order() {
     compare!("blocks", |m, leave| m::blocks(leave, Probe("a")));
 }
 
 #[test]
-fn parameters_of_types_that_have_no_name() {
+fn generic_parameters_keep_their_drop_order() {
     compare!("generic", |m, leave| m::generic(
         leave,
         Probe("value"),
@@ -273,7 +273,7 @@ fn parameters_of_types_that_have_no_name() {
 }
 
 #[test]
-fn parameters_that_are_taken_apart() {
+fn destructured_parameters_keep_their_drop_order() {
     compare!("parts", |m, leave| m::parts(
         leave,
         (Probe("a"), pair("not bound", "b")),
@@ -286,7 +286,7 @@ fn parameters_that_are_taken_apart() {
 }
 
 #[test]
-fn a_function_that_returns_nothing() {
+fn function_without_return_type_keeps_its_drop_order() {
     compare!("nothing", |m, leave| m::nothing(
         leave,
         Probe("a"),
@@ -295,7 +295,7 @@ fn a_function_that_returns_nothing() {
 }
 
 #[test]
-fn a_self_of_its_own() {
+fn owned_self_keeps_its_drop_order() {
     compare!("default method", |m, leave| m::Methods::default_method(
         Owner::new(),
         leave,

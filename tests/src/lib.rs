@@ -1,5 +1,5 @@
-//! What the whole-process tests share: programs that are spoken to over pipes, and the answer to
-//! "can this be tested here?".
+//! Support for the whole-process tests: helper programs controlled through pipes, and functions
+//! that report skipped tests.
 
 pub mod protected_files;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -20,80 +20,82 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, 
 
 use pidlock_core::{PidFile, PidFileError};
 
-/// A number that no process ever has: Linux gives at most 4,194,304 (proc_sys_kernel(5)).
+/// A PID that no process has: Linux limits PIDs to 4,194,304 (proc_sys_kernel(5)).
 pub const NONEXISTENT_PID: u32 = i32::MAX as u32;
 
-/// The `nobody` of Debian and most others; any unprivileged user would do.
+/// The uid of an unprivileged user. Any other unprivileged uid would do.
 pub const ORDINARY_UID: u32 = 65534;
 
-/// Says in one line that a test could not run here, and why. Where `PIDLOCK_TESTS_STRICT` is set,
-/// as in continuous integration, that is a failure.
+/// Reports on stderr that a test was skipped, and why. Fails if `PIDLOCK_TESTS_STRICT` is set, as
+/// in continuous integration.
 ///
 /// # Panics
 ///
-/// Where `PIDLOCK_TESTS_STRICT` is set.
+/// If `PIDLOCK_TESTS_STRICT` is set.
 pub fn skip(why: &str) {
     assert!(
         std::env::var_os("PIDLOCK_TESTS_STRICT").is_none(),
-        "must not be skipped: {why}"
+        "this test must not be skipped: {why}"
     );
     note(why);
 }
 
-/// For what the kernel was built without, which no package can add.
+/// Reports that a test was skipped because the kernel lacks a feature. This is never a failure,
+/// because no package can add the feature.
 pub fn skip_for_this_kernel(why: &str) {
     note(why);
 }
 
-/// For what only root can test, or only an ordinary user: continuous integration runs as both.
+/// Reports that a test was skipped because it needs root, or because root cannot run it. This is
+/// never a failure, because continuous integration runs the tests as root and as another user.
 pub fn skip_for_this_user(why: &str) {
     note(why);
 }
 
 fn note(why: &str) {
-    // Not println: the test harness would swallow it.
+    // The test harness captures the output of `println!` and `eprintln!`.
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-/// Whether the tests run as root.
+/// Returns `true` if the tests run as root.
 #[must_use]
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Whether a program is there to be run.
+/// Returns `true` if `PATH` contains a program with this name.
 #[must_use]
 pub fn has_tool(name: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
 }
 
-/// The text of a stale record.
+/// The contents of a stale pidfile.
 #[must_use]
 pub fn stale_record() -> String {
     format!("{NONEXISTENT_PID}\n")
 }
 
-/// A process of a dead child: a number that was in use.
+/// The PID of a child that has exited.
 ///
 /// # Panics
 ///
-/// If no process can be started.
+/// If the child cannot be started.
 #[must_use]
 pub fn dead_pid() -> u32 {
-    let mut child = Command::new("true").spawn().expect("true starts");
-    child.wait().expect("true ends");
+    let mut child = Command::new("true").spawn().expect("start true");
+    child.wait().expect("wait for true");
     child.id()
 }
 
-/// What a file holds; empty if it is not there.
+/// The contents of a file. Empty if the file cannot be read.
 #[must_use]
 pub fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// A program that says what it is doing, line by line, and does the next thing when it is told to
-/// by the end of its input. Killed when dropped.
+/// A program that prints a line for each step and continues when its stdin is closed. Dropping a
+/// `Program` kills the process.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -102,11 +104,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it with its input and output piped.
+    /// Starts the program with piped stdin and stdout.
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
+    /// If the program cannot be started.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -114,7 +116,7 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let input = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let output = BufReader::new(child.stdout.take().expect("stdout is piped"));
         Self {
             child,
             input,
@@ -122,79 +124,80 @@ impl Program {
         }
     }
 
-    /// Waits for its next line; empty at its end.
+    /// Waits for the next line of output. Returns an empty string at the end of the output.
     ///
     /// # Panics
     ///
-    /// If its output cannot be read.
+    /// If the output cannot be read as text.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.output
             .read_line(&mut line)
-            .expect("its output is text");
+            .expect("read a line of output");
         line.trim_end().to_owned()
     }
 
-    /// Waits for a line and checks it.
+    /// Waits for the next line of output and compares it with `expected`.
     ///
     /// # Panics
     ///
-    /// If it says something else.
+    /// If the line differs.
     pub fn expect(&mut self, expected: &str) {
         assert_eq!(self.line(), expected);
     }
 
-    /// Its number.
+    /// The PID of the program.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Tells it to go on, by ending its input.
+    /// Lets the program continue by closing its stdin.
     pub fn go_on(&mut self) {
         self.input.take();
     }
 
-    /// Writes a line to its input.
+    /// Writes a line to the program's stdin.
     ///
     /// # Panics
     ///
-    /// If it does not read it.
+    /// If stdin is closed.
     pub fn tell(&mut self, line: &str) {
-        let input = self.input.as_mut().expect("its input has not ended");
-        writeln!(input, "{line}").expect("it reads its input");
+        let input = self.input.as_mut().expect("stdin is open");
+        writeln!(input, "{line}").expect("write a line to stdin");
     }
 
-    /// Kills it as `kill -9` does, and waits until it is gone.
+    /// Kills the program with SIGKILL and waits for it.
     ///
     /// # Panics
     ///
-    /// If it cannot be killed.
+    /// If the program cannot be killed.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it ends");
+        self.child.kill().expect("kill the program");
+        self.child.wait().expect("wait for the program");
     }
 
-    /// Waits for its end.
+    /// Waits until the program exits.
     ///
     /// # Panics
     ///
-    /// If it cannot be waited for.
+    /// If waiting fails.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().expect("it ends")
+        self.child.wait().expect("wait for the program")
     }
 
-    /// Tells it to go on, and waits for its end: its status and what else it said.
+    /// Closes the program's stdin and waits until the program exits. Returns its exit status and
+    /// the rest of its output.
     ///
     /// # Panics
     ///
-    /// If it cannot be waited for.
+    /// If the output cannot be read as text, or if waiting fails.
     pub fn finish(&mut self) -> (ExitStatus, String) {
         self.go_on();
         let mut rest = String::new();
         self.output
             .read_to_string(&mut rest)
-            .expect("its output is text");
+            .expect("read the rest of the output");
         (self.wait(), rest)
     }
 }
@@ -206,11 +209,11 @@ impl Drop for Program {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program and waits until it exits.
 ///
 /// # Panics
 ///
-/// If it cannot be started.
+/// If the program cannot be started.
 #[must_use]
 pub fn run(command: &mut Command) -> Output {
     command
@@ -218,7 +221,7 @@ pub fn run(command: &mut Command) -> Output {
         .unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// What a program said, both ways, in one text.
+/// The stdout of a program, followed by its stderr.
 #[must_use]
 pub fn said(output: &Output) -> String {
     [&output.stdout[..], &output.stderr[..]]
@@ -226,15 +229,17 @@ pub fn said(output: &Output) -> String {
         .concat()
 }
 
-/// Asserts that a start is refused for a process that runs but does not lock, with a message that says
-/// what to do.
+/// Asserts that a start is refused because the recorded process runs but does not hold the lock.
+/// The error message must say what to do, and the file must not change.
 ///
 /// # Panics
 ///
-/// If it is not.
+/// If one of these does not hold.
 pub fn assert_running(path: &Path, pid: u32) {
     let before = text(path);
-    let error = PidFile::at(path).acquire().expect_err("the process runs");
+    let error = PidFile::at(path)
+        .acquire()
+        .expect_err("the recorded process runs");
     assert!(
         matches!(error, PidFileError::AlreadyRunning { pid: found, .. } if found == pid),
         "{error}"
@@ -248,7 +253,7 @@ pub fn assert_running(path: &Path, pid: u32) {
     assert_eq!(text(path), before, "a refused start changes nothing");
 }
 
-/// The code in README, compiled and run.
+/// Compiles and runs the examples in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

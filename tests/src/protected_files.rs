@@ -1,4 +1,4 @@
-//! Files that an attack aims at.
+//! Files that attack tests try to damage.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::stale_record;
 
-/// Those that can be linked to.
+/// The files that an attacker can link to.
 pub const VICTIMS: [&str; 2] = ["stale", "blank"];
 
-/// A directory that only its owner may write to, with files that a careless program would take for
-/// a pidfile that is free: stale, or blank. Others may link to them, for they may write to them.
+/// A directory that only its owner can write to. A careless program would take its files for
+/// available pidfiles: one is stale, another one is blank. Other users can write to these two
+/// files, so the kernel allows them to create hard links to the files.
 #[derive(Debug)]
 pub struct ProtectedFiles {
     dir: tempfile::TempDir,
@@ -21,39 +22,39 @@ pub struct ProtectedFiles {
 type Picture = (Vec<u8>, u64, u32, u32, u32, i64, i64);
 
 impl ProtectedFiles {
-    /// As they are before the attack.
+    /// Creates the files and records their state.
     ///
     /// # Panics
     ///
-    /// If they cannot be made.
+    /// If a file cannot be created.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "it makes files")]
+    #[expect(clippy::new_without_default, reason = "it creates files")]
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let at = |name: &str| dir.path().join(name);
-        fs::write(at("stale"), stale_record()).expect("a file");
-        fs::write(at("blank"), "").expect("a file");
-        fs::create_dir(at("directory")).expect("a directory");
-        fs::write(at("directory/document"), "precious").expect("a file");
+        fs::write(at("stale"), stale_record()).expect("create a file");
+        fs::write(at("blank"), "").expect("create a file");
+        fs::create_dir(at("directory")).expect("create a directory");
+        fs::write(at("directory/document"), "precious").expect("create a file");
         for name in VICTIMS {
-            fs::set_permissions(at(name), Permissions::from_mode(0o646)).expect("a mode");
+            fs::set_permissions(at(name), Permissions::from_mode(0o646)).expect("set the mode");
         }
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("a mode");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("set the mode");
         let before = pictures(dir.path());
         Self { dir, before }
     }
 
-    /// Their directory.
+    /// The directory of the files.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    /// How many files were created, changed or removed.
+    /// Returns how many files were created, changed or removed since [`new`](Self::new).
     ///
     /// # Panics
     ///
-    /// If that cannot be seen.
+    /// If the directory cannot be read.
     #[must_use]
     pub fn harmed(&self) -> u64 {
         let now = pictures(self.dir.path());
@@ -70,13 +71,13 @@ impl ProtectedFiles {
     }
 }
 
-/// All that is in a directory and below: contents, inode, mode, owner, group and time of the last
-/// change.
+/// Returns the contents, inode, mode, uid, gid and modification time of each file and directory
+/// below `dir`.
 fn pictures(dir: &Path) -> BTreeMap<PathBuf, Picture> {
     let mut all = BTreeMap::new();
-    for entry in fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        let m = fs::symlink_metadata(&path).expect("it is there");
+    for entry in fs::read_dir(dir).expect("read the directory") {
+        let path = entry.expect("read a directory entry").path();
+        let m = fs::symlink_metadata(&path).expect("read the metadata");
         if m.is_dir() {
             all.extend(pictures(&path));
         }

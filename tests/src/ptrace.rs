@@ -1,7 +1,7 @@
-//! A program that is led from system call to system call, by ptrace(2). What is done to it happens
-//! at an exact place: before a call is made, or after it and before the program sees its answer.
+//! Runs a program from system call to system call with ptrace(2). A test can act at an exact point:
+//! before a call is made, or after it and before the program sees its result.
 //!
-//! Whoever starts a program is the only thread that may lead it, so a `Stepper` stays on its thread.
+//! Only the thread that starts a program can trace it, so a `Stepper` is neither `Send` nor `Sync`.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -14,46 +14,48 @@ use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// For the program: lets the process that started it lead it, and waits until it does.
+/// Makes the parent the tracer of this process, and stops until the parent continues it. Called by
+/// the traced program.
 ///
 /// # Panics
 ///
-/// If it is not allowed to.
-pub fn be_led() {
-    ptrace::traceme().expect("its parent may trace it");
-    signal::raise(Signal::SIGSTOP).expect("it stops");
+/// If the parent cannot trace this process.
+pub fn stop_for_tracer() {
+    ptrace::traceme().expect("let the parent trace this process");
+    signal::raise(Signal::SIGSTOP).expect("stop this process");
 }
 
-/// For the program: a call that changes nothing and that nothing else makes, to tell where it is.
+/// Makes a system call that changes nothing and that pidlock never makes. It shows the tracer where
+/// the program is. Called by the traced program.
 pub fn mark() {
     let _ = rustix::process::getppid();
 }
 
-/// A system call that is about to be made, or was made.
+/// A system call that is about to be made or has just been made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Call(u64);
 
 impl Call {
-    /// Whether it is that of [`mark`].
+    /// Returns `true` if this is the call that [`mark`] makes.
     #[must_use]
     pub fn is_mark(self) -> bool {
         self.is(libc::SYS_getppid)
     }
 
-    /// Returns `true` if it removes a name, by whichever call the C library uses for that.
+    /// Returns `true` if this call is unlink(2) or unlinkat(2). C libraries use either.
     #[must_use]
     pub fn is_unlink(self) -> bool {
         self.is(libc::SYS_unlink) || self.is(libc::SYS_unlinkat)
     }
 
-    /// Whether it has this number.
+    /// Returns `true` if the call has this number.
     #[must_use]
     pub fn is(self, number: libc::c_long) -> bool {
         u64::try_from(number) == Ok(self.0)
     }
 }
 
-/// What it is called, where it is one that pidfiles have to do with.
+/// Shows the name of a call that pidlock or its tests use, and the number of any other call.
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|(number, _)| self.is(*number)) {
@@ -109,32 +111,32 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_unlinkat, "unlinkat"),
 ];
 
-/// Where it stopped.
+/// Where the traced process stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// The call is about to be made.
     Before(Call),
-    /// The call was made, and the program is about to see its answer.
+    /// The call has been made, and the process has not seen the result yet.
     After(Call),
-    /// It has forked, and stands still in the middle of that: its new child does too.
+    /// The process is stopped inside the call that forks, and so is its new child.
     Forked,
-    /// It is gone.
+    /// The process has terminated.
     Ended(Ending),
 }
 
-/// How it ended.
+/// How the traced process terminated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With this status.
+    /// It exited with this status.
     Code(c_int),
-    /// By this signal.
+    /// This signal killed it.
     By(Signal),
 }
 
-/// A program that is led. Killed when dropped.
+/// A traced program. Dropping a `Stepper` kills the traced process.
 #[derive(Debug)]
 pub struct Stepper {
-    /// The one that is led: at first the program, later perhaps a child of it.
+    /// The traced process: first the program, later possibly a child of it.
     led: Pid,
     program: Child,
     output: BufReader<ChildStdout>,
@@ -144,19 +146,19 @@ pub struct Stepper {
 }
 
 impl Stepper {
-    /// Starts a program up to where it calls [`be_led`].
+    /// Starts a program and lets it run until it calls [`stop_for_tracer`].
     ///
     /// # Panics
     ///
-    /// If it cannot be started, or does not call that.
+    /// If the program cannot be started, or does not call that function.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let led = Pid::from_raw(c_int::try_from(child.id()).expect("a PID"));
-        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let led = Pid::from_raw(c_int::try_from(child.id()).expect("a PID fits into a c_int"));
+        let output = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let stepper = Self {
             led,
             program: child,
@@ -167,33 +169,34 @@ impl Stepper {
         };
         match wait(led) {
             WaitStatus::Stopped(_, Signal::SIGSTOP) => {}
-            other => panic!("it does not want to be led: {other:?}"),
+            other => panic!("the program did not stop for its tracer: {other:?}"),
         }
         let options = Options::PTRACE_O_TRACESYSGOOD
             | Options::PTRACE_O_TRACEFORK
             | Options::PTRACE_O_EXITKILL;
-        ptrace::setoptions(led, options).expect("it is led");
+        ptrace::setoptions(led, options).expect("set the ptrace options");
         stepper
     }
 
-    /// The number of the one that is led.
+    /// The PID of the traced process.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.led.as_raw().unsigned_abs()
     }
 
-    /// Lets it run to the next call, or to the end of the one that it is in.
+    /// Lets the traced process run until it enters a system call, returns from one, forks or
+    /// terminates.
     ///
     /// # Panics
     ///
-    /// If it cannot be led.
+    /// If the process cannot be traced.
     pub fn step(&mut self) -> Stop {
         if let Some(ending) = self.ended {
             return Stop::Ended(ending);
         }
         let mut deliver = None;
         loop {
-            ptrace::syscall(self.led, deliver).expect("it is led");
+            ptrace::syscall(self.led, deliver).expect("continue the traced process");
             match wait(self.led) {
                 WaitStatus::PtraceSyscall(_) => {
                     let call = Call(self.registers().orig_rax);
@@ -208,7 +211,7 @@ impl Stepper {
                 WaitStatus::Stopped(_, signal) => deliver = Some(signal),
                 WaitStatus::Exited(_, code) => return self.end(Ending::Code(code)),
                 WaitStatus::Signaled(_, signal, _) => return self.end(Ending::By(signal)),
-                other => panic!("it is led, but {other:?}"),
+                other => panic!("unexpected state of the traced process: {other:?}"),
             }
         }
     }
@@ -219,16 +222,16 @@ impl Stepper {
     }
 
     fn registers(&self) -> libc::user_regs_struct {
-        ptrace::getregs(self.led).expect("it stands still")
+        ptrace::getregs(self.led).expect("read the registers of a stopped process")
     }
 
-    /// The call that it is before is not made, and answers with this error.
+    /// Makes the call that is about to be made fail with this error. It has no other effect.
     pub fn refuse(&mut self, error: c_int) -> Stop {
-        assert!(self.inside_call, "it is before a call");
+        assert!(self.inside_call, "the process is before a call");
         let mut registers = self.registers();
         let call = Call(registers.orig_rax);
         registers.orig_rax = u64::MAX; // no call has this number
-        ptrace::setregs(self.led, registers).expect("it stands still");
+        ptrace::setregs(self.led, registers).expect("write the registers of a stopped process");
         match self.step() {
             Stop::After(_) => {
                 self.answer(error);
@@ -238,64 +241,64 @@ impl Stepper {
         }
     }
 
-    /// What the call that it is before, or after, was given.
+    /// Returns the arguments of the call that is about to be made or has just been made.
     #[must_use]
     pub fn arguments(&self) -> [u64; 6] {
         let r = self.registers();
         [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
     }
 
-    /// The call that it is after was made, but it is told that it failed with this error.
+    /// Makes the call that has just been made return this error. The kernel has performed it.
     pub fn answer(&mut self, error: c_int) {
-        assert!(!self.inside_call, "it is after a call");
+        assert!(!self.inside_call, "the process is after a call");
         let mut registers = self.registers();
         registers.rax = u64::from(error.unsigned_abs()).wrapping_neg();
-        ptrace::setregs(self.led, registers).expect("it stands still");
+        ptrace::setregs(self.led, registers).expect("write the registers of a stopped process");
     }
 
-    /// After [`Stop::Forked`]: from now on it is the new child that is led; the other runs on alone.
+    /// After [`Stop::Forked`], traces the new child. The parent continues untraced.
     ///
     /// # Panics
     ///
-    /// If it has not forked.
+    /// If the process has not forked.
     pub fn lead_child(&mut self) {
         let child = self.take_child();
-        ptrace::detach(self.led, None).expect("it stands still");
+        ptrace::detach(self.led, None).expect("detach from the parent");
         self.led = child;
         self.inside_call = false;
     }
 
-    /// After [`Stop::Forked`]: the new child runs on alone.
+    /// After [`Stop::Forked`], lets the new child continue untraced.
     ///
     /// # Panics
     ///
-    /// If it has not forked.
+    /// If the process has not forked.
     pub fn leave_child(&mut self) {
         let child = self.take_child();
-        ptrace::detach(child, None).expect("it stands still");
+        ptrace::detach(child, None).expect("detach from the child");
     }
 
     fn take_child(&self) -> Pid {
-        let child = ptrace::getevent(self.led).expect("it has forked");
-        let child = Pid::from_raw(c_int::try_from(child).expect("a PID"));
+        let child = ptrace::getevent(self.led).expect("read the PID of the new child");
+        let child = Pid::from_raw(c_int::try_from(child).expect("a PID fits into a c_int"));
         assert!(
             matches!(wait(child), WaitStatus::Stopped(..)),
-            "a new child stands still"
+            "a new child is stopped"
         );
         child
     }
 
-    /// Kills it where it stands, and waits until it is gone. A call that it is before is not made
-    /// any more.
+    /// Kills the traced process at the point where it is stopped, and waits for it. A call that is
+    /// about to be made is not made.
     ///
     /// # Panics
     ///
-    /// If it cannot be killed.
+    /// If the process cannot be killed.
     pub fn kill(&mut self) {
         if self.ended.is_some() {
             return;
         }
-        signal::kill(self.led, Signal::SIGKILL).expect("it is there");
+        signal::kill(self.led, Signal::SIGKILL).expect("kill the traced process");
         loop {
             match wait(self.led) {
                 WaitStatus::Signaled(_, signal, _) => break self.ended = Some(Ending::By(signal)),
@@ -305,35 +308,37 @@ impl Stepper {
         }
     }
 
-    /// The next line that it says; empty if it is gone. It must have said it.
+    /// Reads the next line of output. Returns an empty string at the end of the output. The program
+    /// must already have printed the line, because this call would wait for ever for a stopped
+    /// program.
     ///
     /// # Panics
     ///
-    /// If it says what is no text.
+    /// If the output cannot be read as text.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.output
             .read_line(&mut line)
-            .expect("its output is text");
+            .expect("read a line of output");
         line.trim_end().to_owned()
     }
 
-    /// Waits until nobody is left who could say anything: the program, if it is not the one that is
-    /// led, is gone then too.
+    /// Returns the rest of the output, after all processes that can write to it have closed it. If
+    /// the traced process is a child of the program, also waits until the program exits.
     ///
     /// # Panics
     ///
-    /// If it says what is no text.
+    /// If the output cannot be read as text.
     pub fn wait_for_all(&mut self) -> String {
         let mut rest = String::new();
         self.output
             .read_to_string(&mut rest)
-            .expect("its output is text");
+            .expect("read the rest of the output");
         self.reap_program();
         rest
     }
 
-    /// Where it is not the one that is led.
+    /// Waits for the program if a child of it is traced.
     fn reap_program(&mut self) {
         if self.program.id() != self.pid() {
             let _ = self.program.wait();
@@ -352,5 +357,5 @@ impl Drop for Stepper {
 }
 
 fn wait(pid: Pid) -> WaitStatus {
-    waitpid(pid, Some(WaitPidFlag::__WALL)).expect("it is ours to wait for")
+    waitpid(pid, Some(WaitPidFlag::__WALL)).expect("wait for the traced process")
 }

@@ -1,4 +1,4 @@
-//! Python with `pid` 3.0.4 and `filelock`, from their registry, in an environment of its own.
+//! Python with the packages `pid` 3.0.4 and `filelock` from PyPI, in a virtual environment.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,14 +6,15 @@ use std::sync::OnceLock;
 
 use crate::{said, skip};
 
-/// A virtual environment, which goes with this program.
+/// A virtual environment in a temporary directory.
 #[derive(Debug)]
 pub struct Environment {
     dir: tempfile::TempDir,
 }
 
 impl Environment {
-    /// Made once for all tests of this program; `None`, and said so, where it cannot be.
+    /// Returns the environment that all tests of this program share. The first call creates it.
+    /// Returns `None` and reports a skipped test if it cannot be created.
     pub fn get() -> Option<&'static Self> {
         static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
         match ENVIRONMENT.get_or_init(Self::make) {
@@ -50,7 +51,7 @@ impl Environment {
         Ok(environment)
     }
 
-    /// Its interpreter.
+    /// The path of the Python interpreter.
     #[must_use]
     pub fn python(&self) -> PathBuf {
         self.dir.path().join("venv/bin/python")

@@ -1,5 +1,5 @@
-//! A test that runs once more, in namespaces of its own, where it may mount what it likes, set
-//! numbers of processes, or kill the first of them, and nobody else notices.
+//! Runs a test a second time, in namespaces of its own. There the test can mount file systems,
+//! choose PIDs or kill PID 1 without affecting other processes.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -8,13 +8,14 @@ use crate::{has_tool, is_root, skip, skip_for_this_user};
 
 const INSIDE: &str = "PIDLOCK_TESTS_INSIDE";
 
-/// In the second run: the directory that was made for it.
+/// Returns the directory that was created for the second run, or `None` in the first run.
 #[must_use]
 pub fn inside() -> Option<PathBuf> {
     std::env::var_os(INSIDE).map(PathBuf::from)
 }
 
-/// Runs a test again with mounts of its own, after a script that makes some below its `$1`.
+/// Runs `script` and then the test in a new mount namespace. The script mounts file systems below
+/// its `$1`.
 ///
 /// # Panics
 ///
@@ -23,7 +24,7 @@ pub fn with_mounts(test: &str, script: &str) {
     within(test, &["--mount"], script);
 }
 
-/// Whether `unshare` can be run with these flags; says if not.
+/// Returns `true` if `unshare` works with these flags. Otherwise reports a skipped test.
 #[must_use]
 pub fn can_unshare(flags: &[&str]) -> bool {
     let works = Command::new("unshare")
@@ -33,7 +34,7 @@ pub fn can_unshare(flags: &[&str]) -> bool {
         .status()
         .is_ok_and(|status| status.success());
     if !works {
-        let why = format!("no namespaces by unshare {}", flags.join(" "));
+        let why = format!("unshare {} fails", flags.join(" "));
         match is_root() {
             true => skip(&why),
             false => skip_for_this_user(&why),
@@ -42,20 +43,20 @@ pub fn can_unshare(flags: &[&str]) -> bool {
     works
 }
 
-/// Runs a test again within what these flags of `unshare` make, after a script, whose `$1` is a
-/// directory for it.
+/// Runs `script` and then the test in the namespaces that `unshare` creates with these flags. The
+/// script's `$1` is an empty directory.
 ///
 /// # Panics
 ///
 /// If the second run fails.
 pub fn within(test: &str, flags: &[&str], script: &str) {
     if !has_tool("unshare") {
-        return skip("there is no unshare");
+        return skip("unshare is not installed");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a temporary directory");
     let place = dir.path().join("place");
-    std::fs::create_dir(&place).expect("a directory");
-    let exe = std::env::current_exe().expect("this program");
+    std::fs::create_dir(&place).expect("create a directory");
+    let exe = std::env::current_exe().expect("find the test program");
     let status = Command::new("unshare")
         .args(flags)
         .args(["sh", "-ec"])
@@ -68,6 +69,6 @@ pub fn within(test: &str, flags: &[&str], script: &str) {
         .env(INSIDE, &place)
         .stdin(Stdio::null())
         .status()
-        .expect("unshare runs");
-    assert!(status.success(), "{test}, inside: {status}");
+        .expect("run unshare");
+    assert!(status.success(), "{test} in namespaces: {status}");
 }

@@ -1,5 +1,5 @@
-//! A program's own system calls, handed to a function of its before they are made: whichever library
-//! makes them, and whether or not by way of the C library.
+//! Intercepts system calls of this process before they are made. Any library can make them, through
+//! the C library or not.
 
 #![allow(unsafe_code)]
 
@@ -13,35 +13,35 @@ use libc::{c_int, c_long, c_void};
 /// A system call that is about to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
-    /// Which one.
+    /// The number of the call.
     pub number: c_long,
     arguments: [c_long; 5],
 }
 
-/// What is done in the place of a call, perhaps in several at a time; and its answer, where errors are
-/// below zero.
-type InItsPlace = fn(Call) -> c_long;
+/// Runs instead of an intercepted call and returns the result: on failure, a negative errno. Can
+/// run in several threads at once, and in a signal handler that interrupts it.
+type Intercept = fn(Call) -> c_long;
 
-static IN_ITS_PLACE: OnceLock<InItsPlace> = OnceLock::new();
+static INTERCEPT: OnceLock<Intercept> = OnceLock::new();
 
-/// The sixth argument, which none of these calls has, of those that are really made.
+/// The sixth argument of calls that the filter allows. No intercepted call uses this argument.
 const REALLY: u32 = 0x7069_646c;
 
-/// Has these calls, of this thread and those that it starts, handled by that function from now on.
+/// Makes `intercept` handle these calls in this thread and in all threads that it starts later.
 ///
 /// # Panics
 ///
-/// If the system does not allow it.
-pub fn trap(calls: &[c_long], in_its_place: InItsPlace) {
-    assert!(IN_ITS_PLACE.set(in_its_place).is_ok(), "once");
+/// If the kernel does not allow the filter, or on the second call.
+pub fn trap(calls: &[c_long], intercept: Intercept) {
+    assert!(INTERCEPT.set(intercept).is_ok(), "trap is called once");
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     let handler: extern "C" fn(c_int, *const libc::siginfo_t, *mut c_void) = on_trap;
     // SAFETY: all zeros is a valid sigaction.
     let action = unsafe { action.assume_init_mut() };
     action.sa_sigaction = handler as libc::sighandler_t;
-    // In one call another can be made, by a handler of another signal.
+    // A signal handler that interrupts an intercepted call can make another one.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
-    // SAFETY: the action is complete, and its handler lives as long as the program.
+    // SAFETY: `action` is fully initialised, and its handler lives as long as the program.
     let answer = unsafe { libc::sigaction(libc::SIGSYS, action, ptr::null_mut()) };
     assert_eq!(answer, 0, "{}", Error::last_os_error());
     filter(calls);
@@ -63,7 +63,7 @@ fn filter(calls: &[c_long]) {
         instruction(code, yes, no, value)
     };
     let answer = |answer: u32| instruction(libc::BPF_RET | libc::BPF_K, 0, 0, answer);
-    // The lower half of the sixth of eight bytes each.
+    // The filter loads 32 bits: the low half of the 64-bit argument, on a little-endian machine.
     let sixth = std::mem::offset_of!(libc::seccomp_data, args) + 5 * 8;
     let mut program = vec![
         load(sixth),
@@ -80,42 +80,44 @@ fn filter(calls: &[c_long]) {
         filter: program.as_mut_ptr(),
     };
     let (yes, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
-    // SAFETY: sets a flag of this thread, and takes numbers only.
+    // SAFETY: this operation takes integers only and sets a flag of this thread.
     let alone = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, yes, none, none, none) };
     let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
-    // SAFETY: the program is complete and outlives the call, which copies it.
+    // SAFETY: `program` points to a complete filter and outlives the call, which copies it.
     let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
     assert_eq!((alone, filtered), (0, 0), "{}", Error::last_os_error());
 }
 
 extern "C" fn on_trap(_: c_int, info: *const libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: what the kernel hands to a handler that asks for it (sigaction(2)): it is there, and
-    // nobody else's until the handler returns.
+    // SAFETY: the kernel passes a valid `ucontext_t` to a handler with SA_SIGINFO (sigaction(2)).
+    // Only this handler uses it until the handler returns.
     let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext };
-    // SAFETY: as above.
+    // SAFETY: the kernel passed `info` to this handler of SIGSYS.
     let number = unsafe { number_of(info) };
     let call = Call {
         number,
         arguments: arguments(registers),
     };
-    let in_its_place = IN_ITS_PLACE.get().expect("set before");
-    *answer(registers) = in_its_place(call);
+    let intercept = INTERCEPT
+        .get()
+        .expect("trap sets the function before the filter");
+    *answer(registers) = intercept(call);
 }
 
-/// Which call a trap is about.
+/// Returns the number of the intercepted call.
 ///
 /// # Safety
 ///
-/// It is what a handler of SIGSYS was given.
+/// The kernel must have passed `info` to a handler of SIGSYS.
 unsafe fn number_of(info: *const libc::siginfo_t) -> c_long {
-    /// What there is of a `siginfo_t` for SIGSYS (sigaction(2)).
+    /// The first fields of a `siginfo_t` for SIGSYS (sigaction(2)).
     #[repr(C)]
     struct OfTrap {
         _signal: [c_int; 3],
         _address: *const c_void,
         call: c_int,
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller passes the `info` of a SIGSYS, which starts with these fields.
     unsafe { (*info.cast::<OfTrap>()).call.into() }
 }
 
@@ -137,17 +139,17 @@ fn arguments(registers: &libc::mcontext_t) -> [c_long; 5] {
 
 #[cfg(target_arch = "aarch64")]
 fn answer(registers: &mut libc::mcontext_t) -> &mut c_long {
-    // SAFETY: a signed number may be where an unsigned one of that size is.
+    // SAFETY: `u64` and `c_long` have the same size and alignment, and any bits are valid in both.
     unsafe { &mut *(&raw mut registers.regs[0]).cast() }
 }
 
 impl Call {
-    /// Makes it; an error is below zero.
+    /// Makes the call. Returns a negative errno on failure.
     #[must_use]
     pub fn make(self) -> c_long {
         let [a, b, c, d, e] = self.arguments;
         let really = c_long::from(REALLY);
-        // SAFETY: what the program was about to do.
+        // SAFETY: the program was about to make this call with these arguments.
         match unsafe { libc::syscall(self.number, a, b, c, d, e, really) } {
             -1 => -c_long::from(Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)),
             answer => answer,

@@ -1,5 +1,5 @@
-//! A thread that starts programs without pause. Each shares all descriptors with this process until
-//! exec has closed them, and a release waits for that for [`RELEASE_WAITS`] at most.
+//! A thread that starts programs continuously. Each child shares all descriptors with this process
+//! until exec closes them. A release waits at most [`RELEASE_WAITS`] for such a child.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,39 +11,40 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// On a busy machine a program can need longer than this until it has called exec. Then the release
-/// may leave a blank file.
+/// How long a release waits for a child to call exec. On a busy machine a child can take longer,
+/// and then the release can leave a blank file.
 pub const RELEASE_WAITS: Duration = Duration::from_millis(25);
 
-/// And longer than this, for which a start waits for a holder that is leaving.
+/// How long a start waits for a holder that is exiting. On a busy machine a child can share the
+/// lock for longer.
 pub const START_WAITS: Duration = Duration::from_millis(50);
 
-/// When the program in progress was started, in nanoseconds; 0 if there is none.
+/// The start time of the program in progress, in nanoseconds; 0 if there is none.
 static BEGAN: AtomicU64 = AtomicU64::new(0);
-/// How long the slowest program took, from its start to its end.
+/// The longest time from the start of a program to its exit, in nanoseconds.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
-/// Starts the thread. It writes how it is getting on to `log`, for after the end of this process.
+/// Starts the thread. It writes its progress to `log`, which outlives this process.
 ///
 /// # Panics
 ///
-/// If the log cannot be written.
+/// If the log cannot be created.
 pub fn start(log: Option<&Path>) {
-    let log = log.map(|path| File::create(path).expect("a log can be created"));
+    let log = log.map(|path| File::create(path).expect("create the log"));
     thread::spawn(move || {
         let write = || {
             if let Some(log) = &log {
                 let now = [&BEGAN, &LONGEST].map(|value| value.load(Ordering::SeqCst));
                 let bytes = now.map(u64::to_ne_bytes).concat();
-                log.write_all_at(&bytes, 0).expect("the log can be written");
+                log.write_all_at(&bytes, 0).expect("write the log");
             }
         };
         loop {
             let began = now();
             BEGAN.store(began, Ordering::SeqCst);
             write();
-            // Its end, because starting it returns before exec has closed the descriptors.
-            Command::new("true").status().expect("true starts");
+            // Not `spawn`, which can return before exec has closed all descriptors.
+            Command::new("true").status().expect("run true");
             LONGEST.fetch_max(now() - began, Ordering::SeqCst);
             BEGAN.store(0, Ordering::SeqCst);
             write();
@@ -51,30 +52,32 @@ pub fn start(log: Option<&Path>) {
     });
 }
 
-/// Forgets the slowest program until now.
+/// Resets the longest time to zero.
 pub fn forget_longest() {
     LONGEST.store(0, Ordering::SeqCst);
 }
 
-/// Returns `true` if a program has taken at least as long, or has been in progress for as long.
+/// Returns `true` if a program has taken at least `time`, or has been in progress for that long.
 #[must_use]
 pub fn took(time: Duration) -> bool {
-    // In this order: a program that ends meanwhile counts twice rather than not at all.
+    // A program that exits between the two reads counts twice. In the opposite order it could be
+    // missed.
     let began = BEGAN.load(Ordering::SeqCst);
     slowest(began, LONGEST.load(Ordering::SeqCst)) >= time
 }
 
-/// The same of a process that has ended, from its log.
+/// Returns `true` if, according to the log of a process that has exited, a program took at least
+/// `time`.
 ///
 /// # Panics
 ///
-/// If there is no log.
+/// If the log cannot be read.
 #[must_use]
 pub fn took_in(log: &Path, time: Duration) -> bool {
-    let bytes = std::fs::read(log).expect("a log");
+    let bytes = std::fs::read(log).expect("read the log");
     let values: Vec<u64> = bytes
         .chunks_exact(8)
-        .map(|value| u64::from_ne_bytes(value.try_into().expect("eight bytes")))
+        .map(|value| u64::from_ne_bytes(value.try_into().expect("a chunk has eight bytes")))
         .collect();
     slowest(values[0], values[1]) >= time
 }
@@ -86,6 +89,6 @@ fn slowest(began: u64, longest: u64) -> Duration {
 
 fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
-    let now = Duration::try_from(now).expect("the machine was started before");
-    u64::try_from(now.as_nanos()).expect("the machine was started in this century")
+    let now = Duration::try_from(now).expect("the monotonic clock is not negative");
+    u64::try_from(now.as_nanos()).expect("the time in nanoseconds fits into 64 bits")
 }

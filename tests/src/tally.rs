@@ -1,30 +1,30 @@
-//! What the tests of faults, storms and attacks counted, for the report that adds it up.
+//! Counts what the fault, storm and attack tests did, and passes the figures to `report`.
 
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::ops::AddAssign;
 
-/// Where the report wants the figures: a file that each test adds a line to.
+/// The environment variable with the path of the file that each test appends a line to.
 const FILE: &str = "PIDLOCK_FIGURES";
 
-/// What was done to the pidfile and its holders, and what came of it.
+/// What happened in a test: acquisitions, injected faults and their outcomes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Acquisitions that got in.
+    /// Successful acquisitions.
     pub holds: u64,
-    /// Deaths, errors, delays and attacks, each counted once.
+    /// Injected kills, errors, delays and attacks.
     pub faults: u64,
-    /// Those of them after which all was as promised.
+    /// Faults after which every guarantee still held.
     pub survived: u64,
-    /// Moments with two holders.
+    /// Times when a pidfile had two holders.
     pub overlaps: u64,
-    /// Files that are not ours and were created, changed or removed.
+    /// Unrelated files that were created, changed or removed.
     pub harmed: u64,
 }
 
 impl Figures {
-    /// Of faults that all went as promised.
+    /// Figures of a test that survived all its faults.
     #[must_use]
     pub fn survived(faults: u64) -> Self {
         Self {
@@ -34,16 +34,16 @@ impl Figures {
         }
     }
 
-    /// Hands the figures of one test to the report, if there is one.
+    /// Appends a line with the figures to the file that `PIDLOCK_FIGURES` names, if it is set.
     ///
     /// # Panics
     ///
-    /// If the file that the report asked for cannot be written.
+    /// If the file cannot be written.
     pub fn record(self, what: &str) {
         let Some(file) = std::env::var_os(FILE) else {
             return;
         };
-        // One write: tests run side by side.
+        // A single write, because tests run concurrently.
         let line = format!(
             "{} {} {} {} {} {what}\n",
             self.holds, self.faults, self.survived, self.overlaps, self.harmed
@@ -53,10 +53,10 @@ impl Figures {
             .create(true)
             .open(file)
             .and_then(|mut file| file.write_all(line.as_bytes()))
-            .expect("the figures can be written");
+            .expect("write the figures");
     }
 
-    /// Reads a line that [`record`](Self::record) wrote: the figures and what they are about.
+    /// Parses a line of [`record`](Self::record). Returns the figures and their description.
     #[must_use]
     pub fn parse(line: &str) -> Option<(Self, &str)> {
         let mut words = line.splitn(6, ' ');
@@ -97,8 +97,8 @@ mod tests {
     use super::Figures;
 
     #[test]
-    fn a_line_is_read_as_it_was_written() {
-        let (figures, what) = Figures::parse("1 2 3 4 5 a storm of 8").expect("it is a line");
+    fn recorded_line_parses_and_short_line_is_rejected() {
+        let (figures, what) = Figures::parse("1 2 3 4 5 a storm of 8").expect("parse the line");
         assert_eq!(what, "a storm of 8");
         assert_eq!(
             figures.to_string(),

@@ -1,5 +1,5 @@
-//! The attribute, from the outside: what its keys do, what it does to a function, and what a
-//! refusal is for each return type.
+//! Tests of the attribute through its public interface: its keys, the functions that it accepts,
+//! and the result of a refused call for each return type.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -28,7 +28,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Pending once.
+/// A future that is pending at its first poll.
 #[derive(Default)]
 struct Pause(bool);
 
@@ -58,7 +58,7 @@ fn panic_of(run: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
     payload
         .downcast_ref::<String>()
-        .expect("a panic with a message")
+        .expect("a panic with a formatted message")
         .clone()
 }
 
@@ -96,7 +96,7 @@ mod keys {
     }
 
     #[test]
-    fn what_to_do_at_the_end_is_a_value_like_any_other() {
+    fn on_signal_and_at_exit_keys_accept_values() {
         let dir = tempfile::tempdir().unwrap();
         assert!(endings(&dir.path().join("x")).unwrap());
     }
@@ -149,7 +149,7 @@ mod keys {
     }
 
     #[test]
-    fn text() {
+    fn text_keys_determine_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         assert!(positional(dir).unwrap());
@@ -173,7 +173,7 @@ mod keys {
     }
 
     #[test]
-    fn switches() {
+    fn switch_keys_take_effect() {
         let dir = tempfile::tempdir().unwrap();
         kept(dir.path()).unwrap();
         assert_eq!(list(dir.path()), [Path::new("kept.pid")]);
@@ -184,7 +184,7 @@ mod keys {
 
     #[cfg(unix)]
     #[test]
-    fn rights() {
+    fn mode_and_owner_keys_take_effect() {
         use std::os::unix::fs::MetadataExt;
 
         #[pidfile(path = path, mode = mode, uid = uid, gid = gid)]
@@ -252,13 +252,13 @@ mod keys {
 
         let _held = PidFile::at(dir.path().join("x.pid")).acquire().unwrap();
         assert!(!asks(dir.path(), &asked));
-        // Only on refusal.
+        // `on_error` is evaluated only if the call is refused.
         expected.push("on_error");
         assert_eq!(asked.take(), expected);
     }
 
     #[test]
-    fn parts_of_parameters_are_in_scope_beside_a_self() {
+    fn pattern_bindings_are_in_scope_beside_an_owned_self() {
         struct Owner<'a>(&'a Path);
 
         impl Owner<'_> {
@@ -281,7 +281,7 @@ mod keys {
     }
 
     #[test]
-    fn text_is_borrowed() {
+    fn text_keys_borrow_owned_parameters() {
         #[pidfile(name = name, dir = dir)]
         fn owns(name: String, dir: PathBuf) -> Result<PathBuf, PidFileError> {
             Ok(dir.join(name))
@@ -293,7 +293,7 @@ mod keys {
     }
 
     #[test]
-    fn temporaries_of_values_end_before_the_lock() {
+    fn temporaries_of_values_are_dropped_before_locking() {
         #[pidfile(path = name.lock().unwrap().as_path(), on_error = |_| name.try_lock().is_ok())]
         fn locks_too(name: &Mutex<PathBuf>) -> bool {
             name.try_lock().is_ok_and(|name| is_held(&name))
@@ -386,7 +386,7 @@ mod shapes {
     }
 
     #[test]
-    fn methods() -> Result<(), PidFileError> {
+    fn methods_with_any_self_type_run_under_the_lock() -> Result<(), PidFileError> {
         let dir = tempfile::tempdir().unwrap();
         let new = || Owner {
             path: dir.path().join("x"),
@@ -472,7 +472,7 @@ mod shapes {
     }, path);
 
     #[test]
-    fn functions() -> Result<(), PidFileError> {
+    fn functions_of_any_shape_run_under_the_lock() -> Result<(), PidFileError> {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("x");
         let mut seen = 0;
@@ -489,7 +489,7 @@ mod shapes {
         Ok(())
     }
 
-    // What is ours and what is theirs may have the same letters.
+    // Hygiene keeps generated names apart from equal names in the user's code.
     #[pidfile(path = __plg.join(__plb), on_error = |e| { let _ = (__plg, __pls, __ple); Err(e) })]
     fn names(
         (__plp1, __plb): (u8, &str),
@@ -503,7 +503,7 @@ mod shapes {
     }
 
     #[test]
-    fn names_do_not_meet() {
+    fn generated_names_do_not_clash_with_equal_user_names() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(names((1, "x"), dir.path(), 2, 3, 4).unwrap(), 10);
     }
@@ -519,7 +519,7 @@ mod asynchronous {
     }
 
     #[test]
-    fn acquired_at_the_first_poll_and_released_at_the_end() {
+    fn lock_is_acquired_at_first_poll_and_released_on_completion() {
         fn send<T: Send>(value: T) -> T {
             value
         }
@@ -533,7 +533,7 @@ mod asynchronous {
         assert!(is_held(&path));
         let mut second = Box::pin(waits(Arc::clone(&path)));
         let Poll::Ready(Err(error)) = second.as_mut().poll(&mut context) else {
-            panic!("refused at once");
+            panic!("the second future must be refused at its first poll");
         };
         assert!(error.is_contention());
         assert!(future.as_mut().poll(&mut context).is_ready());
@@ -541,7 +541,7 @@ mod asynchronous {
     }
 
     #[test]
-    fn released_when_dropped_half_way() {
+    fn lock_is_released_when_a_pending_future_is_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = Arc::new(dir.path().join("x"));
         let mut future = Box::pin(waits(Arc::clone(&path)));
@@ -610,15 +610,15 @@ mod refusals {
 
     #[pidfile(path = path)]
     fn never(path: &Path) -> ! {
-        panic!("not refused")
+        panic!("the call must be refused")
     }
 
-    /// No program starts with one that takes parameters: it must not end the process.
+    /// A `main` with parameters is not the entry point, so a refusal must not exit the process.
     #[pidfile(path = path)]
     fn main(path: &Path) {}
 
     #[test]
-    fn by_return_type() {
+    fn refusal_is_reported_by_return_type() {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("x");
         let message = format!(
@@ -707,11 +707,11 @@ mod refusals {
     }
 
     #[test]
-    fn by_on_error() {
+    fn refusal_is_handled_by_on_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("x");
         let mut calls = 0;
-        // With the calling convention that it was written with.
+        // The annotated function keeps its calling convention.
         let foreign: extern "C" fn(&PathBuf, &mut u32) = foreign;
         foreign(path, &mut calls);
         assert_eq!(calls, 0);

@@ -1,5 +1,5 @@
-//! What an annotated function costs beside one that holds a guard written by hand: the same system
-//! calls, the same allocations, a future that is no larger.
+//! Compares an annotated function with one that uses a guard: the system calls, the allocations and
+//! the size of the future.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use pidlock_tests::{has_tool, run, said, skip, text};
 mod system_calls {
     use super::*;
 
-    /// What one run asks of the system, from `begin` to its end.
+    /// Returns the system calls of one run, from its `begin` line to its exit.
     fn trace(way: &str, pidfile: &Path, log: &Path) -> String {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-v", "-s", "200", "-o"]).arg(log);
@@ -28,8 +28,9 @@ mod system_calls {
         without_numbers(&without_proc(calls))
     }
 
-    /// Without what is read of /proc: whether a refusal looks there depends on how long the holder took
-    /// from creating the file to writing the record, and what it reads there differs from run to run.
+    /// Removes the reads of `/proc`. Whether a refused start reads `/proc` depends on the time that
+    /// the holder took from creating the file to writing the record, and the contents of `/proc`
+    /// vary.
     fn without_proc(calls: &str) -> String {
         let mut reads_proc = false;
         let is_other = |line: &&str| {
@@ -47,7 +48,7 @@ mod system_calls {
         lines.join("\n")
     }
 
-    /// With `N` for what begins with a digit: numbers of processes and files, addresses, times.
+    /// Replaces each word that begins with a digit, such as a PID, inode, address or time, by `N`.
     fn without_numbers(calls: &str) -> String {
         let mut written = String::new();
         for word in calls.split_inclusive(|c: char| !c.is_alphanumeric()) {
@@ -58,22 +59,22 @@ mod system_calls {
                 written.push_str(word);
             }
         }
-        // Spaces align the results.
+        // strace aligns the results with spaces.
         let words: Vec<_> = written.split(' ').filter(|word| !word.is_empty()).collect();
         words.join(" ")
     }
 
     #[test]
     fn annotated_function_makes_the_same_system_calls() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let (path, log) = (dir.path().join("app.pid"), dir.path().join("trace"));
         if !has_tool("strace") {
-            return skip("no strace");
+            return skip("strace is not installed");
         }
         let mut tracer = Command::new("strace");
         let tried = run(tracer.args(["-o", "/dev/null", "true"]));
         if !tried.status.success() {
-            return skip(&format!("cannot trace here: {}", said(&tried)));
+            return skip(&format!("strace cannot trace: {}", said(&tried)));
         }
         let assert_same = |refused: bool| {
             for annotated in ["annotated", "annotated_async"] {
@@ -84,26 +85,28 @@ mod system_calls {
             }
         };
         assert_same(false);
-        let held = PidFile::at(&path).acquire().expect("it is free");
+        let held = PidFile::at(&path)
+            .acquire()
+            .expect("acquire the free pidfile");
         assert_same(true);
-        held.close().expect("an end");
+        held.close().expect("release the pidfile");
     }
 }
 
 mod allocations {
     use super::*;
 
-    /// How many, and how many bytes.
+    /// Returns the number of allocations and the number of allocated bytes.
     fn of(run: impl FnOnce()) -> (u64, u64) {
         let counted = allocation_counter::measure(run);
         (counted.count_total, counted.bytes_total)
     }
 
-    /// Called first, for what is made once in a process.
+    /// Runs `by_hand` once before measuring, because some allocations happen once per process.
     fn assert_same<T>(annotated: impl Fn() -> T, by_hand: impl Fn() -> T) {
         by_hand();
         let by_hand = of(|| drop(by_hand()));
-        assert_ne!(by_hand, (0, 0), "the guard has a path at least");
+        assert_ne!(by_hand, (0, 0), "a guard allocates at least its path");
         assert_eq!(of(|| drop(annotated())), by_hand);
     }
 
@@ -156,9 +159,9 @@ mod allocations {
 
     #[test]
     fn annotated_function_makes_the_same_allocations() {
-        // For literals that stand for the same everywhere.
-        let dir = tempfile::tempdir().expect("a directory");
-        std::env::set_current_dir(dir.path()).expect("it is there");
+        // The functions name the pidfile by literal, relative paths.
+        let dir = tempfile::tempdir().expect("create a directory");
+        std::env::set_current_dir(dir.path()).expect("change to the directory");
         let job = || Job("name".to_owned());
         let both = || {
             assert_same(|| annotated(1), || by_hand(1));
@@ -175,7 +178,7 @@ mod allocations {
         both();
         let _held = PidFile::at("attribute_cost.pid")
             .acquire()
-            .expect("it is free");
+            .expect("acquire the free pidfile");
         assert!(annotated(1).is_err_and(|error| error.is_contention()));
         both();
     }
@@ -184,7 +187,7 @@ mod allocations {
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("it has nothing to wait for"),
+        Poll::Pending => unreachable!("the future never waits"),
     }
 }
 
@@ -196,12 +199,12 @@ mod futures {
 
     type Outcome = Result<usize, PidFileError>;
 
-    /// What takes time, with something to keep meanwhile.
+    /// An await point, across which a future stores its variables.
     async fn pause() {
         std::future::ready(()).await;
     }
 
-    /// The same function twice: with the attribute, and with a guard written by hand.
+    /// Defines each function twice: with the attribute, and with a guard.
     macro_rules! twice {
         ($($annotated:ident $by_hand:ident ($($params:tt)*) $body:block)*) => {$(
             #[pidfile("attribute_cost", dir = ".")]
@@ -317,7 +320,7 @@ mod futures {
         }
     }
 
-    /// The exception, with the figures that the attribute's documentation has.
+    /// Futures that own `self` are larger, by the factor that the attribute's documentation states.
     #[test]
     fn futures_owning_self_hold_parameters_three_times_instead_of_twice() {
         let (annotated, by_hand) = sizes(
@@ -338,8 +341,8 @@ mod futures {
             ),
         ] {
             println!("{what} {annotated} {by_hand}");
-            // The parameter once more, a state and a reference of the inner future, and what tells an
-            // empty place for a guard from a full one.
+            // Another copy of the parameter, the state of the inner future and a reference in it,
+            // and the discriminant of the optional guard.
             let place = size_of::<Option<PidGuard>>() - size_of::<PidGuard>();
             let more = size_of::<String>() + 2 * size_of::<usize>() + place;
             assert!(

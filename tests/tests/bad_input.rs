@@ -1,5 +1,5 @@
-//! What people and attackers put where a name, a directory or a pidfile should be. Each gets the
-//! error that names what is wrong, nothing hangs, and nothing that was there is changed.
+//! Invalid names, directories and pidfiles, by mistake or by an attack. Each start returns an error
+//! that says what is wrong, does not hang, and changes no file.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -19,15 +19,15 @@ use pidlock_tests::{
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-/// Tries to start, with and without locks; far from hanging, both are refused.
+/// Starts with and without a lock, and returns both errors. Panics if a start hangs.
 fn refusals(file: &PidFile) -> [PidFileError; 2] {
     [true, false].map(|lock| {
         let (tell, told) = mpsc::channel();
         let file = file.clone().lock(lock);
         thread::spawn(move || tell.send(file.acquire().map(drop)));
         told.recv_timeout(Duration::from_secs(60))
-            .expect("an answer")
-            .expect_err("nothing to start with")
+            .expect("the start does not hang")
+            .expect_err("the start is refused")
     })
 }
 
@@ -35,13 +35,13 @@ fn refusals(file: &PidFile) -> [PidFileError; 2] {
 fn assert_says(error: &PidFileError, words: &str) {
     assert!(
         error.to_string().contains(words),
-        "{error:?} does not say {words:?}"
+        "{error:?} does not contain {words:?}"
     );
 }
 
 #[test]
-fn names_that_are_no_component_of_a_path() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn name_that_is_not_a_path_component_is_refused() {
+    let dir = tempfile::tempdir().expect("create a directory");
     for (name, words) in [
         ("", "pidfile name '' is empty"),
         (".", "pidfile name '.' is not a file name"),
@@ -71,12 +71,17 @@ fn names_that_are_no_component_of_a_path() {
             ));
         }
     }
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("read the directory")
+            .count(),
+        0
+    );
 }
 
 #[test]
-fn names_that_are_too_long() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn too_long_name_is_refused() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let deep = dir.path().join("d/".repeat(3000));
     for file in [
         PidFile::new("x".repeat(300)).dir(dir.path()),
@@ -92,8 +97,8 @@ fn names_that_are_too_long() {
 }
 
 #[test]
-fn names_that_look_odd_and_are_fine() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn unusual_valid_name_is_accepted() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let odd = [
         "...",
         " ",
@@ -116,17 +121,22 @@ fn names_that_look_odd_and_are_fine() {
                 .dir(dir.path())
                 .lock(lock)
                 .acquire()
-                .expect("a start");
+                .expect("acquire the file");
             assert_eq!(guard.path().parent(), Some(dir.path()));
             assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
-            guard.close().expect("an end");
+            guard.close().expect("release the file");
         }
     }
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("read the directory")
+            .count(),
+        0
+    );
 }
 
 #[test]
-fn exact_paths_that_name_no_file() {
+fn path_without_a_file_name_is_refused() {
     for path in ["", "/", ".", "..", "a/..", "a/", "a/.", "a\0b"] {
         for error in refusals(&PidFile::at(path)) {
             assert!(
@@ -138,7 +148,7 @@ fn exact_paths_that_name_no_file() {
 }
 
 #[test]
-fn settings_that_contradict_each_other() {
+fn invalid_or_conflicting_settings_are_refused() {
     let exact = || PidFile::at("/run/a.pid");
     for file in [
         exact().name("b"),
@@ -161,10 +171,10 @@ fn settings_that_contradict_each_other() {
 }
 
 #[test]
-fn a_directory_that_is_a_file() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn directory_that_is_a_file_is_refused() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let file = dir.path().join("file");
-    fs::write(&file, "text").expect("a file");
+    fs::write(&file, "text").expect("write the file");
     for bad in [file.clone(), file.join("below")] {
         for error in refusals(&PidFile::new("a").dir(&bad)) {
             assert_says(
@@ -177,9 +187,9 @@ fn a_directory_that_is_a_file() {
 }
 
 #[test]
-fn a_directory_that_is_closed_to_us() {
+fn unwritable_directory_is_refused() {
     if is_root() {
-        return skip_for_this_user("nothing is closed to root");
+        return skip_for_this_user("root can write to every directory");
     }
     let uid = rustix::process::geteuid().as_raw();
     for dir in ["/", "/usr"] {
@@ -200,23 +210,23 @@ fn a_directory_that_is_closed_to_us() {
             &format!("does not exist and cannot be created by uid {uid}"),
         );
     }
-    let dir = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o600)).expect("a mode");
+    let dir = tempfile::tempdir().expect("create a directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o600)).expect("set the mode");
     for error in refusals(&PidFile::new("a").dir(dir.path())) {
         assert_says(&error, &format!("is not writable by uid {uid}"));
     }
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("a mode");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("set the mode");
 }
 
 #[test]
-fn a_directory_on_a_read_only_file_system() {
+fn directory_on_a_read_only_file_system_is_refused() {
     if !is_root() {
         return skip_for_this_user("only root can mount a file system");
     }
     if !has_tool("unshare") {
-        return skip("there is no unshare");
+        return skip("unshare is not installed");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     for flags in ["", "--no-lock"] {
         let script = "mount -t tmpfs -o ro none $1 && exec $2 --dir $1 --name app $3";
         let mut unshare = Command::new("unshare");
@@ -237,9 +247,9 @@ fn a_directory_on_a_read_only_file_system() {
     }
 }
 
-/// What stands at a path, to be compared with what stood there before.
+/// Metadata that shows whether the file at a path was changed or replaced.
 fn picture(path: &Path) -> (u64, u32, u32, u64, i64, i64, Option<PathBuf>) {
-    let m = fs::symlink_metadata(path).expect("it is there");
+    let m = fs::symlink_metadata(path).expect("inspect the file");
     (
         m.ino(),
         m.mode(),
@@ -270,17 +280,17 @@ fn assert_untrusted_and_untouched(path: &Path, words: &str) {
 }
 
 #[test]
-fn something_else_where_the_pidfile_should_be() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn file_that_is_not_regular_is_refused_and_stays_unchanged() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let at = |name: &str| dir.path().join(name);
 
-    fs::write(at("document"), "precious").expect("a document");
-    fs::create_dir(at("directory")).expect("a directory");
-    symlink(at("document"), at("to-document")).expect("a link");
-    symlink(at("nothing"), at("dangling")).expect("a link");
-    symlink(at("directory"), at("to-directory")).expect("a link");
-    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from(0o600), 0).expect("a fifo");
-    let _socket = UnixListener::bind(at("socket")).expect("a socket");
+    fs::write(at("document"), "precious").expect("write the document");
+    fs::create_dir(at("directory")).expect("create a directory");
+    symlink(at("document"), at("to-document")).expect("create a link");
+    symlink(at("nothing"), at("dangling")).expect("create a link");
+    symlink(at("directory"), at("to-directory")).expect("create a link");
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from(0o600), 0).expect("create a FIFO");
+    let _socket = UnixListener::bind(at("socket")).expect("create a socket");
     let document = picture(&at("document"));
 
     for (name, words) in [
@@ -298,22 +308,22 @@ fn something_else_where_the_pidfile_should_be() {
     assert!(!at("nothing").exists());
 }
 
-/// To write into it would change the file under its other name, too.
+/// A write into the file would change it under both names.
 #[test]
-fn stale_file_with_a_second_name_is_replaced_and_the_other_name_untouched() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn stale_file_with_a_second_link_is_replaced_and_the_other_link_is_unchanged() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let (path, other) = (dir.path().join("app.pid"), dir.path().join("other"));
     for contents in [String::new(), pidlock_tests::stale_record()] {
         for (lock, keep) in [(true, false), (true, true), (false, false), (false, true)] {
-            fs::write(&other, &contents).expect("a file");
-            fs::set_permissions(&other, Permissions::from_mode(0o666)).expect("a mode");
-            fs::hard_link(&other, &path).expect("a link");
+            fs::write(&other, &contents).expect("write the file");
+            fs::set_permissions(&other, Permissions::from_mode(0o666)).expect("set the mode");
+            fs::hard_link(&other, &path).expect("create a link");
             let before = picture(&other);
             let file = PidFile::at(&path).mode(0o600).lock(lock).keep(keep);
-            let guard = file.acquire().expect("a start");
-            assert_ne!(picture(&path).0, before.0, "another inode");
+            let guard = file.acquire().expect("acquire the file");
+            assert_ne!(picture(&path).0, before.0, "the file is replaced");
             assert_eq!(text(&path), format!("{}\n", guard.pid()));
-            guard.close().expect("an end");
+            guard.close().expect("release the file");
             assert_eq!(picture(&other), before);
             assert_eq!(text(&other), contents);
             let _ = fs::remove_file(&path);
@@ -321,82 +331,92 @@ fn stale_file_with_a_second_name_is_replaced_and_the_other_name_untouched() {
     }
 }
 
-/// The bit that marks a pidfile means nothing on something else.
+/// The mode bit that marks a pidfile has no meaning on other types of file.
 #[test]
-fn lock_mark_on_something_else_changes_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn lock_mark_on_a_file_that_is_not_regular_has_no_effect() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let at = |name: &str| dir.path().join(name);
-    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from(0o600), 0).expect("a fifo");
-    let _socket = UnixListener::bind(at("socket")).expect("a socket");
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from(0o600), 0).expect("create a FIFO");
+    let _socket = UnixListener::bind(at("socket")).expect("create a socket");
     for (name, words) in [("fifo", "it is a FIFO"), ("socket", "it is a socket")] {
-        fs::set_permissions(at(name), Permissions::from_mode(0o1644)).expect("a mode");
+        fs::set_permissions(at(name), Permissions::from_mode(0o1644)).expect("set the mode");
         assert_untrusted_and_untouched(&at(name), words);
     }
 }
 
 #[test]
-fn stale_file_of_another_user_is_replaced_by_a_file_of_ours() {
+fn stale_file_of_another_user_is_replaced() {
     if !is_root() {
-        return skip_for_this_user("only root can make another user's file");
+        return skip_for_this_user("only root can create another user's file");
     }
     let other = pidlock_tests::ORDINARY_UID;
     for mode in [0o1777, 0o777, 0o775, 0o1755, 0o755] {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::set_permissions(dir.path(), Permissions::from_mode(mode)).expect("a mode");
+        let dir = tempfile::tempdir().expect("create a directory");
+        fs::set_permissions(dir.path(), Permissions::from_mode(mode)).expect("set the mode");
         let path = dir.path().join("app.pid");
         for lock in [true, false] {
             for contents in [String::new(), pidlock_tests::stale_record()] {
-                fs::write(&path, &contents).expect("a stale file");
-                chown(&path, Some(other), None).expect("another owner");
-                // Open, its inode number is not reused, and what is written into it would be seen.
-                let theirs = fs::File::open(&path).expect("their file");
-                let before = theirs.metadata().expect("their file");
-                let guard = PidFile::at(&path).lock(lock).acquire().expect("a start");
-                let ours = fs::metadata(&path).expect("our file");
+                fs::write(&path, &contents).expect("write a stale file");
+                chown(&path, Some(other), None).expect("change the owner");
+                // While the file is open, its inode is not reused and a write into it is visible.
+                let theirs = fs::File::open(&path).expect("open the file");
+                let before = theirs.metadata().expect("inspect the file");
+                let guard = PidFile::at(&path)
+                    .lock(lock)
+                    .acquire()
+                    .expect("acquire the file");
+                let ours = fs::metadata(&path).expect("inspect the file");
                 assert_ne!(ours.ino(), before.ino(), "{mode:o}");
                 assert_eq!((ours.uid(), ours.mode() & 0o777), (0, 0o644));
                 assert_eq!(text(&path), format!("{}\n", guard.pid()));
-                guard.close().expect("an end");
-                assert_eq!(std::io::read_to_string(&theirs).expect("text"), contents);
-                let after = theirs.metadata().expect("their file");
+                guard.close().expect("release the file");
+                assert_eq!(
+                    std::io::read_to_string(&theirs).expect("read the file"),
+                    contents
+                );
+                let after = theirs.metadata().expect("inspect the file");
                 let unchanged = |file: &fs::Metadata| (file.uid(), file.mode(), file.mtime_nsec());
                 assert_eq!(unchanged(&after), unchanged(&before));
             }
         }
         // A start on behalf of that user writes into the file.
-        fs::write(&path, pidlock_tests::stale_record()).expect("a stale file");
-        chown(&path, Some(other), None).expect("another owner");
+        fs::write(&path, pidlock_tests::stale_record()).expect("write a stale file");
+        chown(&path, Some(other), None).expect("change the owner");
         let before = picture(&path);
-        let guard = PidFile::at(&path).uid(other).acquire().expect("a start");
-        assert_eq!(picture(&path).0, before.0, "the same inode");
-        guard.close().expect("an end");
+        let guard = PidFile::at(&path)
+            .uid(other)
+            .acquire()
+            .expect("acquire the file");
+        assert_eq!(picture(&path).0, before.0, "the file is not replaced");
+        guard.close().expect("release the file");
     }
 }
 
-/// In a sticky directory only root, the directory's owner and the file's can remove a file.
+/// In a sticky directory only root, the owner of the directory and the owner of a file can remove
+/// it.
 #[test]
-fn stale_file_that_may_not_be_removed_is_named_with_its_owner_and_a_way_out() {
+fn stale_file_that_cannot_be_removed_is_reported_with_its_owner() {
     if !is_root() {
-        return skip_for_this_user("only root can make another user's file");
+        return skip_for_this_user("only root can create another user's file");
     }
     let uid = rustix::process::Uid::from_raw(pidlock_tests::ORDINARY_UID);
-    let dir = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("a mode");
+    let dir = tempfile::tempdir().expect("create a directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("set the mode");
     let path = dir.path().join("app.pid");
     for contents in [String::new(), pidlock_tests::stale_record()] {
         for mode in [0o644, 0o666] {
-            fs::write(&path, &contents).expect("a stale file");
-            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
-            chown(&path, Some(12), None).expect("another owner");
+            fs::write(&path, &contents).expect("write a stale file");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set the mode");
+            chown(&path, Some(12), None).expect("change the owner");
             let before = picture(&path);
             for lock in [true, false] {
                 let file = PidFile::at(&path).lock(lock);
-                // Of this thread alone.
+                // Changes the uids of this thread only.
                 let start = thread::spawn(move || {
-                    rustix::thread::set_thread_res_uid(uid, uid, uid).expect("root may");
-                    file.acquire().expect_err("not ours to remove")
+                    rustix::thread::set_thread_res_uid(uid, uid, uid).expect("set the uids");
+                    file.acquire().expect_err("the file cannot be removed")
                 });
-                let error = start.join().expect("an error");
+                let error = start.join().expect("the thread does not panic");
                 assert_says(&error, "cannot replace stale pidfile");
                 assert_says(
                     &error,
@@ -411,14 +431,19 @@ fn stale_file_that_may_not_be_removed_is_named_with_its_owner_and_a_way_out() {
                 assert_eq!(picture(&path), before);
                 assert_eq!(text(&path), contents);
             }
-            assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+            assert_eq!(
+                fs::read_dir(dir.path())
+                    .expect("read the directory")
+                    .count(),
+                1
+            );
         }
     }
 }
 
 #[test]
-fn contents_that_are_no_record() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn invalid_record_is_refused_and_stays_unchanged() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     for (contents, words) in [
         (&b"0"[..], "0 is not a valid PID"),
@@ -441,12 +466,12 @@ fn contents_that_are_no_record() {
             "found \"# my notes on the pidfil...",
         ),
     ] {
-        fs::write(&path, contents).expect("contents");
+        fs::write(&path, contents).expect("write the file");
         let before = picture(&path);
         let file = PidFile::at(&path);
         for error in refusals(&file)
             .into_iter()
-            .chain([file.status().expect_err("no record")])
+            .chain([file.status().expect_err("the record is invalid")])
         {
             assert!(
                 matches!(error, PidFileError::Unreadable { .. }),
@@ -456,56 +481,59 @@ fn contents_that_are_no_record() {
             assert_says(&error, "does not contain a PID");
         }
         assert_eq!(picture(&path), before, "{contents:?}");
-        assert_eq!(fs::read(&path).expect("contents"), contents);
+        assert_eq!(fs::read(&path).expect("read the file"), contents);
     }
 }
 
 #[test]
-fn a_gibibyte_of_digits_and_a_tebibyte_of_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn too_large_file_is_refused() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
-    fs::write(&path, "7".repeat(1 << 16)).expect("digits");
+    fs::write(&path, "7".repeat(1 << 16)).expect("write the file");
     let file = fs::File::options()
         .write(true)
         .open(&path)
-        .expect("the file");
-    // The rest is a hole: nobody needs a gibibyte of disk to see that the end is not looked for.
-    file.set_len(1 << 30).expect("a length");
+        .expect("open the file");
+    // The rest is a hole, which takes no space on the disk.
+    file.set_len(1 << 30).expect("set the length");
     let before = picture(&path);
     for error in refusals(&PidFile::at(&path)) {
         assert_says(&error, "it is longer than 4096 bytes");
     }
     assert_eq!(picture(&path), before);
 
-    fs::write(&path, "").expect("nothing");
-    file.set_len(1 << 40).expect("a length");
+    fs::write(&path, "").expect("empty the file");
+    file.set_len(1 << 40).expect("set the length");
     for error in refusals(&PidFile::at(&path)) {
         assert_says(&error, "it is longer than 4096 bytes");
     }
 
-    // A document behind a page of blanks is a document.
-    fs::write(&path, [" ".repeat(5000), "text".into()].concat()).expect("a document");
+    // Text after more than 4096 blanks is not ignored.
+    fs::write(&path, [" ".repeat(5000), "text".into()].concat()).expect("write the document");
     for error in refusals(&PidFile::at(&path)) {
         assert_says(&error, "it is longer than 4096 bytes");
     }
 }
 
 #[test]
-fn contents_that_are_fine_although_they_look_odd() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn blank_or_stale_record_in_unusual_format_is_replaced() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let blank = ["\r\n", "\0\0\0\0", "", "\n\n"].map(str::to_owned);
     for contents in blank.into_iter().chain(odd_records(NONEXISTENT_PID)) {
         for lock in [true, false] {
-            fs::write(&path, &contents).expect("contents");
-            let guard = PidFile::at(&path).lock(lock).acquire().expect("free");
+            fs::write(&path, &contents).expect("write the file");
+            let guard = PidFile::at(&path)
+                .lock(lock)
+                .acquire()
+                .expect("acquire the file");
             assert_eq!(text(&path), format!("{}\n", guard.pid()), "{contents:?}");
-            guard.close().expect("an end");
+            guard.close().expect("release the file");
         }
     }
 }
 
-/// As other programs and editors write it.
+/// Records in the formats of other programs and editors.
 fn odd_records(pid: u32) -> [String; 7] {
     [
         format!("{pid}"),
@@ -518,18 +546,18 @@ fn odd_records(pid: u32) -> [String; 7] {
     ]
 }
 
-/// A live process that does not lock.
+/// Starts a process that does not lock the file.
 fn stranger() -> Program {
     Program::start(&mut Command::new("cat"))
 }
 
 #[test]
-fn running_process_is_found_in_a_record_that_looks_odd() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn running_process_in_a_record_of_unusual_format_is_reported() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let stranger = stranger();
     for contents in odd_records(stranger.pid()) {
-        fs::write(&path, &contents).expect("contents");
+        fs::write(&path, &contents).expect("write the file");
         let before = picture(&path);
         for error in refusals(&PidFile::at(&path)) {
             let is_running = matches!(error, PidFileError::AlreadyRunning { .. });
@@ -541,14 +569,14 @@ fn running_process_is_found_in_a_record_that_looks_odd() {
     }
 }
 
-/// As PostgreSQL writes: the further lines are data of their owner.
+/// PostgreSQL writes such files. The further lines are data of that program.
 #[test]
-fn record_with_further_lines_refuses_while_its_process_lives_and_is_left_afterwards() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn record_with_further_lines_is_refused_and_stays_unchanged() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut stranger = stranger();
     let contents = format!("{}\n/var/lib/db\n5432\n", stranger.pid());
-    fs::write(&path, &contents).expect("contents");
+    fs::write(&path, &contents).expect("write the file");
     let before = picture(&path);
     for error in refusals(&PidFile::at(&path)) {
         let is_running = matches!(error, PidFileError::AlreadyRunning { .. });
@@ -571,10 +599,10 @@ fn record_with_further_lines_refuses_while_its_process_lives_and_is_left_afterwa
 }
 
 #[test]
-fn a_refusal_shows_no_control_characters() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn refusal_message_contains_no_control_characters() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let evil = "\u{1b}[31m\r\n\u{202e}\u{9b}x";
-    fs::write(dir.path().join(format!("{evil}.pid")), "\u{1b}[2J").expect("contents");
+    fs::write(dir.path().join(format!("{evil}.pid")), "\u{1b}[2J").expect("write the file");
     for error in refusals(&PidFile::new(evil).dir(dir.path())) {
         let words = error.to_string();
         assert!(

@@ -1,5 +1,5 @@
-//! Where a pidfile is if only its name is given: starts of one user meet there, whatever their
-//! environment.
+//! The default directory of a pidfile for which only a name is given. All starts of one user find
+//! the same file, whatever their environment.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -12,8 +12,8 @@ use pidlock_tests::{ORDINARY_UID, Program, is_root};
 
 const VARIABLES: [&str; 2] = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"];
 
-/// A start with a directory of its own in each of these variables, as a service or a login session
-/// has them.
+/// Starts a holder with each of these variables set to a directory, as in a service or a login
+/// session.
 fn start(name: &str, user: Option<u32>, place: &Path, variables: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
     command.args(["--name", name]);
@@ -27,8 +27,8 @@ fn start(name: &str, user: Option<u32>, place: &Path, variables: &[&str]) -> Pro
         let dir = place.join(variable);
         if !dir.exists() {
             fs::create_dir(&dir).expect("create a directory");
-            chown(&dir, user, user).expect("set its owner");
-            fs::set_permissions(&dir, Permissions::from_mode(0o700)).expect("set its mode");
+            chown(&dir, user, user).expect("set the owner");
+            fs::set_permissions(&dir, Permissions::from_mode(0o700)).expect("set the mode");
         }
         command.env(variable, dir);
     }
@@ -37,7 +37,7 @@ fn start(name: &str, user: Option<u32>, place: &Path, variables: &[&str]) -> Pro
 
 fn assert_starts_meet(user: Option<u32>) {
     let place = tempfile::tempdir().expect("create a directory");
-    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("set its mode");
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("set the mode");
     let name = format!("pidlock-default-{}-{user:?}", std::process::id());
     let environments = [&[][..], &VARIABLES[..1], &VARIABLES[1..], &VARIABLES];
     let mut paths = Vec::new();
@@ -61,13 +61,13 @@ fn assert_starts_meet(user: Option<u32>) {
     }
     assert!(paths.iter().all(|path| *path == paths[0]), "{paths:?}");
     if user.is_none() {
-        let path = PidFile::new(&name).path().expect("a path");
+        let path = PidFile::new(&name).path().expect("a default path");
         assert_eq!(Path::new(&paths[0]), path);
     }
 }
 
 #[test]
-fn starts_with_and_without_runtime_directories_in_the_environment_meet() {
+fn starts_with_and_without_runtime_directory_variables_exclude_each_other() {
     assert_starts_meet(None);
     if is_root() {
         assert_starts_meet(Some(ORDINARY_UID));
@@ -75,9 +75,11 @@ fn starts_with_and_without_runtime_directories_in_the_environment_meet() {
 }
 
 #[test]
-fn name_with_a_separator_error_names_the_ways_to_give_a_path() {
+fn error_for_a_name_with_a_separator_names_the_ways_to_give_a_path() {
     for name in ["run/app", "/run/app", "app/"] {
-        let error = PidFile::new(name).acquire().expect_err("it is no name");
+        let error = PidFile::new(name)
+            .acquire()
+            .expect_err("a name has no separator");
         let message = error.to_string();
         assert!(message.contains(&format!("'{name}'")), "{message}");
         for way in ["dir = \"", "PidFile::at", "path = \""] {

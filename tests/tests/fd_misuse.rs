@@ -1,5 +1,5 @@
-//! Programs that lose the pidfile's descriptor, fork at the wrong moment, or have none left: the
-//! lock, other files and other starts do not suffer.
+//! Programs that lose the pidfile's file descriptor, fork while another thread acquires, or run out
+//! of descriptors. They must not damage the lock, other files or other starts.
 
 use std::fs;
 use std::path::Path;
@@ -17,14 +17,14 @@ fn fd_misuse(what: &str, path: &Path) -> Program {
 }
 
 #[test]
-fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
+fn guard_that_lost_its_descriptor_leaves_a_later_hold_alone() {
     for what in ["again", "share"] {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
         let mut program = fd_misuse(what, &path);
         program.expect("held");
         assert_eq!(text(&path), format!("{}\n", program.pid()), "{what}");
-        let error = PidFile::at(&path).acquire().expect_err("held");
+        let error = PidFile::at(&path).acquire().expect_err("the file is held");
         assert_eq!(error.pid(), Some(program.pid()), "{what}: {error}");
         let (status, rest) = program.finish();
         assert!(status.success(), "{what}: {rest}");
@@ -34,16 +34,21 @@ fn a_guard_that_lost_its_descriptor_does_not_take_a_later_one_for_its_own() {
 
 #[test]
 fn reentrant_guards_with_closed_fd_touch_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let mut program = fd_misuse("many", &dir.path().join("app.pid"));
     program.expect("left nothing");
     assert!(program.wait().success());
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("read the directory")
+            .count(),
+        0
+    );
 }
 
 #[test]
-fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn file_that_reuses_descriptor_and_inode_is_neither_emptied_nor_closed() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut program = fd_misuse("other", &path);
     program.expect("precious data");
@@ -51,11 +56,11 @@ fn a_file_that_got_the_descriptor_and_the_inode_is_neither_emptied_nor_closed() 
     assert_eq!(text(&path), "precious data\n");
 }
 
-/// A pidfile that has the number of a closed standard output would take what is printed, and no next
-/// start could read it.
+/// A pidfile with the descriptor of a closed standard output would contain the output of the
+/// program, and later starts could not parse it.
 #[test]
-fn what_is_printed_to_closed_descriptors_does_not_land_in_pidfiles() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn output_to_closed_standard_descriptors_is_not_written_to_pidfiles() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let mut program = fd_misuse("silent", &dir.path().join("app.pid"));
     program.expect("held");
     for n in ["0", "1", "2"] {
@@ -64,38 +69,44 @@ fn what_is_printed_to_closed_descriptors_does_not_land_in_pidfiles() {
     }
     let (status, rest) = program.finish();
     assert!(status.success(), "{rest}");
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("read the directory")
+            .count(),
+        0
+    );
 }
 
-/// The file holds something at first, which makes the looks or refusals, and then nothing.
+/// `fd_misuse` forks children while its other threads check or try to acquire a file that contains
+/// `text`. The test then empties the file, which must be free although the children live.
 fn assert_no_lock_is_left_with_children(what: &str, text: &str) {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
-    fs::write(&path, text).expect("a file");
+    fs::write(&path, text).expect("write the file");
     let mut program = fd_misuse(what, &path);
     program.expect("forked");
-    fs::write(&path, "").expect("an empty file");
+    fs::write(&path, "").expect("empty the file");
     PidFile::at(&path)
         .acquire()
-        .expect("nobody holds it")
+        .expect("no child holds the lock")
         .close()
-        .expect("an end");
+        .expect("release");
     program.finish();
 }
 
 #[test]
-fn looks_leave_no_lock_with_children_that_are_forked_meanwhile() {
+fn children_forked_during_a_status_check_hold_no_lock() {
     assert_no_lock_is_left_with_children("look", "");
 }
 
 #[test]
-fn refusals_leave_no_lock_with_children_that_are_forked_meanwhile() {
+fn children_forked_during_a_refused_start_hold_no_lock() {
     assert_no_lock_is_left_with_children("refused", "no PID");
 }
 
 #[test]
 fn emfile_is_reported() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut program = fd_misuse("full", &path);
     let words = program.line();
@@ -106,11 +117,11 @@ fn emfile_is_reported() {
     assert!(!path.exists());
 }
 
-/// A program that is refused and goes on may still want to be the first to handle a signal.
+/// A program that continues after a refused start may install handlers of its own later.
 #[test]
-fn who_is_refused_is_left_with_the_signal_handlers_it_had() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn refused_start_installs_no_signal_handlers() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
-    let _guard = PidFile::at(&path).acquire().expect("a start");
+    let _guard = PidFile::at(&path).acquire().expect("acquire");
     fd_misuse("pass", &path).expect("handles 0");
 }

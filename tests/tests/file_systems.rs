@@ -1,5 +1,5 @@
-//! Answers of file systems other than the usual ones, given to a start by ptrace(2) in the place of
-//! the real ones; and paths that name what is no file.
+//! Errors that only some file systems return, which the tests inject into a start by ptrace(2), and
+//! paths that do not refer to a regular file.
 
 #![cfg(target_os = "linux")]
 
@@ -13,7 +13,7 @@ use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::{run, said};
 
 #[test]
-fn path_of_a_directory_error_is_is_a_directory() {
+fn path_of_a_directory_is_refused_as_is_a_directory() {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     fs::create_dir(&path).expect("create a directory");
@@ -21,7 +21,7 @@ fn path_of_a_directory_error_is_is_a_directory() {
 }
 
 #[test]
-fn path_of_no_regular_file_error_is_invalid_input() {
+fn path_of_a_special_file_is_refused_as_invalid_input() {
     let dir = tempfile::tempdir().expect("create a directory");
     assert_refused(
         Path::new("/dev/full"),
@@ -40,7 +40,7 @@ fn path_of_no_regular_file_error_is_invalid_input() {
 fn assert_refused(path: &Path, kind: io::ErrorKind, words: &str) {
     for lock in [true, false] {
         let error = PidFile::at(path).lock(lock).acquire();
-        let error = error.expect_err("it cannot be a pidfile");
+        let error = error.expect_err("not a regular file");
         assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
         let message = error.to_string();
         for words in [words, &format!("'{}'", path.display()), "choose another"] {
@@ -61,7 +61,6 @@ mod answers {
     use pidlock_tests::ptrace::{Call, Stepper, Stop};
     use pidlock_tests::{Program, is_root, stale_record, text};
 
-    /// The calls that look at a path or a file.
     const OPEN: &[c_long] = &[libc::SYS_open, libc::SYS_openat];
     const STAT: &[c_long] = &[
         libc::SYS_fstat,
@@ -74,15 +73,15 @@ mod answers {
     const LOCK: &[c_long] = &[libc::SYS_flock];
     const READ: &[c_long] = &[libc::SYS_pread64];
 
-    /// What is at the path before.
+    /// The file at the path before a start.
     #[derive(Debug, Clone, Copy)]
     enum Before {
         Nothing,
-        /// A stale file, whose mode is not the one that a start gives it.
+        /// A stale file, whose mode a start has to change.
         Stale,
     }
 
-    /// A start, some of whose calls fail.
+    /// A start with system calls that fail.
     struct Start {
         dir: tempfile::TempDir,
         before: Before,
@@ -103,27 +102,27 @@ mod answers {
             self.dir.path().join("app.pid")
         }
 
-        /// What it says, and how many calls failed.
+        /// Runs the start. Returns its output and the number of calls that failed.
         fn run(&self, fails: impl FnMut(Call) -> Option<c_int>) -> (String, u32) {
             let path = self.path();
             let _ = fs::remove_file(&path);
             if let Before::Stale = self.before {
                 fs::write(&path, stale_record()).expect("write a stale file");
-                fs::set_permissions(&path, Permissions::from_mode(0o604)).expect("set its mode");
+                fs::set_permissions(&path, Permissions::from_mode(0o604)).expect("set the mode");
             }
             run(&path, self.arguments, fails)
         }
     }
 
-    /// Acquires and releases. The calls for which there is an error fail with it, if they are made
-    /// while the file is acquired.
+    /// Acquires and releases the file. During the acquire, a system call fails if `fails` returns
+    /// an error for it.
     fn run(
         path: &Path,
         arguments: &[&str],
         mut fails: impl FnMut(Call) -> Option<c_int>,
     ) -> (String, u32) {
         let mut command = Command::new("sh");
-        // A umask that forbids some of the default mode, so that the mode has to be set.
+        // The umask removes bits of the default mode, so that the mode has to be set.
         command.args(["-c", "umask 077 && exec \"$@\"", "-"]);
         command.args([env!("CARGO_BIN_EXE_traced"), "close"]);
         let mut start = Stepper::start(command.args(arguments).arg(path));
@@ -144,7 +143,7 @@ mod answers {
         (start.wait_for_all(), failed)
     }
 
-    /// Lets the nth of these calls fail, for each n that there is.
+    /// Asserts that a start succeeds if any single one of these calls reports a removed file.
     fn assert_removed_file_is_found_out(start: &Start, calls: &[c_long]) {
         for error in [libc::ENOENT, libc::ESTALE] {
             let mut n = 0;
@@ -168,7 +167,7 @@ mod answers {
     }
 
     #[test]
-    fn file_that_is_removed_or_stale_in_between_start_succeeds() {
+    fn start_that_gets_enoent_or_estale_succeeds() {
         for before in [Before::Nothing, Before::Stale] {
             for calls in [OPEN, STAT, MODE] {
                 assert_removed_file_is_found_out(&Start::new(before, &[]), calls);
@@ -189,25 +188,25 @@ mod answers {
     const NOT_KEPT: [c_int; 3] = [libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS];
 
     #[test]
-    fn modes_that_are_not_kept_fail_only_a_start_that_asks_for_one() {
+    fn start_without_a_mode_succeeds_if_modes_cannot_be_set() {
         for before in [Before::Nothing, Before::Stale] {
             for error in NOT_KEPT {
                 let start = Start::new(before, &[]);
                 let (said, failed) = start.run(all(MODE, error));
                 assert_eq!(said, "in\nclosed\n", "error {error}, {before:?}");
-                assert!(failed > 0, "the mode is set: {before:?}");
+                assert!(failed > 0, "the start tries to set the mode: {before:?}");
                 assert!(!start.path().exists());
             }
         }
     }
 
     #[test]
-    fn mode_that_is_asked_for_and_not_kept_fails_the_start() {
+    fn start_that_asks_for_a_mode_fails_if_modes_cannot_be_set() {
         for error in NOT_KEPT {
             let start = Start::new(Before::Stale, &["--mode"]);
             let (said, _) = start.run(all(MODE, error));
             assert_failed_about_mode(&said, error);
-            assert_eq!(text(&start.path()), stale_record(), "left as it was");
+            assert_eq!(text(&start.path()), stale_record(), "the file is unchanged");
         }
         if is_root() {
             for error in NOT_KEPT {
@@ -236,9 +235,9 @@ mod answers {
         }
     }
 
-    /// CIFS answers so for a file that another client has locked.
+    /// CIFS returns `EACCES` if another client has locked the file.
     #[test]
-    fn lock_that_is_denied_is_busy() {
+    fn start_whose_lock_returns_eacces_is_refused_as_locked() {
         let start = Start::new(Before::Stale, &[]);
         let unknown = format!(
             "refused: pidfile '{}' already locked by an unknown process\n",
@@ -246,30 +245,31 @@ mod answers {
         );
         let (said, _) = start.run(all(LOCK, libc::EACCES));
         assert!(said.starts_with(&unknown), "{said}");
-        assert_eq!(text(&start.path()), stale_record(), "left as it was");
+        assert_eq!(text(&start.path()), stale_record(), "the file is unchanged");
 
         let path = start.path();
-        fs::remove_file(&path).expect("remove it");
+        fs::remove_file(&path).expect("remove the file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
         let mut holder = Program::start(command.arg("--at").arg(&path));
         holder.expect(&format!("held {}", path.display()));
         let known = unknown.replace("an unknown process", &format!("PID {}", holder.pid()));
         let (said, _) = run(&path, &[], all(LOCK, libc::EACCES));
         assert!(said.starts_with(&known), "{said}");
-        // A range that is locked there cannot be read either.
+        // On CIFS, a locked range cannot be read either.
         let (said, failed) = run(&path, &[], all(&[LOCK, READ].concat(), libc::EACCES));
         assert!(said.starts_with(&unknown), "{said}");
         assert!(failed > 1, "{failed}");
         assert_eq!(holder.finish().1, "closed\n");
     }
 
-    /// NFS answers so for a file that was opened without write access. Each try finds the holder anew.
+    /// NFS returns `EBADF` for an exclusive lock on a file that is open without write access. Each
+    /// attempt has to find the holder again.
     #[test]
-    fn lock_that_needs_write_access_is_busy_while_a_process_holds_it() {
+    fn start_whose_lock_returns_ebadf_is_refused_as_locked_while_a_process_holds_it() {
         let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
         let file = fs::File::create(&path).expect("create a blank file");
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("lock it");
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("lock the file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
         let mut start = Stepper::start(command.arg("close").arg(&path));
         loop {

@@ -1,10 +1,13 @@
-//! The attribute where nothing is what it is called: no prelude, and everything that an expansion
-//! could name is something else.
+//! The attribute in a module without a prelude, where every name that the expansion could use means
+//! something else.
 
 #![no_implicit_prelude]
 #![forbid(unsafe_code)]
 #![deny(warnings)]
-#![allow(dead_code, reason = "what stands in the way is there to be in the way")]
+#![allow(
+    dead_code,
+    reason = "the items only shadow the names that an expansion could use"
+)]
 
 extern crate std as the_std;
 
@@ -62,23 +65,23 @@ trait Future {}
 #[allow(unused_macros)]
 macro_rules! format {
     ($($any:tt)*) => {
-        compile_error!("the expansion's own is meant")
+        compile_error!("the expansion must not use this macro")
     };
 }
 #[allow(unused_macros)]
 macro_rules! panic {
     ($($any:tt)*) => {
-        compile_error!("the expansion's own is meant")
+        compile_error!("the expansion must not use this macro")
     };
 }
 #[allow(unused_macros)]
 macro_rules! matches {
     ($($any:tt)*) => {
-        compile_error!("the expansion's own is meant")
+        compile_error!("the expansion must not use this macro")
     };
 }
 
-/// On everything, by every kind of `self`, what the builder and its outcome have.
+/// Methods of every type, with the names of the builder's methods and with every kind of `self`.
 trait Everything: ::the_std::marker::Sized {
     fn name(self, _: &Path) -> Self {
         ::the_std::process::abort()
@@ -201,7 +204,7 @@ impl Owner<'_> {
     }
 }
 
-/// Every name that the expansion has, and every one that it might well have.
+/// Parameters with the names that the expansion uses, and with names that it could use.
 #[pidfile(
     path = path,
     on_error = |e| {
@@ -243,7 +246,7 @@ fn block_on<F: ::the_std::future::Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn all_run_under_the_lock_and_are_refused() {
+fn guarded_functions_run_under_the_lock_and_are_refused_while_it_is_held() {
     use ::the_std::assert_eq;
 
     let dir = ::tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
-//! The modules of the core import downwards only: no circle, no arrow up, nothing through `lib.rs`.
-//! A reader can begin at the bottom and never meets a name that is not explained yet.
+//! Each module of `pidlock-core` imports only from lower layers, and nothing through `lib.rs`. So
+//! there are no import cycles, and the modules can be read from the bottom to the top.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files of `pidlock-core/src` from the top to the bottom. Those on one line do not import each
-/// other. A new file gets the place where all that it imports is below it.
-const HOUSE: &[&[&str]] = &[
+/// The layers of `pidlock-core/src`, from the top to the bottom. The modules of one layer do not
+/// import each other. Add a new module above all modules that it imports.
+const LAYERS: &[&[&str]] = &[
     &["lib"],
     &["__private"],
     &["pidfile"],
@@ -54,7 +54,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// `cleanup/mod.rs` is `cleanup`.
+/// The name of a file's module: `cleanup/mod.rs` is `cleanup`.
 fn module(path: &Path) -> String {
     let path = path.strip_prefix(source()).expect("a file of the core");
     let name = path.with_extension("").display().to_string();
@@ -75,14 +75,14 @@ fn code(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules that a file names by a path that begins with `prefix`, as far as they are files.
+/// The modules in `code` that are named by a path with this prefix and are files.
 fn named<'a>(code: &str, prefix: &str, folder: &str, all: &[&'a str]) -> Vec<&'a str> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices(prefix) {
         let rest = &code[at + prefix.len()..];
         let end = rest.find(|c: char| !(c.is_alphanumeric() || "_:".contains(c)));
         let path: Vec<&str> = rest[..end.unwrap_or(rest.len())].split("::").collect();
-        // The longest part of the path that is a file.
+        // The longest prefix of the path that is a file.
         let target = (1..=path.len()).rev().find_map(|len| {
             let name = [folder, &path[..len].join("/")].concat();
             all.iter().find(|file| **file == name)
@@ -102,15 +102,15 @@ fn named<'a>(code: &str, prefix: &str, folder: &str, all: &[&'a str]) -> Vec<&'a
 fn modules_import_downwards_only() {
     let mut found = Vec::new();
     files(&source(), &mut found);
-    let floors: BTreeMap<&str, usize> = (HOUSE.iter().enumerate())
-        .flat_map(|(floor, rooms)| rooms.iter().map(move |room| (*room, floor)))
+    let layers: BTreeMap<&str, usize> = (LAYERS.iter().enumerate())
+        .flat_map(|(layer, names)| names.iter().map(move |name| (*name, layer)))
         .collect();
-    let all: Vec<&str> = floors.keys().copied().collect();
+    let all: Vec<&str> = layers.keys().copied().collect();
     let mut imports = 0;
     for path in &found {
         let (importer, code) = (module(path), code(path));
-        let floor = floors.get(importer.as_str()).unwrap_or_else(|| {
-            panic!("{importer} has no place in HOUSE: add it above all that it imports")
+        let layer = layers.get(importer.as_str()).unwrap_or_else(|| {
+            panic!("{importer} is not in LAYERS: add it above all modules that it imports")
         });
         let folder = importer
             .rsplit_once('/')
@@ -119,17 +119,17 @@ fn modules_import_downwards_only() {
         targets.extend(named(&code, "super::", &folder, &all));
         for target in targets.into_iter().filter(|target| *target != importer) {
             imports += 1;
-            let below = floors[target];
+            let below = layers[target];
             assert!(
-                floor < &below,
-                "{importer} imports {target}, which is not below it"
+                layer < &below,
+                "{importer} imports {target}, which is not in a lower layer"
             );
         }
     }
-    for room in all {
+    for name in all {
         assert!(
-            found.iter().any(|path| module(path) == room),
-            "{room} in HOUSE is no file"
+            found.iter().any(|path| module(path) == name),
+            "{name} in LAYERS is not a file"
         );
     }
     assert!(imports > 60, "only {imports} imports found");

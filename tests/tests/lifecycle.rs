@@ -1,4 +1,4 @@
-//! The life of a pidfile: held, refused, taken over, given back, by real processes.
+//! The life cycle of a pidfile in real processes: acquired, refused, taken over, released.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -17,7 +17,7 @@ fn holder(path: &Path) -> Command {
     command
 }
 
-/// A holder that is in.
+/// Starts a holder and waits until it holds the pidfile.
 fn start(command: &mut Command) -> Program {
     let mut program = Program::start(command);
     let line = program.line();
@@ -26,24 +26,24 @@ fn start(command: &mut Command) -> Program {
 }
 
 fn dir() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
+    tempfile::tempdir().expect("create a directory")
 }
 
-/// All that a refused start must not change.
+/// Everything about the file that a refused start must not change.
 fn snapshot(path: &Path) -> (Vec<u8>, u32, u32, u32, SystemTime, u64) {
-    let metadata = fs::symlink_metadata(path).expect("the file is there");
+    let metadata = fs::symlink_metadata(path).expect("read the file's metadata");
     (
-        fs::read(path).expect("the file can be read"),
+        fs::read(path).expect("read the file"),
         metadata.mode(),
         metadata.uid(),
         metadata.gid(),
-        metadata.modified().expect("a time"),
+        metadata.modified().expect("read the modification time"),
         metadata.ino(),
     )
 }
 
 #[test]
-fn a_second_process_is_refused_with_the_first_ones_pid_and_changes_nothing() {
+fn second_start_is_refused_with_the_holders_pid_and_changes_nothing() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let first = start(&mut holder(&path));
@@ -58,7 +58,7 @@ fn a_second_process_is_refused_with_the_first_ones_pid_and_changes_nothing() {
     ));
     assert_eq!(second.wait().code(), Some(3));
     assert_eq!(snapshot(&path), before);
-    let status = PidFile::at(&path).status().expect("a look");
+    let status = PidFile::at(&path).status().expect("read the status");
     assert!(
         matches!(status, Status::Locked { pid: Some(pid) } if pid == first.pid()),
         "{status:?}"
@@ -67,18 +67,23 @@ fn a_second_process_is_refused_with_the_first_ones_pid_and_changes_nothing() {
 }
 
 #[test]
-fn a_clean_end_removes_the_file() {
+fn normal_exit_removes_the_file() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let mut first = start(&mut holder(&path));
     let (status, said) = first.finish();
     assert_eq!((status.code(), said.as_str()), (Some(0), "closed\n"));
     assert!(!path.exists());
-    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("list the directory")
+            .count(),
+        0
+    );
 }
 
 #[test]
-fn after_kill_9_the_next_start_takes_over() {
+fn start_after_sigkill_takes_the_file_over() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for flags in [&[][..], &["--no-lock"], &["--keep"]] {
@@ -96,47 +101,50 @@ fn after_kill_9_the_next_start_takes_over() {
     }
 }
 
-/// A process that is killed gives its lock back some milliseconds before it is gone.
+/// A killed process releases its lock some milliseconds before its PID disappears.
 #[test]
-fn right_after_kill_9_the_killed_process_is_no_longer_running() {
+fn killed_process_that_released_its_lock_is_not_running() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for _ in 0..100 {
         let first = start(&mut holder(&path));
-        let looker = fs::File::open(&path).expect("the pidfile");
+        let looker = fs::File::open(&path).expect("open the pidfile");
         let pid = i32::try_from(first.pid())
             .ok()
             .and_then(rustix::process::Pid::from_raw);
-        let pid = pid.expect("a number");
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
-        // Waits for the lock, not for the process.
-        rustix::fs::flock(&looker, rustix::fs::FlockOperation::LockShared).expect("it is free");
+        let pid = pid.expect("a valid PID");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill the holder");
+        // Wait for the lock, not for the exit of the process.
+        rustix::fs::flock(&looker, rustix::fs::FlockOperation::LockShared)
+            .expect("lock the pidfile");
         drop(looker);
-        let second = PidFile::at(&path).acquire().expect("the next start");
-        second.close().expect("an end");
+        let second = PidFile::at(&path)
+            .acquire()
+            .expect("acquire the stale pidfile");
+        second.close().expect("release the pidfile");
     }
 }
 
 #[test]
-fn stale_records_are_taken_over() {
+fn stale_records_of_any_form_are_taken_over() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let records = [
         stale_record(),
         dead_pid().to_string(),
-        // Ours left over, as PID 1 finds it in a restarted container.
+        // Our own PID, as PID 1 finds it in a restarted container.
         format!("{}\n", std::process::id()),
         String::new(),
         "\n".into(),
         " \t\r\n".into(),
         "\0".repeat(6),
         "\0".repeat(4096),
-        // Padded by a writer that died before it could shorten the file.
+        // Padded by a writer that was killed before it truncated the file.
         format!("{NONEXISTENT_PID}{}", "\n".repeat(500)),
     ];
     for lock in [true, false] {
         for record in &records {
-            fs::write(&path, record).expect("a record");
+            fs::write(&path, record).expect("write a record");
             let guard = PidFile::at(&path).lock(lock).acquire();
             let guard = guard.unwrap_or_else(|error| panic!("{record:?}: {error}"));
             assert_eq!(
@@ -144,20 +152,20 @@ fn stale_records_are_taken_over() {
                 format!("{}\n", std::process::id()),
                 "{record:?}"
             );
-            guard.close().expect("an end");
+            guard.close().expect("release the pidfile");
             assert!(!path.exists());
         }
     }
 }
 
 #[test]
-fn a_reused_pid_is_stale_and_a_possible_writer_is_not() {
+fn reused_pid_is_stale_and_pid_of_a_possible_writer_is_not() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let mut stranger = Program::start(&mut Command::new("cat"));
-    fs::write(&path, format!("{}\n", stranger.pid())).expect("a record");
+    fs::write(&path, format!("{}\n", stranger.pid())).expect("write a record");
 
-    // It started before the file was written: it may be the writer, though it does not lock.
+    // The process started before the file was written, so it can be a writer that does not lock.
     let file = PidFile::at(&path);
     match file.acquire() {
         Err(PidFileError::AlreadyRunning { pid, .. }) => assert_eq!(pid, stranger.pid()),
@@ -165,31 +173,33 @@ fn a_reused_pid_is_stale_and_a_possible_writer_is_not() {
     }
     assert!(matches!(file.status(), Ok(Status::RunningUnlocked { pid }) if pid == stranger.pid()));
 
-    // It started an hour after: its number belonged to another.
+    // The process started an hour after the write, so the PID belonged to another process.
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let open = fs::File::options()
         .write(true)
         .open(&path)
-        .expect("the file");
-    open.set_modified(an_hour_ago).expect("a time");
+        .expect("open the file");
+    open.set_modified(an_hour_ago)
+        .expect("set the modification time");
     drop(open);
     assert!(matches!(file.status(), Ok(Status::Stale { .. })));
     file.acquire()
-        .expect("a reused number")
+        .expect("acquire a pidfile with a reused PID")
         .close()
-        .expect("an end");
+        .expect("release the pidfile");
 
-    // Without a lock the number is all there is: never taken for a reused one.
-    fs::write(&path, format!("{}\n", stranger.pid())).expect("a record");
+    // Without a lock the PID is the only evidence, so a live PID is never taken for a reused one.
+    fs::write(&path, format!("{}\n", stranger.pid())).expect("write a record");
     let open = fs::File::options()
         .write(true)
         .open(&path)
-        .expect("the file");
-    open.set_modified(an_hour_ago).expect("a time");
+        .expect("open the file");
+    open.set_modified(an_hour_ago)
+        .expect("set the modification time");
     let error = PidFile::at(&path)
         .lock(false)
         .acquire()
-        .expect_err("a live process");
+        .expect_err("the process is alive");
     assert!(
         matches!(error, PidFileError::AlreadyRunning { .. }),
         "{error}"
@@ -198,50 +208,54 @@ fn a_reused_pid_is_stale_and_a_possible_writer_is_not() {
 }
 
 #[test]
-fn a_zombie_holds_nothing() {
+fn zombie_in_the_record_is_stale() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for lock in [true, false] {
         let mut zombie = Program::start(&mut Command::new("cat"));
         zombie.go_on();
-        assert_eq!(zombie.line(), "", "it has closed its output");
-        fs::write(&path, format!("{}\n", zombie.pid())).expect("a record");
+        assert_eq!(zombie.line(), "", "the process has closed its output");
+        fs::write(&path, format!("{}\n", zombie.pid())).expect("write a record");
         let file = PidFile::at(&path).lock(lock);
-        // It may still be on its way from closing its output to being a zombie.
+        // The process closes its output shortly before it becomes a zombie.
         while matches!(file.status(), Ok(Status::RunningUnlocked { .. })) {
             std::thread::yield_now();
         }
         file.acquire()
-            .expect("a zombie's file")
+            .expect("acquire a zombie's pidfile")
             .close()
-            .expect("an end");
+            .expect("release the pidfile");
         zombie.wait();
     }
 }
 
 #[test]
-fn a_threads_number_is_no_process() {
+fn thread_id_in_the_record_is_stale() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let (tell, told) = std::sync::mpsc::channel();
     let (end, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         tell.send(rustix::thread::gettid().as_raw_nonzero().get())
-            .expect("somebody asked");
+            .expect("send the thread ID");
         let _ = wait.recv();
     });
-    fs::write(&path, format!("{}\n", told.recv().expect("a number"))).expect("a record");
+    fs::write(
+        &path,
+        format!("{}\n", told.recv().expect("receive the thread ID")),
+    )
+    .expect("write a record");
     PidFile::at(&path)
         .acquire()
-        .expect("a thread's number")
+        .expect("acquire a pidfile with a thread ID")
         .close()
-        .expect("an end");
+        .expect("release the pidfile");
     drop(end);
-    thread.join().expect("the thread ends");
+    thread.join().expect("join the thread");
 }
 
 #[test]
-fn mode_is_exact_whatever_the_umask() {
+fn requested_mode_is_exact_with_any_umask() {
     let dir = dir();
     for (umask, mode) in [
         ("000", 0o600),
@@ -254,23 +268,30 @@ fn mode_is_exact_whatever_the_umask() {
                 .path()
                 .join(format!("{umask}-{mode:o}-{there_before}.pid"));
             if there_before {
-                fs::write(&path, stale_record()).expect("a stale file");
+                fs::write(&path, stale_record()).expect("write a stale file");
             }
             let mut shell = Command::new("sh");
             shell.args(["-c", "umask $1; exec $2 --at $3 --mode $4", "-", umask]);
-            shell.args([env!("CARGO_BIN_EXE_holder"), path.to_str().expect("a path")]);
+            shell.args([
+                env!("CARGO_BIN_EXE_holder"),
+                path.to_str().expect("a UTF-8 path"),
+            ]);
             let holder = start(shell.arg(format!("{mode:o}")));
-            let found = fs::metadata(&path).expect("the file").permissions().mode() & 0o777;
-            assert_eq!(found, mode, "umask {umask}, there before: {there_before}");
+            let found = fs::metadata(&path)
+                .expect("read the metadata")
+                .permissions()
+                .mode()
+                & 0o777;
+            assert_eq!(found, mode, "umask {umask}, existed before: {there_before}");
             drop(holder);
         }
     }
 }
 
 #[test]
-fn owner_and_group_are_as_asked() {
+fn requested_owner_and_group_are_set() {
     if !is_root() {
-        return skip_for_this_user("only root can give a file away");
+        return skip_for_this_user("only root can change the owner of a file");
     }
     let dir = dir();
     let path = dir.path().join("app.pid");
@@ -280,18 +301,18 @@ fn owner_and_group_are_as_asked() {
             .gid(34)
             .lock(lock)
             .acquire()
-            .expect("a start");
-        let metadata = fs::metadata(&path).expect("the file");
+            .expect("acquire the pidfile");
+        let metadata = fs::metadata(&path).expect("read the metadata");
         assert_eq!((metadata.uid(), metadata.gid()), (12, 34));
-        guard.close().expect("an end");
+        guard.close().expect("release the pidfile");
         assert!(!path.exists());
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_made_as_asked_is_not_left_behind() {
+fn start_that_cannot_set_the_owner_leaves_no_file() {
     if is_root() {
-        return skip_for_this_user("only an ordinary user is refused to give a file away");
+        return skip_for_this_user("root can change the owner of any file");
     }
     let dir = dir();
     let path = dir.path().join("app.pid");
@@ -300,39 +321,44 @@ fn a_file_that_cannot_be_made_as_asked_is_not_left_behind() {
             .uid(0)
             .lock(lock)
             .acquire()
-            .expect_err("not permitted");
+            .expect_err("the user cannot change the owner");
         assert!(
             error
                 .to_string()
                 .contains("cannot change the owner or mode of pidfile"),
             "{error}"
         );
-        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+        assert_eq!(
+            fs::read_dir(dir.path())
+                .expect("list the directory")
+                .count(),
+            0
+        );
     }
 }
 
 #[test]
-fn a_missing_directory_is_made() {
+fn missing_directory_is_created_and_stays() {
     let dir = dir();
     let guard = PidFile::new("app")
         .dir(dir.path().join("a/b"))
         .acquire()
-        .expect("a start");
+        .expect("acquire the pidfile");
     assert_eq!(guard.path(), dir.path().join("a/b/app.pid"));
-    guard.close().expect("an end");
+    guard.close().expect("release the pidfile");
     assert!(
         dir.path().join("a/b").is_dir(),
-        "a directory may have others' files by now: it stays"
+        "the directory stays, because other programs can have files in it"
     );
     let guard = PidFile::at(dir.path().join("c/d/lock"))
         .lock(false)
         .acquire()
-        .expect("a start");
-    guard.close().expect("an end");
+        .expect("acquire the pidfile");
+    guard.close().expect("release the pidfile");
 }
 
 #[test]
-fn a_change_of_the_working_directory_does_not_move_the_file() {
+fn relative_directory_is_resolved_when_acquiring() {
     let dir = dir();
     let mut shell = Command::new(env!("CARGO_BIN_EXE_holder"));
     let mut holder = Program::start(
@@ -343,7 +369,7 @@ fn a_change_of_the_working_directory_does_not_move_the_file() {
     let path = dir
         .path()
         .canonicalize()
-        .expect("a path")
+        .expect("resolve the directory")
         .join("sub/app.pid");
     holder.expect(&format!("held {}", path.display()));
     holder.finish();
@@ -351,126 +377,144 @@ fn a_change_of_the_working_directory_does_not_move_the_file() {
 }
 
 #[test]
-fn a_file_that_was_removed_or_replaced_is_reported_and_left_alone() {
+fn removed_or_replaced_file_is_reported_and_not_touched() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for lock in [true, false] {
-        let guard = PidFile::at(&path).lock(lock).acquire().expect("a start");
-        fs::remove_file(&path).expect("somebody removes it");
+        let guard = PidFile::at(&path)
+            .lock(lock)
+            .acquire()
+            .expect("acquire the pidfile");
+        fs::remove_file(&path).expect("remove the held file");
         assert!(matches!(guard.verify(), Err(PidFileError::Replaced { .. })));
         assert!(matches!(guard.close(), Err(PidFileError::Replaced { .. })));
         assert!(!path.exists());
 
-        let guard = PidFile::at(&path).lock(lock).acquire().expect("a start");
-        fs::remove_file(&path).expect("somebody removes it");
-        fs::write(&path, "theirs").expect("somebody writes another");
+        let guard = PidFile::at(&path)
+            .lock(lock)
+            .acquire()
+            .expect("acquire the pidfile");
+        fs::remove_file(&path).expect("remove the held file");
+        fs::write(&path, "theirs").expect("write another file");
         assert!(matches!(guard.verify(), Err(PidFileError::Replaced { .. })));
         drop(guard);
         assert_eq!(text(&path), "theirs");
-        fs::remove_file(&path).expect("the end");
+        fs::remove_file(&path).expect("remove the other file");
     }
 }
 
 #[test]
-fn after_a_replacement_exclusion_is_whole_from_the_next_hand_over_on() {
+fn release_of_a_removed_file_does_not_affect_the_next_holder() {
     let dir = dir();
     let path = dir.path().join("app.pid");
-    let first = PidFile::at(&path).acquire().expect("a start");
-    fs::remove_file(&path).expect("somebody removes it");
+    let first = PidFile::at(&path).acquire().expect("acquire the pidfile");
+    fs::remove_file(&path).expect("remove the held file");
     let second = start(&mut holder(&path));
     drop(first);
     assert_eq!(
         text(&path),
         format!("{}\n", second.pid()),
-        "the first leaves the second's alone"
+        "the first holder does not touch the second holder's file"
     );
     assert_eq!(
-        PidFile::at(&path).acquire().expect_err("held").pid(),
+        PidFile::at(&path)
+            .acquire()
+            .expect_err("the pidfile is held")
+            .pid(),
         Some(second.pid())
     );
 }
 
 #[test]
-fn a_moved_directory_leaves_an_empty_file_for_the_next() {
+fn release_in_a_moved_directory_leaves_an_empty_file() {
     let dir = dir();
     let guard = PidFile::new("app")
         .dir(dir.path().join("old"))
         .acquire()
-        .expect("a start");
-    fs::rename(dir.path().join("old"), dir.path().join("new")).expect("a move");
+        .expect("acquire the pidfile");
+    fs::rename(dir.path().join("old"), dir.path().join("new")).expect("rename the directory");
     assert!(matches!(guard.close(), Err(PidFileError::Replaced { .. })));
     let moved = PidFile::new("app").dir(dir.path().join("new"));
-    assert_eq!(moved.status().expect("a look"), Status::Empty);
-    moved.acquire().expect("a start").close().expect("an end");
+    assert_eq!(moved.status().expect("read the status"), Status::Empty);
+    moved
+        .acquire()
+        .expect("acquire the pidfile")
+        .close()
+        .expect("release the pidfile");
 }
 
 #[test]
-fn an_overwritten_record_is_noticed() {
+fn overwritten_record_is_reported_by_verify() {
     let dir = dir();
     let guard = PidFile::new("app")
         .dir(dir.path())
         .acquire()
-        .expect("a start");
-    guard.verify().expect("nothing happened yet");
-    fs::write(guard.path(), stale_record()).expect("somebody writes");
-    let error = guard.verify().expect_err("not our PID");
+        .expect("acquire the pidfile");
+    guard.verify().expect("the record is intact");
+    fs::write(guard.path(), stale_record()).expect("overwrite the record");
+    let error = guard.verify().expect_err("the record names another PID");
     assert!(matches!(error, PidFileError::Unreadable { .. }), "{error}");
-    guard.close().expect("the file itself is ours still");
+    guard
+        .close()
+        .expect("release the file, which is still ours");
 }
 
 #[test]
-fn keep_leaves_an_empty_unlocked_file() {
+fn kept_file_is_empty_and_unlocked_after_release() {
     let dir = dir();
     for lock in [true, false] {
         let file = PidFile::new("app").dir(dir.path()).keep(true).lock(lock);
-        let path = file.path().expect("a path");
-        let guard = file.acquire().expect("a start");
-        let inode = fs::metadata(&path).expect("the file").ino();
-        guard.close().expect("an end");
-        assert_eq!(fs::metadata(&path).expect("the file stays").len(), 0);
-        assert_eq!(fs::metadata(&path).expect("the file stays").ino(), inode);
-        assert_eq!(file.status().expect("a look"), Status::Empty);
+        let path = file.path().expect("resolve the path");
+        let guard = file.acquire().expect("acquire the pidfile");
+        let inode = fs::metadata(&path).expect("read the metadata").ino();
+        guard.close().expect("release the pidfile");
+        assert_eq!(fs::metadata(&path).expect("the file still exists").len(), 0);
+        assert_eq!(
+            fs::metadata(&path).expect("the file still exists").ino(),
+            inode
+        );
+        assert_eq!(file.status().expect("read the status"), Status::Empty);
         file.acquire()
-            .expect("the next start")
+            .expect("acquire the kept file")
             .close()
-            .expect("an end");
-        fs::remove_file(&path).expect("the end");
+            .expect("release the pidfile");
+        fs::remove_file(&path).expect("remove the kept file");
     }
 }
 
 #[test]
-fn reentrant_handles_release_once_at_the_last_in_either_order() {
+fn last_reentrant_handle_releases_in_either_order() {
     let dir = dir();
     for lock in [true, false] {
         let file = PidFile::new("app")
             .dir(dir.path())
             .reentrant(true)
             .lock(lock);
-        let path = file.path().expect("a path");
+        let path = file.path().expect("resolve the path");
         for first_goes_first in [true, false] {
-            let first = file.acquire().expect("a start");
-            let second = file.acquire().expect("another handle");
+            let first = file.acquire().expect("acquire the pidfile");
+            let second = file.acquire().expect("acquire another handle");
             let (early, late) = if first_goes_first {
                 (first, second)
             } else {
                 (second, first)
             };
-            early.close().expect("one of two");
-            late.verify().expect("still held");
+            early.close().expect("close one of two handles");
+            late.verify().expect("the pidfile is still held");
             let mut other =
                 Program::start(holder(&path).args(if lock { &[][..] } else { &["--no-lock"] }));
             assert!(
                 other.line().starts_with("refused: "),
-                "another process is kept out"
+                "another process is refused"
             );
-            late.close().expect("the last");
+            late.close().expect("close the last handle");
             assert!(!path.exists());
         }
     }
 }
 
 #[test]
-fn threads_of_one_process_exclude_each_other_or_share() {
+fn threads_of_one_process_exclude_each_other_unless_reentrant() {
     let dir = dir();
     for lock in [true, false] {
         for reentrant in [true, false] {
@@ -488,9 +532,9 @@ fn threads_of_one_process_exclude_each_other_or_share() {
                                     let others =
                                         inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                                     assert!(reentrant || others == 0, "two guards at once");
-                                    guard.verify().expect("held");
+                                    guard.verify().expect("the pidfile is held");
                                     inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-                                    guard.close().expect("an end");
+                                    guard.close().expect("release the pidfile");
                                 }
                                 Err(error) => {
                                     assert!(error.is_contention() && !reentrant, "{error}");
@@ -501,7 +545,7 @@ fn threads_of_one_process_exclude_each_other_or_share() {
                 }
             });
             assert!(
-                !file.path().expect("a path").exists(),
+                !file.path().expect("resolve the path").exists(),
                 "lock {lock}, reentrant {reentrant}"
             );
         }
@@ -509,7 +553,7 @@ fn threads_of_one_process_exclude_each_other_or_share() {
 }
 
 #[test]
-fn a_forked_child_neither_removes_the_file_nor_frees_the_lock() {
+fn forked_child_neither_removes_the_file_nor_releases_the_lock() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for flags in [&[][..], &["--no-lock"], &["--keep"]] {
@@ -522,7 +566,7 @@ fn a_forked_child_neither_removes_the_file_nor_frees_the_lock() {
         let error = PidFile::at(&path)
             .lock(!flags.contains(&"--no-lock"))
             .acquire()
-            .expect_err("held");
+            .expect_err("the pidfile is held");
         assert_eq!(error.pid(), Some(parent.pid()));
         let (_, said) = parent.finish();
         assert_eq!(said, "closed\n");
@@ -531,7 +575,7 @@ fn a_forked_child_neither_removes_the_file_nor_frees_the_lock() {
 }
 
 #[test]
-fn a_program_started_by_the_holder_does_not_inherit_the_lock() {
+fn program_started_by_the_holder_does_not_inherit_the_lock() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let mut parent = start(holder(&path).args(["--keep", "--then", "respawn"]));
@@ -543,15 +587,16 @@ fn a_program_started_by_the_holder_does_not_inherit_the_lock() {
     parent.kill();
     PidFile::at(&path)
         .acquire()
-        .expect("only the dead one had it")
+        .expect("only the killed holder had the lock")
         .close()
-        .expect("an end");
-    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it still runs");
+        .expect("release the pidfile");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a valid PID");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL)
+        .expect("kill the started program");
 }
 
 #[test]
-fn a_forked_child_that_lives_on_keeps_the_lock_of_its_killed_parent() {
+fn forked_child_of_a_killed_holder_keeps_the_lock() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let mut parent = start(holder(&path).args(["--then", "inherit"]));
@@ -564,7 +609,7 @@ fn a_forked_child_that_lives_on_keeps_the_lock_of_its_killed_parent() {
         matches!(error, PidFileError::AlreadyLocked { pid: None, .. }),
         "{error}"
     );
-    // The end of its input is what the child waits for.
+    // The child exits at the end of its input.
     parent.go_on();
     parent.expect("child done");
     while let Err(error) = PidFile::at(&path).acquire() {
@@ -573,21 +618,26 @@ fn a_forked_child_that_lives_on_keeps_the_lock_of_its_killed_parent() {
 }
 
 #[test]
-fn file_that_cannot_be_written_names_its_holder_and_is_replaced_when_stale() {
+fn unwritable_file_names_its_holder_and_is_replaced_when_stale() {
     if is_root() {
-        return skip_for_this_user("nothing is closed to root");
+        return skip_for_this_user("root can write to any file");
     }
     let dir = dir();
     let path = dir.path().join("app.pid");
     let first = start(&mut holder(&path));
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).expect("a mode");
-    let error = PidFile::at(&path).acquire().expect_err("held");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).expect("make the file read-only");
+    let error = PidFile::at(&path)
+        .acquire()
+        .expect_err("the pidfile is held");
     assert_eq!(error.pid(), Some(first.pid()), "{error}");
     drop(first);
-    let stale = fs::File::open(&path).expect("the stale file");
-    let guard = PidFile::at(&path).acquire().expect("a start");
+    let stale = fs::File::open(&path).expect("open the stale file");
+    let guard = PidFile::at(&path).acquire().expect("acquire the pidfile");
     let (old, new) = (stale.metadata(), fs::metadata(&path));
-    assert_ne!(old.expect("stale").ino(), new.expect("ours").ino());
+    assert_ne!(
+        old.expect("read the old metadata").ino(),
+        new.expect("read the new metadata").ino()
+    );
     assert_eq!(text(&path), format!("{}\n", guard.pid()));
-    guard.close().expect("an end");
+    guard.close().expect("release the pidfile");
 }

@@ -1,5 +1,6 @@
-//! The sticky bit of a file whose writer locks it: what it settles, and that it never overrules a
-//! running process that wrote into the file without locking it.
+//! The lock mark: the sticky bit on a file whose writer locks it. If the lock is free, the mark
+//! shows that the writer is gone. The mark does not overrule a running process that wrote to the
+//! file without locking it.
 
 #![cfg(target_os = "linux")]
 
@@ -33,7 +34,7 @@ impl Pidfile {
         Self { _dir: dir, path }
     }
 
-    /// As a crash leaves it.
+    /// A file as after a crash of its holder.
     fn stale() -> Self {
         let file = Self::new();
         fs::write(&file.path, stale_record()).expect("write a stale file");
@@ -58,12 +59,15 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("the file is there").mode() & 0o7777
+    fs::metadata(path).expect("the file exists").mode() & 0o7777
 }
 
 fn set_written(path: &Path, time: SystemTime) {
-    let file = File::options().write(true).open(path).expect("the file");
-    file.set_modified(time).expect("set its time");
+    let file = File::options()
+        .write(true)
+        .open(path)
+        .expect("open the file");
+    file.set_modified(time).expect("set the time");
 }
 
 fn assert_starts(path: &Path) {
@@ -73,29 +77,29 @@ fn assert_starts(path: &Path) {
     guard.close().expect("release");
 }
 
-// What has the mark
+// Files that get the mark
 
 #[test]
-fn file_of_a_lock_is_sticky_and_file_without_lock_is_not() {
+fn file_held_with_a_lock_is_sticky_and_file_held_without_is_not() {
     let file = Pidfile::new();
     let at = PidFile::at(&file.path);
 
-    let guard = at.acquire().expect("a start");
+    let guard = at.acquire().expect("acquire");
     assert_eq!(mode(&file.path), MARKED);
     guard.close().expect("release");
 
-    let reservation = at.clone().mode(0o600).reserve().expect("a start");
+    let reservation = at.clone().mode(0o600).reserve().expect("reserve");
     assert_eq!(mode(&file.path), 0o1600);
-    let guard = reservation.commit().expect("a start");
+    let guard = reservation.commit().expect("commit");
     assert_eq!(mode(&file.path), 0o1600);
     guard.close().expect("release");
 
-    let guard = at.clone().keep(true).acquire().expect("a start");
+    let guard = at.clone().keep(true).acquire().expect("acquire");
     guard.close().expect("release");
-    assert_eq!(mode(&file.path), MARKED, "an empty file, kept");
-    fs::remove_file(&file.path).expect("remove it");
+    assert_eq!(mode(&file.path), MARKED, "the kept, empty file");
+    fs::remove_file(&file.path).expect("remove the file");
 
-    let guard = at.clone().lock(false).acquire().expect("a start");
+    let guard = at.clone().lock(false).acquire().expect("acquire");
     assert_eq!(mode(&file.path), UNMARKED);
     guard.close().expect("release");
 }
@@ -104,14 +108,14 @@ fn file_of_a_lock_is_sticky_and_file_without_lock_is_not() {
 fn stale_file_without_the_mark_gets_it() {
     let file = Pidfile::stale();
     set_mode(&file.path, 0o600);
-    let guard = PidFile::at(&file.path).acquire().expect("a start");
+    let guard = PidFile::at(&file.path).acquire().expect("acquire");
     assert_eq!(mode(&file.path), MARKED);
     guard.close().expect("release");
 }
 
-// What it settles
+// Starts that the mark allows
 
-/// For `unshare`: an ordinary user needs to be root of a user namespace first.
+/// Flags for `unshare`. An ordinary user first has to become root of a user namespace.
 fn own_pids() -> Vec<&'static str> {
     let user: &[&str] = match is_root() {
         true => &[],
@@ -143,7 +147,7 @@ fn pid_reused_within_two_seconds_of_a_crash_does_not_refuse() {
             set_next(killed.pid());
             let stranger = Program::start(&mut Command::new("cat"));
             assert_eq!(stranger.pid(), killed.pid());
-            // So that it has certainly started less than two seconds after the times below.
+            // The process must have started less than two seconds after the times set below.
             if before.elapsed().is_ok_and(|time| time.as_millis() < 300) {
                 break (stranger, before);
             }
@@ -163,13 +167,13 @@ fn pid_reused_within_two_seconds_of_a_crash_does_not_refuse() {
     }
 }
 
-/// As a file system with coarse times stores it.
+/// The time as a file system with a resolution of one second stores it.
 fn in_whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.expect("after 1970").as_secs())
 }
 
-/// A start as an ordinary user, if it succeeds; else its message.
+/// Starts a holder as an ordinary user. Returns its message if it is refused.
 fn start_as_ordinary_user(path: &Path) -> Result<Program, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
     command.uid(ORDINARY_UID).gid(ORDINARY_UID);
@@ -195,7 +199,7 @@ fn pid_in_use_by_another_user_does_not_refuse_where_proc_is_hidden() {
     chown(&place, Some(ORDINARY_UID), None).expect("set the owner");
     let path = place.join("app.pid");
     let stranger = Program::start(&mut Command::new("cat"));
-    // As a crash leaves it; the PID has gone to a process of root.
+    // A file as after a crash. A process of root has the recorded PID.
     let prepare = |mode| {
         fs::write(&path, format!("{}\n", stranger.pid())).expect("write the file");
         chown(&path, Some(ORDINARY_UID), None).expect("set the owner");
@@ -228,7 +232,7 @@ fn file_from_the_future_refuses_only_without_the_mark() {
     let file = Pidfile::new();
     let stranger = Program::start(&mut Command::new("cat"));
     fs::write(&file.path, format!("{}\n", stranger.pid())).expect("write the file");
-    // As a clock that was set back makes it look.
+    // The clock was set back after the file was written.
     set_written(&file.path, SystemTime::now() + Duration::from_secs(600));
     set_mode(&file.path, UNMARKED);
     assert_running(&file.path, stranger.pid());
@@ -236,7 +240,7 @@ fn file_from_the_future_refuses_only_without_the_mark() {
     assert_starts(&file.path);
 }
 
-// What it does not overrule
+// Processes that the mark does not overrule
 
 #[test]
 fn shell_that_writes_its_pid_into_a_marked_file_refuses() {
@@ -268,7 +272,7 @@ fn start_stop_daemon_that_writes_a_pid_into_a_marked_file_refuses() {
     assert_running(&file.path, daemon.0);
 }
 
-/// Killed when dropped.
+/// The PID of a process that is killed on drop.
 struct Daemon(u32);
 
 impl Drop for Daemon {
@@ -277,7 +281,7 @@ impl Drop for Daemon {
     }
 }
 
-/// The PID that another program writes over a stale record.
+/// Waits until another program overwrites the stale record with its PID, and returns the PID.
 fn wait_for_record(path: &Path) -> u32 {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -308,17 +312,17 @@ fn program_that_a_holder_became_by_exec_refuses() {
     while text(&name) != "sleep\n" {
         thread::yield_now();
     }
-    // A program has its name a moment before the descriptors of the last one are closed.
-    let lock = File::open(&file.path).expect("open it");
+    // Exec sets the name a moment before it closes the descriptors of the previous program.
+    let lock = File::open(&file.path).expect("open the file");
     flock(&lock, FlockOperation::LockExclusive).expect("wait for the lock");
-    flock(&lock, FlockOperation::Unlock).expect("unlock it");
+    flock(&lock, FlockOperation::Unlock).expect("unlock the file");
     assert_eq!(mode(&file.path), MARKED);
     assert_running(&file.path, holder.pid());
     holder.kill();
     assert_starts(&file.path);
 }
 
-// What it keeps away
+// Removal that the mark prevents
 
 #[test]
 fn systemd_tmpfiles_leaves_held_and_kept_files() {
@@ -341,12 +345,12 @@ fn systemd_tmpfiles_leaves_held_and_kept_files() {
         dir.join("kept.pid"),
         dir.join("other"),
     );
-    let guard = PidFile::at(&kept).keep(true).acquire().expect("a start");
+    let guard = PidFile::at(&kept).keep(true).acquire().expect("acquire");
     guard.close().expect("release");
     let mut holder = holder(&held, &[]);
     holder.expect(&format!("held {}", held.display()));
-    let before = fs::metadata(&held).expect("the file is there").ino();
-    // Without the mark, and younger than the others.
+    let before = fs::metadata(&held).expect("the file exists").ino();
+    // A file without the mark, newer than the others.
     fs::write(&other, "").expect("write a file");
 
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -359,8 +363,8 @@ fn systemd_tmpfiles_leaves_held_and_kept_files() {
         thread::sleep(Duration::from_millis(100));
     }
     assert!(kept.exists());
-    let after = fs::metadata(&held).expect("the file is left").ino();
+    let after = fs::metadata(&held).expect("the file exists").ino();
     assert_eq!(after, before);
-    let error = PidFile::at(&held).acquire().expect_err("it is held");
+    let error = PidFile::at(&held).acquire().expect_err("the file is held");
     assert_eq!(error.pid(), Some(holder.pid()), "{error}");
 }

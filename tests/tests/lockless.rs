@@ -1,4 +1,4 @@
-//! `lock(false)`: what dead processes left beside the pidfile, and what only looks like it.
+//! `lock(false)`: leftovers of dead processes beside the pidfile, and files with similar names.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use pidlock_tests::{
 };
 
 fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("a directory");
+    let entries = fs::read_dir(dir).expect("read the directory");
     let mut names: Vec<_> = entries
         .map(|entry| {
             entry
-                .expect("an entry")
+                .expect("read an entry")
                 .file_name()
                 .to_string_lossy()
                 .into_owned()
@@ -27,8 +27,8 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn start_removes_leftovers_of_dead_processes_and_no_other_files() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let left = [
         (
             format!(".app.pid.{NONEXISTENT_PID}-0.pidlock"),
@@ -60,14 +60,14 @@ fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
         ("app.pid.txt".to_owned(), stale_record()),
     ];
     for (name, text) in left.iter().chain(&not_ours) {
-        fs::write(dir.path().join(name), text).expect("a file");
+        fs::write(dir.path().join(name), text).expect("write a file");
     }
     let guard = PidFile::new("app")
         .dir(dir.path())
         .lock(false)
         .acquire()
-        .expect("a start");
-    guard.close().expect("an end");
+        .expect("acquire");
+    guard.close().expect("release");
     let mut stay: Vec<_> = not_ours.iter().map(|(name, _)| name.clone()).collect();
     stay.sort();
     assert_eq!(names(dir.path()), stay);
@@ -76,46 +76,47 @@ fn what_dead_processes_left_goes_and_what_only_looks_like_it_stays() {
     }
 }
 
-/// One for each process that died while it took a stale file over.
+/// Creates a stale pidfile, and the files of processes that died while they took it over, one at
+/// each level.
 fn leave_levels(dir: &Path, highest: u32) {
-    fs::write(dir.join("app.pid"), stale_record()).expect("a stale file");
+    fs::write(dir.join("app.pid"), stale_record()).expect("write a stale file");
     for level in 1..=highest {
-        fs::write(dir.join(format!("app.pid.t{level}")), stale_record()).expect("a file");
+        fs::write(dir.join(format!("app.pid.t{level}")), stale_record()).expect("write a file");
     }
 }
 
 #[test]
-fn as_many_interrupted_takeovers_as_are_allowed_are_no_obstacle() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn start_over_six_interrupted_takeovers_succeeds() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     leave_levels(dir.path(), 6);
-    let guard = PidFile::at(&path).lock(false).acquire().expect("a start");
+    let guard = PidFile::at(&path).lock(false).acquire().expect("acquire");
     assert_eq!(text(&path), format!("{}\n", std::process::id()));
     assert_eq!(names(dir.path()), ["app.pid"]);
-    guard.close().expect("an end");
+    guard.close().expect("release");
 }
 
 #[test]
-fn more_interrupted_takeovers_than_allowed_are_named_and_left() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn start_over_seven_interrupted_takeovers_fails_and_removes_nothing() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     leave_levels(dir.path(), 7);
     let before = names(dir.path());
     let error = PidFile::at(&path)
         .lock(false)
         .acquire()
-        .expect_err("too many");
+        .expect_err("too many interrupted take-overs");
     let words = "remove the leftover files with the same name and .t1, .t2 and so on";
     assert!(error.to_string().contains(words), "{error}");
     assert_eq!(names(dir.path()), before);
 }
 
 #[test]
-fn private_files_that_vanish_are_written_again() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn start_whose_staging_files_vanish_creates_them_again() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let (stop, removed) = (AtomicBool::new(false), AtomicBool::new(false));
-    // One for each start, as no sweep of another process comes twice at the wrong moment.
+    // Only one file is removed during each start, because another process cleans up only once.
     let due = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -132,32 +133,32 @@ fn private_files_that_vanish_are_written_again() {
         });
         let mut outcome = Ok(());
         let mut starts = 0;
-        // Not before there was something to be written again.
+        // Continues at least until a staging file was removed.
         while outcome.is_ok() && (starts < 500 || !removed.load(Ordering::Relaxed)) {
-            fs::write(&path, stale_record()).expect("a stale file");
+            fs::write(&path, stale_record()).expect("write a stale file");
             due.store(true, Ordering::Relaxed);
             let guard = PidFile::at(&path).lock(false).acquire();
             outcome = guard.and_then(pidlock_core::PidGuard::close);
             starts += 1;
         }
         stop.store(true, Ordering::Relaxed);
-        outcome.expect("a start and an end");
+        outcome.expect("acquire and release");
     });
 }
 
 #[test]
 fn read_only_access_reports_running_pid() {
     if !is_root() {
-        return skip_for_this_user("only root can start programs as somebody else");
+        return skip_for_this_user("only root can start programs as another user");
     }
-    let dir = tempfile::tempdir().expect("a directory");
-    // Where the other user can look and run, but not write.
+    let dir = tempfile::tempdir().expect("create a directory");
+    // The other user can read and execute files here, but not write them.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(dir.path(), mode).expect("a mode");
+    fs::set_permissions(dir.path(), mode).expect("set the mode");
     let program = dir.path().join("holder");
-    fs::copy(env!("CARGO_BIN_EXE_holder"), &program).expect("a copy that others can run");
+    fs::copy(env!("CARGO_BIN_EXE_holder"), &program).expect("copy the program");
     let path = dir.path().join("app.pid");
-    let guard = PidFile::at(&path).lock(false).acquire().expect("a start");
+    let guard = PidFile::at(&path).lock(false).acquire().expect("acquire");
     let mut command = Command::new(&program);
     command.arg("--at").arg(&path).arg("--no-lock");
     std::os::unix::process::CommandExt::uid(&mut command, ORDINARY_UID);
@@ -171,11 +172,11 @@ fn read_only_access_reports_running_pid() {
 }
 
 #[test]
-fn a_second_hold_of_this_process_is_not_told_to_remove_the_file() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn second_start_of_the_holding_process_is_refused_as_locked() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let file = PidFile::new("app").dir(dir.path()).lock(false);
-    let _guard = file.acquire().expect("a start");
-    let error = file.acquire().expect_err("held");
+    let _guard = file.acquire().expect("acquire");
+    let error = file.acquire().expect_err("this process holds the file");
     assert!(
         matches!(error, PidFileError::AlreadyLocked { .. }),
         "{error}"
@@ -183,20 +184,21 @@ fn a_second_hold_of_this_process_is_not_told_to_remove_the_file() {
     assert_eq!(error.pid(), Some(std::process::id()), "{error}");
 }
 
-/// One process must not take its own hold without a lock for a predecessor's left-over.
+/// A process must not mistake its own lockless hold for the leftover of a predecessor with the same
+/// PID.
 #[test]
-fn a_start_with_a_lock_knows_the_hold_of_this_process_without_one() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn locking_start_recognizes_lockless_hold_of_the_same_process() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let file = PidFile::new("app").dir(dir.path());
-    let guard = file.clone().lock(false).acquire().expect("a start");
-    let error = file.acquire().expect_err("held");
+    let guard = file.clone().lock(false).acquire().expect("acquire");
+    let error = file.acquire().expect_err("this process holds the file");
     assert!(
         matches!(error, PidFileError::AlreadyLocked { .. }),
         "{error}"
     );
-    let shared = file.reentrant(true).acquire().expect("a share");
+    let shared = file.reentrant(true).acquire().expect("acquire again");
     drop(guard);
-    shared.verify().expect("still held");
+    shared.verify().expect("the file is still held");
     let path = shared.path().to_owned();
     drop(shared);
     assert!(!path.exists());

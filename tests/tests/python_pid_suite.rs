@@ -1,5 +1,5 @@
-//! Every case of the test suite of Python's `pid` 3.0.4, under its own name there, and the few that
-//! have no counterpart, with the reason.
+//! Every case of the test suite of Python's `pid` 3.0.4 under its original name, or the reason why
+//! it has no counterpart.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use std::process::Command;
 use pidlock_core::{PidFile, PidFileError, PidGuard, Status, pidfile};
 use pidlock_tests::{NONEXISTENT_PID, Program, text};
 
-/// The cases in the order of the suite, and why one is not here.
+/// The cases in the order of the suite, with the reason if a case has no counterpart.
 const CASES: &[(&str, Option<&str>)] = &[
     ("test_pid_class", None),
     ("test_pid_context_manager", None),
@@ -64,7 +64,7 @@ const SIGNALS: Option<&str> = Some("about signals");
 const ATEXIT: Option<&str> = Some("about atexit");
 
 #[test]
-fn every_case_is_here_or_excused() {
+fn every_case_is_ported_or_excused() {
     let here = include_str!("python_pid_suite.rs");
     for (case, excuse) in CASES {
         let found = here.contains(&format!("\nfn {case}() {{"));
@@ -77,13 +77,13 @@ fn every_case_is_here_or_excused() {
     );
 }
 
-/// A pidfile in the default directory that no other test, and no other run of these, has.
+/// A pidfile in the default directory with a name that no other test and no other run uses.
 fn unique(test: &str) -> PidFile {
     PidFile::new(format!("{test}-{}", std::process::id()))
 }
 
 fn assert_gone(file: &PidFile) {
-    let path = file.path().expect("a path");
+    let path = file.path().expect("resolve the path");
     assert!(!path.exists(), "{}", path.display());
 }
 
@@ -96,24 +96,26 @@ fn assert_locked(result: Result<PidGuard, PidFileError>) {
 
 fn holder(file: &PidFile) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
-    command.arg("--at").arg(file.path().expect("a path"));
+    command
+        .arg("--at")
+        .arg(file.path().expect("resolve the path"));
     command
 }
 
 #[test]
 fn test_pid_class() {
     let file = PidFile::default();
-    let guard = file.acquire().expect("a start");
-    let program = std::env::args().next().expect("a program");
+    let guard = file.acquire().expect("acquire the pidfile");
+    let program = std::env::args().next().expect("the path of the program");
     let program = std::path::Path::new(&program)
         .file_name()
-        .expect("a name")
+        .expect("a file name")
         .to_string_lossy();
     assert!(
         guard.path().ends_with(format!("{program}.pid")),
         "{guard:?}"
     );
-    guard.close().expect("an end");
+    guard.close().expect("release the pidfile");
     assert_gone(&file);
 }
 
@@ -121,7 +123,7 @@ fn test_pid_class() {
 fn test_pid_context_manager() {
     let file = unique("context_manager");
     {
-        let guard = file.acquire().expect("a start");
+        let guard = file.acquire().expect("acquire the pidfile");
         assert!(guard.path().exists());
     }
     assert_gone(&file);
@@ -130,7 +132,7 @@ fn test_pid_context_manager() {
 #[test]
 fn test_pid_pid() {
     let file = unique("pid");
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
     drop(guard);
     assert_gone(&file);
@@ -139,11 +141,11 @@ fn test_pid_pid() {
 #[test]
 fn test_pid_custom_name() {
     let file = unique("testpidfile");
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     let name = guard
         .path()
         .file_name()
-        .expect("a name")
+        .expect("a file name")
         .to_string_lossy()
         .into_owned();
     assert!(
@@ -157,7 +159,7 @@ fn test_pid_custom_name() {
 #[test]
 fn test_pid_enforce_dotpid_postfix() {
     let file = unique("postfix").suffix(false);
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert!(guard.path().extension().is_none(), "{guard:?}");
     drop(guard);
     assert_gone(&file);
@@ -166,7 +168,7 @@ fn test_pid_enforce_dotpid_postfix() {
 #[test]
 fn test_pid_force_tmpdir() {
     let file = unique("force_tmpdir").temp_dir(true);
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_eq!(guard.path().parent(), Some(std::env::temp_dir().as_path()));
     drop(guard);
     assert_gone(&file);
@@ -174,9 +176,9 @@ fn test_pid_force_tmpdir() {
 
 #[test]
 fn test_pid_custom_dir() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let file = PidFile::new("app").dir(dir.path().join("testpidfile.dir"));
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_eq!(guard.path(), dir.path().join("testpidfile.dir/app.pid"));
     drop(guard);
     assert_gone(&file);
@@ -184,19 +186,19 @@ fn test_pid_custom_dir() {
 
 #[test]
 fn test_pid_piddir_exists_as_file() {
-    let tmpfile = tempfile::NamedTempFile::new().expect("a file");
+    let tmpfile = tempfile::NamedTempFile::new().expect("create a file");
     let error = PidFile::new("app")
         .dir(tmpfile.path())
         .acquire()
-        .expect_err("no directory");
+        .expect_err("the directory is a file");
     assert!(matches!(error, PidFileError::Io { .. }), "{error}");
 }
 
 #[test]
 fn test_pid_chmod() {
     let file = unique("chmod").mode(0o600);
-    let guard = file.acquire().expect("a start");
-    let metadata = fs::metadata(guard.path()).expect("the file");
+    let guard = file.acquire().expect("acquire the pidfile");
+    let metadata = fs::metadata(guard.path()).expect("read the metadata");
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     drop(guard);
     assert_gone(&file);
@@ -205,7 +207,7 @@ fn test_pid_chmod() {
 #[test]
 fn test_pid_already_locked() {
     let file = unique("already_locked");
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_locked(file.acquire());
     assert!(guard.path().exists());
     drop(guard);
@@ -214,9 +216,9 @@ fn test_pid_already_locked() {
 
 #[test]
 fn test_pid_already_locked_custom_name() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let named = || PidFile::new("testpidfile").dir(dir.path());
-    let guard = named().acquire().expect("a start");
+    let guard = named().acquire().expect("acquire the pidfile");
     assert_locked(named().acquire());
     assert!(guard.path().exists());
     drop(guard);
@@ -226,7 +228,7 @@ fn test_pid_already_locked_custom_name() {
 #[test]
 fn test_pid_already_locked_multi_process() {
     let file = unique("multi_process");
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     let mut other = Program::start(&mut holder(&file));
     assert!(
         other
@@ -242,10 +244,10 @@ fn test_pid_already_locked_multi_process() {
 #[test]
 fn test_pid_two_locks_multi_process() {
     let (file, other_file) = (unique("two_locks"), unique("two_locks_other"));
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     let mut other = Program::start(&mut holder(&other_file));
     assert!(other.line().starts_with("held "));
-    assert!(other_file.path().expect("a path").exists());
+    assert!(other_file.path().expect("resolve the path").exists());
     assert_eq!(other.finish().1, "closed\n");
     assert_gone(&other_file);
     assert!(guard.path().exists());
@@ -256,7 +258,7 @@ fn test_pid_two_locks_multi_process() {
 #[test]
 fn test_pid_already_running() {
     let file = unique("already_running").lock(false);
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_locked(file.acquire());
     assert!(guard.path().exists());
     drop(guard);
@@ -265,9 +267,9 @@ fn test_pid_already_running() {
 
 #[test]
 fn test_pid_already_running_custom_name() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let named = || PidFile::new("testpidfile").dir(dir.path()).lock(false);
-    let guard = named().acquire().expect("a start");
+    let guard = named().acquire().expect("acquire the pidfile");
     assert_locked(named().acquire());
     assert!(guard.path().exists());
     drop(guard);
@@ -277,9 +279,9 @@ fn test_pid_already_running_custom_name() {
 #[test]
 fn test_pid_already_running_exception_has_pid_value() {
     let file = unique("has_pid_value").lock(false);
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_eq!(
-        file.acquire().expect_err("held").pid(),
+        file.acquire().expect_err("the pidfile is held").pid(),
         Some(std::process::id())
     );
     drop(guard);
@@ -291,10 +293,10 @@ fn test_pid_decorator() {
     #[pidfile(name = "decorator-{process}")]
     fn decorated(process: u32) -> Result<(), PidFileError> {
         let file = PidFile::new(format!("decorator-{process}"));
-        assert_eq!(file.status().expect("a look"), Status::HeldBySelf);
+        assert_eq!(file.status().expect("read the status"), Status::HeldBySelf);
         Ok(())
     }
-    decorated(std::process::id()).expect("a start");
+    decorated(std::process::id()).expect("acquire the pidfile");
     assert_gone(&unique("decorator"));
 }
 
@@ -304,18 +306,18 @@ fn test_pid_decorator_already_locked() {
     fn decorated(process: u32) -> Result<(), PidFileError> {
         #[pidfile(name = "testpiddecorator-{process}")]
         fn decorated2(process: u32) -> Result<(), PidFileError> {
-            unreachable!("{process} holds it already")
+            unreachable!("process {process} already holds the pidfile")
         }
         assert_locked(decorated2(process).map(|()| unreachable!()));
         Ok(())
     }
-    decorated(std::process::id()).expect("a start");
+    decorated(std::process::id()).expect("acquire the pidfile");
     assert_gone(&unique("testpiddecorator"));
 }
 
-/// In Python the file is removed all the same. Here a descriptor that another part of the program
-/// closed means that the lock is gone and the file may be another's by now: nothing is touched,
-/// neither the file nor what bears the descriptor's number now, and the next start takes over.
+/// Python removes the file although its descriptor was closed elsewhere in the program. pidlock
+/// does not, because the lock is lost and the file can belong to another process. It also does not
+/// close the file that reuses the descriptor. The next start takes the pidfile over.
 #[test]
 fn test_pid_already_closed() {
     let file = unique("already_closed");
@@ -338,22 +340,22 @@ fn test_pid_already_closed() {
     assert!(said.ends_with("and the other file is whole\n"), "{said}");
     assert_eq!(status.code(), Some(0));
     assert_eq!(
-        text(&file.path().expect("a path")),
+        text(&file.path().expect("resolve the path")),
         format!("{}\n", other.pid())
     );
     file.acquire()
-        .expect("the next start")
+        .expect("acquire the stale pidfile")
         .close()
-        .expect("an end");
+        .expect("release the pidfile");
     assert_gone(&file);
 }
 
 #[test]
 fn test_pid_multiplecreate() {
     let file = unique("multiplecreate");
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire the pidfile");
     assert_locked(file.acquire());
-    guard.close().expect("an end");
+    guard.close().expect("release the pidfile");
     assert_gone(&file);
 }
 
@@ -361,8 +363,11 @@ fn test_pid_multiplecreate() {
 fn test_pid_gid() {
     let gid = rustix::process::getegid().as_raw();
     let file = unique("gid").gid(gid);
-    let guard = file.acquire().expect("a start");
-    assert_eq!(fs::metadata(guard.path()).expect("the file").gid(), gid);
+    let guard = file.acquire().expect("acquire the pidfile");
+    assert_eq!(
+        fs::metadata(guard.path()).expect("read the metadata").gid(),
+        gid
+    );
     drop(guard);
     assert_gone(&file);
 }
@@ -370,17 +375,17 @@ fn test_pid_gid() {
 #[test]
 fn test_pid_check_const_empty() {
     let file = unique("check_empty");
-    let path = file.path().expect("a path");
-    fs::write(&path, "\n").expect("an empty file");
-    assert_eq!(file.status().expect("a look"), Status::Empty);
-    assert_eq!(text(&path), "\n", "a look changes nothing");
-    fs::remove_file(path).expect("the end");
+    let path = file.path().expect("resolve the path");
+    fs::write(&path, "\n").expect("write a blank file");
+    assert_eq!(file.status().expect("read the status"), Status::Empty);
+    assert_eq!(text(&path), "\n", "reading the status changes nothing");
+    fs::remove_file(path).expect("remove the file");
 }
 
 #[test]
 fn test_pid_check_const_nofile() {
     assert_eq!(
-        unique("check_nofile").status().expect("a look"),
+        unique("check_nofile").status().expect("read the status"),
         Status::NoFile
     );
 }
@@ -388,8 +393,8 @@ fn test_pid_check_const_nofile() {
 #[test]
 fn test_pid_check_const_samepid() {
     let file = unique("check_samepid").reentrant(true);
-    let guard = file.acquire().expect("a start");
-    assert_eq!(file.status().expect("a look"), Status::HeldBySelf);
+    let guard = file.acquire().expect("acquire the pidfile");
+    assert_eq!(file.status().expect("read the status"), Status::HeldBySelf);
     drop(guard);
     assert_gone(&file);
 }
@@ -397,9 +402,9 @@ fn test_pid_check_const_samepid() {
 #[test]
 fn test_pid_check_const_notrunning() {
     let file = unique("check_notrunning");
-    let path = file.path().expect("a path");
-    fs::write(&path, format!("{NONEXISTENT_PID}\n")).expect("a stale file");
-    let status = file.status().expect("a look");
+    let path = file.path().expect("resolve the path");
+    fs::write(&path, format!("{NONEXISTENT_PID}\n")).expect("write a stale file");
+    let status = file.status().expect("read the status");
     assert!(
         matches!(
             status,
@@ -409,16 +414,16 @@ fn test_pid_check_const_notrunning() {
         ),
         "{status:?}"
     );
-    fs::remove_file(path).expect("the end");
+    fs::remove_file(path).expect("remove the file");
 }
 
-/// Python raises; here it is an answer like any other.
+/// Python raises an exception; pidlock returns a status.
 #[test]
 fn test_pid_check_already_running() {
     let file = unique("check_already_running");
     let mut other = Program::start(&mut holder(&file));
     assert!(other.line().starts_with("held "));
-    let status = file.status().expect("a look");
+    let status = file.status().expect("read the status");
     assert!(
         matches!(status, Status::Locked { pid: Some(pid) } if pid == other.pid()),
         "{status:?}"
@@ -431,13 +436,13 @@ fn test_pid_check_already_running() {
 fn test_pid_check_samepid_with_blocks() {
     let file = unique("samepid_with_blocks").reentrant(true);
     {
-        let _outer = file.acquire().expect("a start");
+        let _outer = file.acquire().expect("acquire the pidfile");
         {
-            let _inner = file.clone().acquire().expect("another handle");
+            let _inner = file.clone().acquire().expect("acquire another handle");
         }
         assert!(
-            file.path().expect("a path").exists(),
-            "the outer one holds it still"
+            file.path().expect("resolve the path").exists(),
+            "the outer guard still holds the pidfile"
         );
     }
     assert_gone(&file);
@@ -446,13 +451,13 @@ fn test_pid_check_samepid_with_blocks() {
 #[test]
 fn test_pid_check_samepid() {
     let file = unique("samepid").reentrant(true);
-    let first = file.acquire().expect("a start");
-    let second = file.acquire().expect("another handle");
+    let first = file.acquire().expect("acquire the pidfile");
+    let second = file.acquire().expect("acquire another handle");
     drop((first, second));
     assert_gone(&file);
 }
 
-/// With locks, as there, and with none: another process's hold is not shared.
+/// Runs with a lock, as in Python, and without: no handle shares a file of another process.
 #[test]
 fn test_pid_raises_already_running_when_samepid_and_two_different_pids() {
     for lock in [true, false] {
@@ -464,7 +469,7 @@ fn test_pid_raises_already_running_when_samepid_and_two_different_pids() {
             other.arg("--no-lock")
         });
         assert!(other.line().starts_with("held "));
-        let error = file.acquire().expect_err("another process");
+        let error = file.acquire().expect_err("another process holds the file");
         assert!(error.is_contention(), "{error}");
         assert_eq!(error.pid(), Some(other.pid()));
         other.finish();
@@ -472,17 +477,17 @@ fn test_pid_raises_already_running_when_samepid_and_two_different_pids() {
     }
 }
 
-/// Giving back twice cannot be written here, as `close` takes the guard; what is left of the case
-/// is that the end of one hold does not touch the next.
+/// A second `close` does not compile, because the first one consumes the guard. The rest of the
+/// case is that releasing one guard does not affect the next.
 #[test]
 fn test_double_close_race_condition() {
     let file = unique("double_close");
-    let first = file.acquire().expect("a start");
-    first.close().expect("an end");
+    let first = file.acquire().expect("acquire the pidfile");
+    first.close().expect("release the pidfile");
     assert_gone(&file);
-    let second = file.acquire().expect("a start");
-    second.verify().expect("held");
-    second.close().expect("an end");
+    let second = file.acquire().expect("acquire the pidfile");
+    second.verify().expect("the pidfile is held");
+    second.close().expect("release the pidfile");
     assert_gone(&file);
 }
 
@@ -493,7 +498,7 @@ fn test_pid_contextdecorator() {
         Ok(())
     }
     let file = unique("contextdecorator");
-    decorated_function(&file).expect("a start");
+    decorated_function(&file).expect("acquire the pidfile");
     assert_gone(&file);
 }
 
@@ -506,12 +511,13 @@ fn test_pid_contextdecorator_already_locked() {
     }
     let file = unique("contextdecorator_locked");
     decorated_function(&file, || {
-        let error = decorated_function(&file, || unreachable!("held")).expect_err("held");
+        let error = decorated_function(&file, || unreachable!("the pidfile is held"))
+            .expect_err("the pidfile is held");
         assert!(
             matches!(error, PidFileError::AlreadyLocked { .. }),
             "{error}"
         );
     })
-    .expect("a start");
+    .expect("acquire the pidfile");
     assert_gone(&file);
 }

@@ -1,5 +1,5 @@
-//! Property tests of the parser of records: the code itself, `pidlock-core/src/record.rs`, beside an
-//! oracle that was written from the standard.
+//! Property tests of the record parser: the code of `pidlock-core/src/record.rs` is compared with
+//! an oracle that was written from the standard.
 
 /// What `record.rs` imports.
 #[path = "record_properties/error.rs"]
@@ -27,23 +27,24 @@ fn agrees(record: &Record, expected: Expected) -> bool {
     }
 }
 
-/// A file as it is on a disk, read as the protocol reads it.
+/// Creates a file that contains `text`.
 fn file(text: &[u8]) -> std::fs::File {
-    let file = tempfile::tempfile().expect("a file");
-    file.write_all_at(text, 0).expect("a text");
+    let file = tempfile::tempfile().expect("create a file");
+    file.write_all_at(text, 0).expect("write the text");
     file
 }
 
-/// Whether the size of the file is known or not.
+/// Returns `true` if the reader agrees with the oracle, whether it knows the size of the file or
+/// not.
 fn agrees_when_read(text: &[u8]) -> bool {
     let file = file(text);
     [None, Some(text.len() as u64)].into_iter().all(|size| {
-        let record = record::read(&file, size).expect("a look");
+        let record = record::read(&file, size).expect("read the record");
         agrees(&record, oracle::read(text))
     })
 }
 
-/// What is nearly a record: a number, and something before, in or behind it.
+/// Texts that are almost a record: a number, with other text before or after it.
 fn near_records() -> impl Strategy<Value = Vec<u8>> {
     let number = prop_oneof![
         any::<u32>().prop_map(|n| n.to_string()),
@@ -67,20 +68,21 @@ fn near_records() -> impl Strategy<Value = Vec<u8>> {
     );
     let near =
         parts.prop_map(|(a, number, b, feeds, c)| [a, &number, b, &"\n".repeat(feeds), c].concat());
-    // Behind so many blanks that it is at the end of what is read, or beyond it.
+    // The number follows so many blanks that it is at the end of the bytes that are read, or
+    // beyond.
     let blanks = (
         prop::sample::select(&["\0", " ", "\n"][..]),
         4080..4110_usize,
     );
     let behind = (blanks, number, bits)
         .prop_map(|((blank, len), number, c)| [&blank.repeat(len), &*number, c].concat());
-    // At the two lengths where reading goes another way.
+    // Records padded to about 32 bytes, and to about the longest length that is read.
     let lengths = prop_oneof![30..35_usize, 4094..4099_usize];
     let padded = (1..=u32::MAX, lengths).prop_map(|(number, len)| format!("{number:\n<len$}"));
     prop_oneof![near, behind, padded].prop_map(String::into_bytes)
 }
 
-/// Blanks of any length, with perhaps one thing in them.
+/// Blank texts of various lengths. Some contain one other byte.
 fn near_blanks() -> impl Strategy<Value = Vec<u8>> {
     let blank = prop::sample::select(&b"\0 \t\n\x0c\r"[..]);
     let len = prop_oneof![0..40_usize, 4090..4105_usize, 4000..4096_usize];
@@ -114,19 +116,19 @@ proptest! {
     }
 
     #[test]
-    fn what_was_written_over_anything_is_read_again(
+    fn record_written_over_any_text_is_read_back(
         old in prop_oneof![near_blanks(), "[ \t0]{0,9}[1-9][0-9]{0,9}[ \r\n]{1,60}".prop_map(String::into_bytes)],
         pid in 1..=i32::MAX as u32,
     ) {
         let file = file(&old);
-        record::write(&file, pid, old.len() as u64).expect("written");
+        record::write(&file, pid, old.len() as u64).expect("write the record");
         let mut text = vec![0; 2 * old.len() + 32];
-        let len = sys::read_at(&file, &mut text, 0).expect("a look");
+        let len = sys::read_at(&file, &mut text, 0).expect("read the file");
         text.truncate(len);
         prop_assert_eq!(text, format!("{pid}\n").into_bytes());
-        let record = record::read(&file, None).expect("a look");
+        let record = record::read(&file, None).expect("read the record");
         prop_assert_eq!(record.pid(), Some(pid), "{:?}", record);
-        record::erase(&file).expect("written");
-        prop_assert_eq!(record::read(&file, None).expect("a look"), Record::Blank);
+        record::erase(&file).expect("erase the record");
+        prop_assert_eq!(record::read(&file, None).expect("read the record"), Record::Blank);
     }
 }

@@ -1,5 +1,5 @@
-//! What a start does about each text that a pidfile can contain, whether the process that it names is
-//! gone or running.
+//! What a start does with each text that a pidfile can contain, while the recorded process is gone
+//! and while it is running.
 
 use std::fs;
 use std::io;
@@ -10,18 +10,18 @@ use std::process::Command;
 use pidlock_core::{PidFile, PidFileError, Status};
 use pidlock_tests::{NONEXISTENT_PID, Program, text};
 
-/// What becomes of a file when the recorded process is gone.
+/// What a start does with a file whose recorded process is gone.
 #[derive(Clone, Copy)]
 enum Stale {
     /// The start takes it over.
     TakenOver,
-    /// The file is left. The message says so.
+    /// The start leaves the file. The message contains these words.
     Left(&'static str),
 }
 
 use Stale::{Left, TakenOver};
 
-/// Texts with a PID in the place of `PID`.
+/// Texts that contain a PID, which is written as `PID` here.
 const RECORDS: &[(&str, &str, Stale)] = &[
     ("PID\n", "as written", TakenOver),
     ("PID", "no newline", TakenOver),
@@ -99,7 +99,7 @@ impl Pidfile {
         assert!(!self.path.exists(), "{what}");
     }
 
-    /// The start fails and changes nothing.
+    /// Asserts that a start fails and changes nothing. Returns its error.
     fn refusal(&self, what: &str) -> PidFileError {
         let Err(error) = PidFile::at(&self.path).acquire() else {
             panic!("{what}: the start succeeded");
@@ -115,7 +115,7 @@ impl Pidfile {
         error
     }
 
-    /// The status tells what a start would.
+    /// Asserts that a start leaves the file, and that the status is an error with an equal message.
     fn assert_left(&self, what: &str, words: &str) {
         let error = self.refusal(what);
         let status = PidFile::at(&self.path).status().expect_err(what);
@@ -130,9 +130,9 @@ impl Pidfile {
     }
 }
 
-/// Contents, inode, mode and the time of the last change of the contents.
+/// Contents, inode, mode and modification time.
 fn observe(path: &Path) -> (String, u64, u32, i64, i64) {
-    let stat = fs::metadata(path).expect("the file is there");
+    let stat = fs::metadata(path).expect("the file exists");
     let time = (stat.mtime(), stat.mtime_nsec());
     (text(path), stat.ino(), stat.mode(), time.0, time.1)
 }
@@ -149,7 +149,7 @@ fn assert_stale(text: &str, what: &str, stale: Stale, pid: u32) {
     }
 }
 
-/// The words of a message. "a valid PID" stays.
+/// Replaces `PID` in the words of a message, except in "a valid PID".
 fn expected(words: &str, pid: u32) -> String {
     match words.contains("valid PID") {
         true => words.to_owned(),

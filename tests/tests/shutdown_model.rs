@@ -1,7 +1,7 @@
-//! Every interleaving, with up to three preemptions (two among three threads), of a pidfile's guard,
-//! the exit handler and the signal handlers, each of which may remove the file. This is the code
-//! itself, `cleanup/shutdown.rs`, on atomics of loom, which tries every order that the memory model
-//! allows.
+//! Every interleaving, with up to three preemptions (two among three threads), of a pidfile's
+//! guard, the exit handler and the signal handlers. Each of them can remove the file. The model
+//! contains the real `cleanup/shutdown.rs`, with the atomics of loom, which tries every order that
+//! the memory model allows.
 
 /// What `shutdown.rs` imports.
 mod atomic {
@@ -25,11 +25,12 @@ const NOT_CREATED: u32 = 0;
 const EXISTS: u32 = 1;
 const REMOVED: u32 = 2;
 
-/// A process with some slots, and the files that it creates one after the other.
+/// A process, with the slots of its table and the files that it creates one after the other.
 struct Process {
     shutdown: Shutdown,
     slots: Vec<Slot>,
-    /// The file system is not memory of the process: plain atomics, which add no orders to try.
+    /// Plain atomics, because the file system is not memory of the process. They add no orders for
+    /// loom to try.
     files: Vec<AtomicU32>,
     terminated_by: AtomicU32,
 }
@@ -40,8 +41,8 @@ struct Slot {
     held: UnsafeCell<usize>,
 }
 
-/// The thread does not return from here: it waits for the termination of the process, or the process
-/// is terminated.
+/// The thread does not continue: the process is terminated, or the thread waits for its
+/// termination.
 struct Ended;
 
 impl Process {
@@ -67,7 +68,8 @@ impl Process {
     fn remove_all(&self, occasion: RemoveOn) {
         for slot in &self.slots {
             if slot.removal.try_claim(occasion) {
-                // SAFETY: no pointer leaves the closure; loom checks that no access overlaps.
+                // SAFETY: only the thread that has claimed the removal accesses `held`. loom fails
+                // the test if another access overlaps.
                 #[allow(unsafe_code)]
                 self.remove(slot.held.with(|held| unsafe { *held }));
             }
@@ -90,7 +92,7 @@ impl Process {
         match self.shutdown.leave() {
             Some(signal) => {
                 self.remove_all(RemoveOn::SIGNAL);
-                self.terminate_by(u32::try_from(signal).expect("a signal"))
+                self.terminate_by(u32::try_from(signal).expect("signal numbers are positive"))
             }
             None => Ok(()),
         }
@@ -104,8 +106,8 @@ impl Process {
         }
     }
 
-    /// Acquires and releases. Returns `true` if the slot is free again. `interrupt` is called at every
-    /// point where a signal can interrupt this thread.
+    /// Acquires and releases. Returns `true` if the slot is free again. `interrupt` is called at
+    /// every point where a signal can interrupt this thread.
     fn hold(
         &self,
         slot: usize,
@@ -118,7 +120,8 @@ impl Process {
         interrupt(1)?;
         self.files[file].store(EXISTS, SeqCst);
         interrupt(2)?;
-        // SAFETY: as in `remove_all`.
+        // SAFETY: no thread can claim the removal, and so read `held`, before it is published. loom
+        // fails the test if another access overlaps.
         #[allow(unsafe_code)]
         slot.held.with_mut(|held| unsafe { *held = file });
         slot.removal.publish(RemoveOn::new(true, true));
@@ -131,7 +134,8 @@ impl Process {
         if claimed {
             interrupt(6)?;
             self.remove(file);
-            // SAFETY: as in `remove_all`.
+            // SAFETY: this thread has claimed the removal, so no other thread accesses `held`. loom
+            // fails the test if another access overlaps.
             #[allow(unsafe_code)]
             slot.held.with_mut(|held| unsafe { *held = usize::MAX });
             slot.removal.reset();
@@ -151,7 +155,7 @@ impl Process {
     fn signal(&self, signal: u32) -> Result<(), Ended> {
         let noted = self
             .shutdown
-            .note_signal(i32::try_from(signal).expect("a signal"));
+            .note_signal(i32::try_from(signal).expect("signal numbers are small"));
         match noted {
             Noted::Pending => self.leave_section(),
             Noted::Repeated => {
@@ -175,7 +179,7 @@ impl Process {
         let terminated_by = self.terminated_by.load(SeqCst);
         assert!(
             one_of.contains(&terminated_by),
-            "a signal was lost: {terminated_by}"
+            "terminated by {terminated_by}, not by one of {one_of:?}"
         );
         for file in &self.files {
             assert_ne!(file.load(SeqCst), EXISTS, "a file was left");
@@ -194,7 +198,7 @@ fn in_thread<T>(
 fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
     threads
         .into_iter()
-        .for_each(|thread| thread.join().expect("no thread fails"));
+        .for_each(|thread| thread.join().expect("no thread panics"));
 }
 
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -289,24 +293,24 @@ fn exit_during_two_holds_removes_each_file_once() {
 fn repeated_signal_does_not_wait_for_hanging_release() {
     explore(3, || {
         let process = Process::new(1, 1);
-        assert!(process.enter_section().is_ok(), "a removal that hangs");
+        assert!(process.enter_section().is_ok(), "the release begins");
         assert!(
             process.signal(TERM).is_ok(),
-            "the first signal waits for it"
+            "the first signal waits for the release"
         );
         assert!(
             process.enter_section().is_err(),
-            "no new section makes it wait longer"
+            "no other section begins while a signal is pending"
         );
         assert!(
             process.shutdown.enter_even_if_pending(),
-            "the exit handler does not wait"
+            "the exit handler begins nevertheless"
         );
-        assert!(process.leave_section().is_ok(), "and does not end the wait");
-        assert!(process.signal(INT).is_ok(), "a different signal waits, too");
+        assert!(process.leave_section().is_ok(), "the signal still waits");
+        assert!(process.signal(INT).is_ok(), "a different signal waits");
         assert!(
             process.signal(TERM).is_err(),
-            "the same signal again does not"
+            "a repeated signal does not wait"
         );
         assert_eq!(process.terminated_by.load(SeqCst), TERM);
     });
@@ -322,7 +326,7 @@ fn file_is_removed_only_on_its_occasions() {
             removal.try_claim(RemoveOn::GUARD),
             "the guard always removes it"
         );
-        assert!(!removal.try_claim(RemoveOn::GUARD), "but only once");
+        assert!(!removal.try_claim(RemoveOn::GUARD), "only once");
         removal.reset();
         removal.publish(RemoveOn::new(true, false));
         assert!(!removal.try_claim(RemoveOn::EXIT) && removal.try_claim(RemoveOn::SIGNAL));

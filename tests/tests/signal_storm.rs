@@ -1,8 +1,9 @@
-//! Signals at every moment between just before acquiring and just after releasing. Each process
-//! dies of the signal it was sent, and no pidfile is left that belongs to nobody.
+//! Signals at every moment from just before a process acquires a pidfile until just after it
+//! releases it. Each process is terminated by the signal that it was sent, and leaves no stale
+//! pidfile.
 //!
-//! One storm at a time: a machine that is too busy lets a process do all it does in one go, and the
-//! signals come before or after.
+//! Only one storm runs at a time. On a busy machine a process can do all its work in one time
+//! slice, so that all signals arrive before or after it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 
 fn signal_target(arguments: &[&str], path: &Path) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signal_target"));
-    // A group of its own, for a signal that its children get too.
+    // A process group of its own, so that a signal can be sent to its children as well.
     Program::start(command.args(arguments).arg(path).process_group(0))
 }
 
@@ -29,12 +30,12 @@ fn pid(program: &Program) -> Pid {
     i32::try_from(program.pid())
         .ok()
         .and_then(Pid::from_raw)
-        .expect("a number")
+        .expect("a PID is positive")
 }
 
-/// When to send the signal: moments spread evenly over a span of time that adjusts itself, whatever
-/// else the machine is doing, so that some come before the first step, some after the last one, and
-/// most in between.
+/// When to send each signal: moments that are spread evenly over a span of time. The span adapts to
+/// the load of the machine, so that some signals arrive before the first step of a process, some
+/// after the last one, and most in between.
 struct Moments {
     /// In nanoseconds.
     span: AtomicU64,
@@ -42,50 +43,50 @@ struct Moments {
 
 impl Moments {
     fn wait(&self, n: u32) {
-        // Multiples of the golden section, less their whole part, fill a line evenly.
+        // The fractional parts of multiples of the golden section are spread evenly.
         let part = (f64::from(n) * 0.618_033_988_749_895).fract();
         let span = self.span.load(Ordering::Relaxed) as f64;
         thread::sleep(Duration::from_nanos((part * span) as u64));
     }
 
-    /// Draws in the next moments, or puts them off.
+    /// Shortens the span if the process had finished, or extends it.
     fn learn(&self, last_step: &str) {
         let span = self.span.load(Ordering::Relaxed);
         let span = match last_step {
             "" => (span + span / 16).min(20_000_000),
             "done" => span - span / 8,
-            // Slowly, so that some come after the last step, too.
+            // Slowly, so that some signals arrive after the last step.
             _ => (span + span / 64).min(20_000_000),
         };
-        // Of two at once one is lost, which does no harm.
+        // If two threads store at once, one update is lost, which does no harm.
         self.span.store(span, Ordering::Relaxed);
     }
 }
 
-/// For who needs the machine, as far as this program goes.
+/// Locks out the other tests of this program that need the machine for themselves.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Processes that are all killed while they do the same.
+/// Processes that run with the same arguments until a signal terminates them.
 struct Storm<'a> {
     number: u32,
     arguments: &'a [&'a str],
-    /// Where the pidfile of each is.
+    /// Returns the path of the pidfile of the process with this index.
     path: &'a (dyn Fn(u32) -> PathBuf + Sync),
-    /// How the signal is sent.
+    /// Sends the signal.
     send: fn(&Program),
-    /// What is there after the end that should not be.
+    /// Returns what a terminated process has left and should not have left.
     left: &'a (dyn Fn(&Path, &Program) -> Option<String> + Sync),
 }
 
-/// What became of them.
+/// The results of a storm.
 #[derive(Debug, Default)]
 struct Tally {
-    /// How many were killed after which step.
+    /// The number of processes that were terminated after each step.
     after: BTreeMap<String, u32>,
-    /// How many ended with which status, as wait(2) gives it: the number of the signal.
+    /// The number of processes with each wait status, which is the number of the signal.
     ends: BTreeMap<i32, u32>,
     left: Vec<String>,
 }
@@ -93,7 +94,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, last_step: String, end: ExitStatus, left: Option<String>) {
         self.left
-            .extend(left.map(|left| format!("{left}, by one killed after {last_step:?}")));
+            .extend(left.map(|left| format!("{left}, by a process killed after {last_step:?}")));
         *self.after.entry(last_step).or_default() += 1;
         *self.ends.entry(end.into_raw()).or_default() += 1;
     }
@@ -116,13 +117,13 @@ impl Storm<'_> {
                 scope.spawn(move || {
                     for n in (first..self.number).step_by(2) {
                         let (last_step, end, left) = self.kill_one(n, moments);
-                        let mut tally = tally.lock().expect("no panic before");
+                        let mut tally = tally.lock().expect("not poisoned");
                         tally.add(last_step, end, left);
                     }
                 });
             }
         });
-        let tally = tally.into_inner().expect("no panic before");
+        let tally = tally.into_inner().expect("not poisoned");
         println!("{:?}: {tally:?}", self.arguments);
         tally
     }
@@ -143,49 +144,50 @@ impl Storm<'_> {
 }
 
 fn terminate(program: &Program) {
-    kill_process(pid(program), Signal::TERM).expect("it is there until it is waited for");
+    kill_process(pid(program), Signal::TERM).expect("the process exists until it is waited for");
 }
 
-/// A directory for each.
+/// Creates a directory for the pidfile of each process.
 fn own(dir: &TempDir) -> impl Fn(u32) -> PathBuf + Sync {
     |n| {
         let dir = dir.path().join(n.to_string());
-        fs::create_dir(&dir).expect("a directory");
+        fs::create_dir(&dir).expect("create a directory");
         dir.join("app.pid")
     }
 }
 
-/// All that is beside the pidfile, and itself.
+/// Returns the names and contents of all files in the pidfile's directory, if there are any.
 fn everything(path: &Path) -> Option<String> {
-    let entries = fs::read_dir(path.parent().expect("a directory")).expect("a directory");
+    let entries =
+        fs::read_dir(path.parent().expect("an absolute path")).expect("read the directory");
     let found: Vec<_> = entries
-        .map(|entry| entry.expect("an entry"))
+        .map(|entry| entry.expect("read an entry"))
         .map(|entry| format!("{:?} with {:?}", entry.file_name(), text(&entry.path())))
         .collect();
     (!found.is_empty()).then(|| found.join(", "))
 }
 
-fn start_and_end(file: &PidFile) {
-    let guard = file.acquire().expect("the next start");
-    guard.verify().expect("it holds");
-    guard.close().expect("its end");
+fn acquire_and_release(file: &PidFile) {
+    let guard = file.acquire().expect("acquire after the storm");
+    guard.verify().expect("the file is held");
+    guard.close().expect("release after the storm");
 }
 
-/// Nothing of its own, and the way is free for the next.
+/// Returns the files that a terminated process has left, and asserts that the next start succeeds.
 fn nothing_left(path: &Path, _: &Program) -> Option<String> {
     let left = everything(path);
-    start_and_end(&PidFile::at(path));
+    acquire_and_release(&PidFile::at(path));
     left
 }
 
 fn nothing_but_an_empty_file(path: &Path, _: &Program) -> Option<String> {
     let left = everything(path).filter(|left| left != "\"app.pid\" with \"\"");
-    start_and_end(&PidFile::at(path).keep(true));
+    acquire_and_release(&PidFile::at(path).keep(true));
     left
 }
 
 #[test]
-fn a_thousand_that_are_killed_leave_nothing() {
+fn one_thousand_terminated_processes_leave_no_stale_file() {
     let (mut before, mut meanwhile, mut after) = (0, 0, 0);
     for (what, how, number) in [
         ("once", "locked", 300),
@@ -197,7 +199,7 @@ fn a_thousand_that_are_killed_leave_nothing() {
         ("again", "unlocked", 100),
         ("again", "kept", 50),
     ] {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let left = match how {
             "kept" => nothing_but_an_empty_file,
             _ => nothing_left,
@@ -216,16 +218,16 @@ fn a_thousand_that_are_killed_leave_nothing() {
         after += killed("done");
         meanwhile += number - killed("") - killed("done");
     }
-    // The signals came when they should.
+    // The signals have arrived in all phases.
     println!("{before} before, {meanwhile} meanwhile, {after} after");
     assert_eq!(before + meanwhile + after, 1000);
     assert!(before > 10 && meanwhile > 100 && after > 10);
 }
 
-/// The same without our handler: were nothing left then, the test above would prove nothing.
+/// Checks that a storm can find a stale file: its processes have no signal handler.
 #[test]
-fn the_storm_sees_what_the_handler_prevents() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn processes_without_signal_handler_leave_stale_files() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let tally = Storm {
         number: 100,
         arguments: &["again", "ignoring"],
@@ -237,10 +239,10 @@ fn the_storm_sees_what_the_handler_prevents() {
     assert!(!tally.left.is_empty(), "{tally:#?}");
 }
 
-/// On one path, among holders that look all the time whether the file is still theirs.
+/// All processes use one path, beside holders that keep checking that the file is still theirs.
 #[test]
 fn terminating_process_never_removes_successors_file() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = own(&dir)(0);
     let oracle = dir.path().join("oracle");
     let named = |path: &Path, dead: &Program| {
@@ -249,7 +251,7 @@ fn terminating_process_never_removes_successors_file() {
     let over = AtomicBool::new(false);
     let (tally, holders) = thread::scope(|scope| {
         let holders: Vec<_> = (0..2)
-            .map(|_| scope.spawn(|| hold_again_and_again(&path, &oracle, &over)))
+            .map(|_| scope.spawn(|| hold_repeatedly(&path, &oracle, &over)))
             .collect();
         let tally = Storm {
             number: 400,
@@ -262,18 +264,18 @@ fn terminating_process_never_removes_successors_file() {
         over.store(true, Ordering::Relaxed);
         let held = holders
             .into_iter()
-            .map(|holder| holder.join().expect("sound holders"));
+            .map(|holder| holder.join().expect("no holder loses its file"));
         (tally, held.sum::<u32>())
     });
     println!("{holders} later holders");
     tally.assert_clean(&[Signal::TERM]);
-    assert!(holders > 20, "hardly anybody held: {holders}");
+    assert!(holders > 20, "too few later holders: {holders}");
     assert_eq!(everything(&path), None);
-    start_and_end(&PidFile::at(&path));
+    acquire_and_release(&PidFile::at(&path));
 }
 
-/// How many held, and found the file theirs all the time.
-fn hold_again_and_again(path: &Path, oracle: &Path, over: &AtomicBool) -> u32 {
+/// Starts contenders until `over`. Returns the number of holders. Panics if a holder lost its file.
+fn hold_repeatedly(path: &Path, oracle: &Path, over: &AtomicBool) -> u32 {
     let mut held = 0;
     while !over.load(Ordering::Relaxed) {
         let mut contender = Command::new(env!("CARGO_BIN_EXE_contender"));
@@ -281,7 +283,7 @@ fn hold_again_and_again(path: &Path, oracle: &Path, over: &AtomicBool) -> u32 {
             .args([Path::new("locked"), path, oracle])
             .args(["-", "2000"])
             .status()
-            .expect("a contender starts");
+            .expect("run a contender");
         match end.code() {
             Some(0) => held += 1,
             Some(3) => {} // refused
@@ -292,8 +294,8 @@ fn hold_again_and_again(path: &Path, oracle: &Path, over: &AtomicBool) -> u32 {
 }
 
 #[test]
-fn of_two_signals_at_once_to_two_threads_one_is_died_of() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn two_simultaneous_signals_terminate_process_by_one_of_them() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let tally = Storm {
         number: 200,
         arguments: &["threads", "2", "locked"],
@@ -301,14 +303,14 @@ fn of_two_signals_at_once_to_two_threads_one_is_died_of() {
         send: |program| {
             let both = Barrier::new(2);
             let mut signals = [Signal::TERM, Signal::INT];
-            // The one whose thread starts first is the first where the machine is busy.
+            // On a busy machine, the thread that starts first also sends its signal first.
             signals.rotate_left(program.pid() as usize % 2);
             thread::scope(|scope| {
                 for signal in signals {
                     let both = &both;
                     scope.spawn(move || {
                         both.wait();
-                        kill_process(pid(program), signal).expect("it is there");
+                        kill_process(pid(program), signal).expect("send the signal");
                     });
                 }
             });
@@ -322,7 +324,7 @@ fn of_two_signals_at_once_to_two_threads_one_is_died_of() {
 #[test]
 fn pending_signal_is_not_starved() {
     for how in ["locked", "unlocked"] {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         Storm {
             number: 50,
             arguments: &["threads", "8", how],
@@ -336,15 +338,15 @@ fn pending_signal_is_not_starved() {
 }
 
 #[test]
-fn children_that_come_and_go_change_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn terminated_process_that_forks_leaves_at_most_a_blank_file() {
+    let dir = tempfile::tempdir().expect("create a directory");
     Storm {
         number: 150,
         arguments: &["forks", "locked"],
         path: &own(&dir),
-        // To all of them, as a terminal does.
-        send: |program| kill_process_group(pid(program), Signal::TERM).expect("they are there"),
-        // A child that shares the lock for longer than the release waits keeps the file, which is blank.
+        // To the process and its children, as a terminal does.
+        send: |program| kill_process_group(pid(program), Signal::TERM).expect("signal the group"),
+        // If a child shares the lock for longer than the release waits, the file stays, blank.
         left: &nothing_but_an_empty_file,
     }
     .run()
@@ -352,20 +354,23 @@ fn children_that_come_and_go_change_nothing() {
 }
 
 #[test]
-fn a_thousand_that_are_held_are_all_removed() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn one_thousand_held_files_are_all_removed_by_a_signal() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let held = dir.path().join("held");
     let mut holder = signal_target(&["hold", "1000", "locked"], dir.path());
     holder.expect("ready");
-    assert_eq!(fs::read_dir(&held).expect("a directory").count(), 1000);
+    assert_eq!(
+        fs::read_dir(&held).expect("read the directory").count(),
+        1000
+    );
     terminate(&holder);
     assert_eq!(holder.wait().signal(), Some(Signal::TERM.as_raw()));
-    assert_eq!(fs::read_dir(&held).expect("a directory").count(), 0);
+    assert_eq!(fs::read_dir(&held).expect("read the directory").count(), 0);
 }
 
-/// The least of many times, each time side by side: only the machine's other work can add to it.
+/// Compares the least of many durations, because other work of the machine can only add to them.
 #[test]
-fn a_hold_costs_the_same_however_many_are_held() {
+fn cost_of_a_hold_does_not_grow_with_the_number_of_held_files() {
     const MANY: u32 = 10_000;
     if getrlimit(Resource::Nofile)
         .maximum
@@ -375,9 +380,10 @@ fn a_hold_costs_the_same_however_many_are_held() {
     }
     let _turn = turn();
     let least = |number: u32| -> u64 {
-        // In memory: a disk's file system takes now 30 and now 1,000 microseconds, whoever asks.
+        // In memory, because an operation on a disk's file system takes from 30 to 1,000
+        // microseconds.
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let dir = dir.expect("a directory");
+        let dir = dir.expect("create a directory");
         let mut program = signal_target(&["cost", &number.to_string(), "locked"], dir.path());
         let nanoseconds = program.line();
         nanoseconds.parse().expect(&nanoseconds)
@@ -392,6 +398,6 @@ fn a_hold_costs_the_same_however_many_are_held() {
             break;
         }
     }
-    println!("held, and nanoseconds for one more: {costs:?}");
+    println!("numbers of held files, and nanoseconds for one more: {costs:?}");
     assert!(!grows(&costs), "{costs:?}");
 }

@@ -1,8 +1,8 @@
-//! What the compiler says about a wrong use of the attribute, and that it takes a right one. Each
-//! file of `ui/fail` shows one symptom, and the `.stderr` beside it what a reader gets to see. Those
-//! of `ui/pass` are part of this program: they need no compiler where they are run.
+//! Checks the compiler's messages about wrong uses of the attribute, and that right uses compile.
+//! Each file in `ui/fail` shows one mistake, and the `.stderr` file beside it the expected
+//! messages. The files in `ui/pass` are modules of this test, so they need no compiler at run time.
 //!
-//! After a change of a message, read the new text, then have it written down:
+//! After changing a message, read the new text, then update the expectations:
 //!
 //! ```sh
 //! TRYBUILD=overwrite cargo test -p pidlock-tests --test ui
@@ -27,10 +27,10 @@ mod panics_that_can_leave;
 #[path = "../ui/pass/runtime_above.rs"]
 mod runtime_above;
 
-/// The compiler that wrote the expectations: each has its own words and marks.
+/// The compiler that wrote the expectations. Other versions format messages differently.
 const PINNED: &str = "rustc 1.95.";
 
-/// All that is ours in the files about bodies.
+/// The only mention of the attribute in each `body_*.rs` file.
 const ATTRIBUTE: &str = "#[pidlock_core::pidfile(\"my_app\")]";
 
 /// An attribute that does nothing.
@@ -40,8 +40,8 @@ fn tool(variable: &str, name: &str) -> Command {
     Command::new(env::var_os(variable).unwrap_or_else(|| OsString::from(name)))
 }
 
-/// Whether programs can be compiled here: tests that root has built may be run by somebody who has
-/// neither a compiler nor the right to write where it does.
+/// Returns `true` if programs can be compiled here. A user who runs tests that root has built can
+/// lack a compiler or write access to the target directory.
 fn can_compile() -> bool {
     let why = match tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")) {
         Err(error) => format!("{}: {error}", env!("CARGO_TARGET_TMPDIR")),
@@ -68,17 +68,17 @@ fn is_pinned() -> bool {
     let pinned = version.starts_with(PINNED);
     if !pinned {
         skip(&format!(
-            "messages are those of {PINNED}x, not of {version}"
+            "the expected messages are those of {PINNED}x, not of {version}"
         ));
     }
     pinned
 }
 
-/// The sources about bodies, with their names.
+/// Returns the paths of the `body_*.rs` files.
 fn bodies() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fail");
-    let entries = fs::read_dir(dir).expect("the folder is there");
-    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let entries = fs::read_dir(dir).expect("list the directory");
+    let paths = entries.map(|entry| entry.expect("read a directory entry").path());
     let is_one = |file: &PathBuf| {
         let name = file.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with("body_") && name.ends_with(".rs"))
@@ -87,32 +87,32 @@ fn bodies() -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_the_compiler_says() {
+fn compiler_messages_match_the_expectations() {
     if can_compile() && is_pinned() {
         trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
-        // One after the other: both build in the same place.
+        // In one test, because both runs build in the same directory.
         bodies_without_the_attribute();
     }
 }
 
-/// Of a body, the compiler says with the attribute what it says without it, at the same places.
+/// Checks that the compiler reports errors in a body at the same places without the attribute.
 fn bodies_without_the_attribute() {
-    // Not among the targets: in a path below the workspace, trybuild would not tell the lines.
-    let dir = tempfile::tempdir().expect("a directory");
+    // Outside the workspace, because trybuild hides line numbers for paths inside it.
+    let dir = tempfile::tempdir().expect("create a directory");
     let bodies = bodies();
     assert!(!bodies.is_empty());
     for file in bodies {
         let [text, said] = [&file, &file.with_extension("stderr")]
-            .map(|file| fs::read_to_string(file).expect("it is text"));
+            .map(|file| fs::read_to_string(file).expect("read the file as text"));
         assert!(text.contains(ATTRIBUTE), "{}", file.display());
-        let bare = dir.path().join(file.file_name().expect("it has a name"));
+        let bare = dir.path().join(file.file_name().expect("a file name"));
         let place = format!("{}/", dir.path().display());
         fs::write(
             bare.with_extension("stderr"),
             said.replace("ui/fail/", &place),
         )
         .and_then(|()| fs::write(bare, text.replace(ATTRIBUTE, NO_ATTRIBUTE)))
-        .expect("it can be written");
+        .expect("write the files");
     }
     trybuild::TestCases::new().compile_fail(dir.path().join("*.rs"));
 }

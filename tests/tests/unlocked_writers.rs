@@ -1,5 +1,6 @@
-//! Programs that write a PID into the pidfile without locking it. While the process that they name
-//! runs, starts are refused; what they write over a holder's record accuses no other process.
+//! Programs that write a PID to the pidfile without locking it. Starts are refused while the
+//! recorded process runs. If a holder's record is overwritten, the error does not name the wrong
+//! process.
 
 #![cfg(target_os = "linux")]
 
@@ -47,21 +48,20 @@ fn killed_container_leaves_a_file_that_names_the_first_process_of_the_host() {
     let mut container = Program::start(command.arg("--at").arg(&path));
     container.expect(&format!("held {}", path.display()));
     container.kill();
-    // Its first process is gone a moment after `unshare`.
+    // The holder exits a moment after `unshare`.
     while matches!(PidFile::at(&path).status(), Ok(Status::Locked { .. })) {
         thread::yield_now();
     }
     assert_eq!(text(&path), "1\n");
     assert_running(&path, 1);
     fs::remove_file(&path).expect("do what the message says");
-    let guard = PidFile::at(&path).acquire().expect("a start");
+    let guard = PidFile::at(&path).acquire().expect("acquire");
     guard.close().expect("release");
 }
 
-/// PIDs that a holder's file may name by mistake: of a process that has nothing to do with it, or of
-/// none.
+/// The records contain the PID of an unrelated process, an unused PID, or no PID.
 #[test]
-fn record_that_is_overwritten_while_held_accuses_no_other_process() {
+fn start_over_an_overwritten_record_of_a_held_file_names_the_holder_or_no_process() {
     let stranger = Program::start(&mut Command::new("cat"));
     let users = match is_root() {
         true => &[None, Some(ORDINARY_UID)][..],
@@ -90,7 +90,7 @@ fn record_that_is_overwritten_while_held_accuses_no_other_process() {
             "2147483647\n",
             "x\n",
         ] {
-            // Later than the creation of the file, which the first record is believed for.
+            // A record that is written long after the creation of the file needs confirmation.
             thread::sleep(Duration::from_millis(60));
             fs::write(&path, record).expect("write over the record");
             let refusal = holder().line();
@@ -117,7 +117,7 @@ fn pid_written_into_a_file_that_a_start_has_just_created_refuses_that_start() {
     loop {
         match start.step() {
             Stop::Before(call) if call.is(libc::SYS_flock) => break,
-            Stop::Ended(ending) => panic!("it does not lock: {ending:?}"),
+            Stop::Ended(ending) => panic!("the start ended before it locked: {ending:?}"),
             _ => {}
         }
     }
@@ -126,7 +126,7 @@ fn pid_written_into_a_file_that_a_start_has_just_created_refuses_that_start() {
     let mut file = fs::File::options()
         .append(true)
         .open(&path)
-        .expect("open it");
+        .expect("open the file");
     writeln!(file, "{}", running.pid()).expect("write a PID");
     drop(file);
     while !matches!(start.step(), Stop::Ended(_)) {}
@@ -136,5 +136,9 @@ fn pid_written_into_a_file_that_a_start_has_just_created_refuses_that_start() {
             && line.contains(&format!("process {} is running", running.pid())),
         "{line}"
     );
-    assert_eq!(text(&path), format!("{}\n", running.pid()), "left");
+    assert_eq!(
+        text(&path),
+        format!("{}\n", running.pid()),
+        "the record is unchanged"
+    );
 }

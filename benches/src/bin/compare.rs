@@ -1,5 +1,5 @@
-//! Measures everybody in turns, prints the tables of README and draws its picture; with
-//! `--readme` it puts them there, too.
+//! Measures all contenders in interleaved rounds, prints the tables and draws `benches/ratios.svg`.
+//! With `--readme`, also writes the tables into `benches/README.md`.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,12 +9,12 @@ use pidlock_benches::operation::Operation;
 use pidlock_benches::place::{self, Place};
 use pidlock_benches::{picture, python, readme, report, whole};
 
-/// Enough for medians that stay within some percent on a busy machine.
+/// Enough for medians that vary by a few percent on a busy machine.
 const IN_MEMORY: Effort = Effort {
     rounds: 400,
     batch: 20,
 };
-/// Who flushes takes a thousand times as long there.
+/// Less than in memory, because contenders that flush the file are slow on a disk.
 const ON_DISK: Effort = Effort {
     rounds: 150,
     batch: 4,
@@ -45,7 +45,7 @@ fn main() {
         readme::in_repository("benches/ratios.svg"),
         picture::draw(&drawn),
     )
-    .expect("the picture can be written");
+    .expect("write benches/ratios.svg");
     if std::env::args().any(|argument| argument == "--readme") {
         readme::replace("compare", &text);
     }

@@ -1,4 +1,4 @@
-//! `growing hold WHO NUMBER DIR` and `growing start WHO PATH`: the processes that `growth` measures.
+//! The child processes of `growth`: `growing hold KEY NUMBER DIR` and `growing start KEY PATH`.
 
 use std::path::Path;
 
@@ -9,9 +9,13 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["hold", who, number, dir] => {
-            growth::hold(who, number.parse().expect("a number"), Path::new(dir));
+            growth::hold(
+                who,
+                number.parse().expect("parse the number"),
+                Path::new(dir),
+            );
         }
         ["start", who, path] => growth::start(who, Path::new(path)),
-        _ => panic!("usage: growing hold|start WHO .. PATH"),
+        _ => panic!("usage: growing hold|start KEY .. PATH"),
     }
 }

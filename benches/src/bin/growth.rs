@@ -1,5 +1,6 @@
-//! Measures what one operation costs where there are many, prints a table and draws a plot; with
-//! `--readme` it puts the table there, too.
+//! Measures how the cost of an operation grows with the number of files or processes, prints the
+//! tables and draws `benches/growth.svg`. With `--readme`, also writes the tables into
+//! `benches/README.md`.
 
 use std::fmt::Write;
 use std::fs;
@@ -30,7 +31,7 @@ fn main() {
     }
     print!("{text}");
     let picture = readme::in_repository("benches/growth.svg");
-    fs::write(picture, plot::draw(&all)).expect("the plot can be written");
+    fs::write(picture, plot::draw(&all)).expect("write benches/growth.svg");
     if std::env::args().any(|argument| argument == "--readme") {
         readme::replace("growth", &text);
     }

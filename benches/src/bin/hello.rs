@@ -1,4 +1,4 @@
-//! A program that does as little as possible: the base for whole processes.
+//! Prints a line: the base for the measurement of whole processes.
 
 fn main() {
     println!("hello");

@@ -1,6 +1,7 @@
-//! `rival KEY hold PATH`: holds the file as KEY does, until its input ends.
-//! `rival KEY once OPERATION PATH`: does an operation, the second time between two marks that
-//! strace sees.
+//! `rival KEY hold PATH` holds the file as the contender KEY does, until stdin is closed.
+//!
+//! `rival KEY once OPERATION PATH` runs an operation twice, the second time between two marks for
+//! strace.
 
 use std::io::Read;
 use std::path::Path;
@@ -26,12 +27,15 @@ fn main() {
             operation.prepare(path);
             marks::between(|| run(path));
         }
-        _ => panic!("usage: contender KEY hold|once .. PATH"),
+        _ => panic!("usage: rival KEY hold|once .. PATH"),
     }
 }
 
 fn find(key: &str, operation: &str) -> (Operation, fn(&Path)) {
-    let operation: Operation = operation.parse().expect("an operation");
+    let operation: Operation = operation.parse().expect("parse the operation");
     let run = Contender::by_key(key).operation(operation);
-    (operation, run.expect("it does that"))
+    (
+        operation,
+        run.expect("the contender supports the operation"),
+    )
 }

@@ -1,12 +1,12 @@
-//! What the programs have in common.
+//! Code that the programs share.
 
 use std::io;
 
-/// Returns when the input ends: what the programs do for work, so that a test says when it is done.
+/// Reads stdin to its end. This is the work of the programs, so a test controls when it is done.
 ///
 /// # Errors
 ///
-/// When the input cannot be read.
+/// If stdin cannot be read.
 pub fn work() -> io::Result<()> {
     io::copy(&mut io::stdin().lock(), &mut io::sink())?;
     Ok(())

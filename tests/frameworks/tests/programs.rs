@@ -1,4 +1,4 @@
-//! Each program runs once at a time, and leaves nothing behind.
+//! Only one instance of each program runs at a time, and it leaves no file behind.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,12 +15,12 @@ struct Place {
     dir: tempfile::TempDir,
 }
 
-/// The place of a program of this package.
+/// Creates the place of a program of this package.
 macro_rules! place {
     ($name:literal) => {
         Place {
             binary: env!(concat!("CARGO_BIN_EXE_", $name)),
-            dir: tempfile::tempdir().expect("a directory"),
+            dir: tempfile::tempdir().expect("create a directory"),
         }
     };
 }
@@ -38,7 +38,7 @@ impl Place {
         self.dir.path().join(format!("{name}.pid"))
     }
 
-    /// Starts it, and waits until it has said these lines in any order.
+    /// Starts the program, and waits until it has printed these lines in any order.
     fn start(&self, lines: &[&str]) -> Program {
         let mut program = Program::start(&mut self.command());
         let mut said: Vec<_> = lines.iter().map(|_| program.line()).collect();
@@ -53,8 +53,8 @@ impl Place {
     }
 
     fn held(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.dir.path()).expect("a directory");
-        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let entries = fs::read_dir(self.dir.path()).expect("list the directory");
+        let names = entries.map(|entry| entry.expect("read a directory entry").file_name());
         let mut names: Vec<_> = names
             .map(|name| name.to_string_lossy().into_owned())
             .collect();
@@ -81,7 +81,7 @@ fn assert_ended(output: &Output, status: i32, stderr: &str) {
     assert_eq!(output.status.code(), Some(status));
 }
 
-/// Goes on to its end, which is a good one.
+/// Lets the program continue, and asserts that it prints `rest` and exits with status 0.
 fn assert_finishes(mut program: Program, rest: &str) {
     let (status, said) = program.finish();
     assert_eq!((said.as_str(), status.code()), (rest, Some(0)));
@@ -89,11 +89,11 @@ fn assert_finishes(mut program: Program, rest: &str) {
 
 fn send(signal: Signal, program: &Program) {
     let pid = i32::try_from(program.pid()).ok().and_then(Pid::from_raw);
-    kill_process(pid.expect("a number"), signal).expect("it runs");
+    kill_process(pid.expect("a valid PID"), signal).expect("send the signal");
 }
 
 #[test]
-fn tokio_ends_its_tasks_inside_the_lock() {
+fn tokio_tasks_are_dropped_before_the_lock_is_released() {
     let place = place!("tokio_service");
     let first = place.start(&["main returns"]);
     place.assert_held(&["tokio_service"], &first);
@@ -103,7 +103,7 @@ fn tokio_ends_its_tasks_inside_the_lock() {
     place.assert_left_nothing();
 }
 
-/// What it said of each refusal on its output, in any order.
+/// Asserts that the program printed a refusal for each name, in any order.
 fn assert_refusals(place: &Place, output: &Output, names: &[&str], holder: &Program) {
     let said = String::from_utf8_lossy(&output.stdout);
     let mut lines: Vec<_> = said.lines().collect();
@@ -112,7 +112,7 @@ fn assert_refusals(place: &Place, output: &Output, names: &[&str], holder: &Prog
     assert_eq!(lines, refusals.collect::<Vec<_>>());
 }
 
-/// A refusal that was a panic, at the attribute.
+/// Asserts that a refused call panicked, with the location of the attribute.
 fn assert_panicked(place: &Place, output: &Output, name: &str, file: &str, holder: &Program) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.matches("panicked at").count(), 1, "{said}");
@@ -123,7 +123,7 @@ fn assert_panicked(place: &Place, output: &Output, name: &str, file: &str, holde
 }
 
 #[test]
-fn tasks_of_tokios_run_once() {
+fn tokio_workers_of_second_process_are_refused() {
     let place = place!("tokio_workers");
     let first = place.start(&["draining mail", "draining print", "expiring"]);
     place.assert_held(&["expiry", "queue-mail", "queue-print"], &first);
@@ -136,7 +136,7 @@ fn tasks_of_tokios_run_once() {
 }
 
 #[test]
-fn threads_run_once() {
+fn thread_workers_of_second_process_are_refused() {
     let place = place!("thread_workers");
     let first = place.start(&["shard 0", "shard 1", "shard 2", "sweeping", "watching"]);
     let names = ["shard-0", "shard-1", "shard-2", "sweeper", "watcher"];
@@ -152,7 +152,7 @@ fn threads_run_once() {
 }
 
 #[test]
-fn a_pool_of_rayons_leaves_to_others_what_they_are_at() {
+fn rayon_pool_skips_frames_that_another_process_renders() {
     let place = place!("rayon_pool");
     let first = place.start(&["frame 0", "frame 1", "frame 2", "frame 3"]);
     place.assert_held(&["frame-0", "frame-1", "frame-2", "frame-3"], &first);
@@ -164,7 +164,7 @@ fn a_pool_of_rayons_leaves_to_others_what_they_are_at() {
 }
 
 #[test]
-fn jobs_of_async_trait_run_once() {
+fn async_trait_jobs_of_second_process_are_refused() {
     let place = place!("async_trait_jobs");
     let first = place.start(&["backing up disk", "backing up mail"]);
     place.assert_held(&["backup-disk", "backup-mail"], &first);
@@ -176,7 +176,7 @@ fn jobs_of_async_trait_run_once() {
 }
 
 #[test]
-fn claps_main_ends_with_its_own_exit_code_or_with_failure() {
+fn clap_main_returns_its_exit_code_or_fails_when_refused() {
     let place = place!("clap_backup");
     let path = place.pidfile("backup");
     let with = |arguments: &[&str]| {
@@ -194,7 +194,7 @@ fn claps_main_ends_with_its_own_exit_code_or_with_failure() {
     assert!(help.status.success());
     assert!(said(&help).starts_with("Copies what has changed\n"));
     let mistake = run(&mut with(&["--unchanged", "x"]));
-    assert_eq!(mistake.status.code(), Some(2), "clap's own");
+    assert_eq!(mistake.status.code(), Some(2), "clap's own exit status");
 
     let (status, rest) = first.finish();
     assert_eq!((status.code(), rest.as_str()), (Some(7), ""));
@@ -202,7 +202,7 @@ fn claps_main_ends_with_its_own_exit_code_or_with_failure() {
 }
 
 #[test]
-fn anyhow_adds_what_was_tried() {
+fn anyhow_adds_context_to_a_refusal() {
     let place = place!("anyhow_import");
     let first = place.start(&["importing"]);
     place.assert_held(&["anyhow_import"], &first);
@@ -214,7 +214,7 @@ fn anyhow_adds_what_was_tried() {
 }
 
 #[test]
-fn eyre_tells_where_the_attribute_is() {
+fn eyre_reports_a_refusal_at_the_attribute() {
     let place = place!("eyre_export");
     let first = place.start(&["exporting"]);
     place.assert_held(&["eyre_export"], &first);
@@ -230,7 +230,7 @@ fn eyre_tells_where_the_attribute_is() {
 }
 
 #[test]
-fn signal_hooks_daemon_holds_its_lock_until_it_has_ended() {
+fn signal_hook_daemon_holds_the_lock_until_it_exits() {
     let place = place!("signal_hook_daemon");
     let mut first = place.start(&["serving"]);
     let why = place.refusal("signal_hook_daemon", &first);
@@ -248,16 +248,16 @@ fn signal_hooks_daemon_holds_its_lock_until_it_has_ended() {
 }
 
 #[test]
-fn axum_answers_inside_the_lock_what_it_was_asked_before_its_end() {
+fn axum_server_holds_the_lock_until_requests_are_answered() {
     let place = place!("axum_server");
     let mut first = Program::start(&mut place.command());
     let address = first.line();
     place.assert_held(&["axum_server"], &first);
 
-    let mut client = TcpStream::connect(&address).expect("a server");
+    let mut client = TcpStream::connect(&address).expect("connect to the server");
     client
         .write_all(b"POST /count HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\r\nfour")
-        .expect("it reads");
+        .expect("send half of the request");
     first.expect("counting");
     send(Signal::TERM, &first);
     first.expect("ending");
@@ -265,9 +265,11 @@ fn axum_answers_inside_the_lock_what_it_was_asked_before_its_end() {
     let message = format!("Error: {}\n", place.refusal("axum_server", &first));
     assert_ended(&run(&mut place.command()), 1, &message);
 
-    client.write_all(b"more").expect("it still reads");
+    client
+        .write_all(b"more")
+        .expect("send the rest of the request");
     let mut answer = String::new();
-    client.read_to_string(&mut answer).expect("an answer");
+    client.read_to_string(&mut answer).expect("read the answer");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n8 bytes\n"), "{answer}");
     assert_finishes(first, "");

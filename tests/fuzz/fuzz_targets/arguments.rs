@@ -1,5 +1,5 @@
-//! The attribute, the code itself: its arguments in the first line, what it stands above in the
-//! rest. Whatever is wrong with either, that is said, and the rest is passed on.
+//! Fuzzes the attribute's code. The first line of the input is the arguments, the rest is the item.
+//! The output is either the expanded function or a compile error followed by the unchanged item.
 
 #![no_main]
 
@@ -37,7 +37,7 @@ fuzz_target!(|text: &str| {
             "{written}"
         );
     } else if let Some(TokenTree::Group(body)) = item.into_iter().last() {
-        // Attributes at the beginning of the body move up.
+        // Inner attributes move out of the body, so such a body does not appear unchanged.
         let body = body.stream().to_string();
         let moves = body.starts_with('#');
         assert!(moves || written.contains(&body), "{written}");

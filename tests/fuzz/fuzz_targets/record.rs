@@ -1,4 +1,4 @@
-//! The parser of records, the code itself, beside the oracle that the tests hold it against.
+//! Fuzzes the code that parses records, against the oracle of the property tests.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ use oracle::Expected;
 use record::Record;
 
 thread_local! {
-    static FILE: File = tempfile::tempfile().expect("a file");
+    static FILE: File = tempfile::tempfile().expect("create a file");
 }
 
 fuzz_target!(|text: &[u8]| {
@@ -33,18 +33,21 @@ fuzz_target!(|text: &[u8]| {
     };
     check(Record::parse(text));
     FILE.with(|file| {
-        file.set_len(0).expect("emptied");
-        file.write_all_at(text, 0).expect("a text");
-        check(record::read(file, None).expect("a look"));
-        check(record::read(file, Some(text.len() as u64)).expect("a look"));
-        // Nothing else is ever overwritten. A longer blank file is not a record either.
+        file.set_len(0).expect("truncate the file");
+        file.write_all_at(text, 0).expect("write the text");
+        check(record::read(file, None).expect("read the record"));
+        check(record::read(file, Some(text.len() as u64)).expect("read the record"));
+        // pidlock overwrites only such files. A longer blank file is not a record.
         if matches!(expected, Expected::Blank | Expected::Pid(_)) && text.len() <= 4096 {
             let pid = 1 + text.len() as u32 * 7919;
-            record::write(file, pid, text.len() as u64).expect("written");
-            let found = record::read(file, None).expect("a look");
+            record::write(file, pid, text.len() as u64).expect("write the record");
+            let found = record::read(file, None).expect("read the record");
             assert_eq!(found.pid(), Some(pid), "{found:?}");
-            record::erase(file).expect("written");
-            assert_eq!(record::read(file, None).expect("a look"), Record::Blank);
+            record::erase(file).expect("erase the record");
+            assert_eq!(
+                record::read(file, None).expect("read the record"),
+                Record::Blank
+            );
         }
     });
 });

@@ -1,4 +1,4 @@
-//! Free functions: their qualifiers, generics, attributes and returns.
+//! Free functions: their qualifiers, generics, attributes and return types.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
@@ -30,12 +30,12 @@ pub fn unit(path: &Path) {
     println!("{}", path.display());
 }
 
-/// In one line, where braces around the body would be superfluous.
+/// Has a one-line body, around which another pair of braces would be redundant.
 #[pidfile(path = path)]
 #[rustfmt::skip]
 pub fn one_line(path: &Path) { super::check(path) }
 
-/// Has nothing to say when it is refused but to stop.
+/// Never returns, so a refused call panics.
 ///
 /// # Panics
 /// Always.
@@ -44,24 +44,24 @@ pub fn never(path: &Path) -> ! {
     panic!("{}", held(path))
 }
 
-/// Ends in another way.
+/// Never returns, so a refused call exits the process.
 #[pidfile(path = path, on_error = pidlock_core::on_error::exit)]
 pub fn exits(path: &Path) -> ! {
     std::process::exit(i32::from(held(path)))
 }
 
-/// Would loop for ever.
+/// Loops until it panics.
 ///
 /// # Panics
-/// As it holds the lock.
+/// If the lock is held.
 #[pidfile(path = path, on_error = |_| std::process::exit(1))]
 pub fn loops(path: &Path) -> ! {
     loop {
-        assert!(!held(path), "as asked");
+        assert!(!held(path), "the lock is held");
     }
 }
 
-/// Returns what `main` may return.
+/// Returns a type that `main` can return.
 #[must_use]
 #[pidfile(path = path)]
 pub fn code(path: &Path) -> ExitCode {
@@ -107,7 +107,7 @@ pub fn impl_trait(
     Ok(vec![format!("{path:?}"), found.to_string()].into_iter())
 }
 
-/// Returns what has no name.
+/// Returns an opaque type.
 #[must_use]
 #[pidfile(path = path, on_error = |_| 0)]
 pub fn opaque(path: &Path) -> impl Display + use<> {
@@ -125,24 +125,24 @@ pub fn boxed(path: &Path) -> Result<Box<dyn Fn(u8) -> u8 + Send>, PidFileError> 
 }
 
 /// # Safety
-/// `number` points to a number.
+/// `number` must be valid for reads.
 /// # Errors
 /// If refused.
 #[expect(unsafe_code)]
 #[pidfile(path = path)]
 pub unsafe fn unsafety(path: &Path, number: *const u8) -> Result<(u8, bool), PidFileError> {
-    // SAFETY: as the caller has promised.
+    // SAFETY: the caller guarantees that `number` is valid for reads.
     let number = unsafe { *number };
     Ok((number, held(path)))
 }
 
-/// Called from elsewhere.
+/// Callable from C.
 #[pidfile(path = Path::new("/dev/null/shape.pid"), on_error = |error| *code = error.to_string().len())]
 pub extern "C" fn foreign(code: &mut usize) {
     *code = 0;
 }
 
-/// Called from elsewhere, where a panic may pass.
+/// Callable from code through which a panic can unwind.
 #[pidfile(path = Path::new("/dev/null/shape.pid"))]
 pub extern "C-unwind" fn unwinding(code: &mut usize) {
     *code = 0;
@@ -160,7 +160,7 @@ pub fn tracked(path: &Path) -> Result<(u32, bool), PidFileError> {
 /// If refused.
 #[cold]
 #[inline(never)]
-#[must_use = "to see how it looks with a reason"]
+#[must_use = "has a reason"]
 #[pidfile(path = path)]
 #[cfg_attr(all(), doc = "Has attributes on both sides.")]
 pub fn attributes(path: &Path) -> Held {
@@ -216,7 +216,7 @@ pub fn nested(path: &Path) -> Held {
 }
 
 /// # Errors
-/// If refused, or if there is no number.
+/// If refused, or if the sum is 0.
 #[pidfile(path = path)]
 pub fn control_flow(path: &Path, numbers: &[&str]) -> Result<u32, Box<dyn Error + Send + Sync>> {
     let mut sum = 0;
@@ -251,7 +251,7 @@ mod tests {
     use crate::shapes::tests::at_a_path;
 
     #[test]
-    fn run_under_the_lock() {
+    fn functions_run_under_the_lock() {
         at_a_path(|path| {
             assert!(plain(path).unwrap());
             assert!(keys(path.parent().unwrap(), 3).unwrap());
@@ -270,14 +270,14 @@ mod tests {
             assert_eq!(tracked(path).unwrap(), (line!(), true));
             let number = 7;
             #[expect(unsafe_code)]
-            // SAFETY: it is a reference.
+            // SAFETY: `number` is a local variable, which is valid for reads.
             let found = unsafe { unsafety(path, &raw const number) };
             assert_eq!(found.unwrap(), (7, true));
         });
     }
 
     #[test]
-    fn generics_are_kept() {
+    fn generic_functions_run_under_the_lock() {
         at_a_path(|path| {
             assert_eq!(generic(path, "text", [1, 2]).unwrap(), ("text", 1, true));
             assert!(generic(path, "text", [0]).is_err());
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_returns_ends_as_it_would() {
+    fn diverging_functions_panic_under_the_lock() {
         at_a_path(|path| {
             let stopped = |run: &dyn Fn()| {
                 *catch_unwind(AssertUnwindSafe(run))
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_functions_are_refused_in_their_own_ways() {
+    fn refused_foreign_functions_call_on_error_or_panic() {
         let mut code = 0;
         foreign(&mut code);
         assert!(code > 0);

@@ -1,4 +1,4 @@
-//! `async` functions, and what their futures are without the attribute: `Send`, `'static`.
+//! `async` functions, whose futures remain `Send` and `'static` with the attribute.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -88,7 +88,7 @@ pub async fn not_send(path: &Path, count: Rc<u8>) -> Result<u8, PidFileError> {
 }
 
 /// # Safety
-/// None asked.
+/// This function has no safety requirements.
 /// # Errors
 /// If refused.
 #[expect(unsafe_code)]
@@ -101,7 +101,7 @@ pub async unsafe fn unsafety(path: &Path) -> Held {
 /// # Errors
 /// If refused.
 #[inline]
-#[must_use = "to see how it looks with a reason"]
+#[must_use = "has a reason"]
 #[pidfile(path = path)]
 pub async fn attributes(path: &Path, #[expect(unused_variables)] unused: u8) -> Held {
     #![allow(clippy::let_and_return)]
@@ -119,7 +119,7 @@ pub async fn recursive(path: &Path, depth: u8) -> Result<u8, PidFileError> {
     Ok(Box::pin(recursive(path, depth - 1)).await? + 1)
 }
 
-/// What the methods are of.
+/// The type with the methods.
 #[derive(Debug)]
 pub struct Owner<T> {
     path: PathBuf,
@@ -228,17 +228,17 @@ impl<T: Display + Debug + Send + Sync> Owner<T> {
         panic!("{}", held(&self.path))
     }
 
-    /// Never returns, in one line.
+    /// Never returns, and has a one-line body.
     #[pidfile(path = &self.path)]
     #[rustfmt::skip]
     pub async fn never_in_one_line(self) -> ! { std::process::exit(7) }
 
-    /// Returns, in one line.
+    /// Returns, and has a one-line body.
     #[pidfile(path = &self.path, on_error = |_| 3)]
     #[rustfmt::skip]
     pub async fn in_one_line(self) -> u8 { ready(7).await }
 
-    /// Lends a parameter on.
+    /// Returns a borrowed parameter.
     #[must_use]
     #[pidfile(path = &self.path, on_error = |_| "refused")]
     pub async fn lends<'a>(self, text: &'a str, count: &mut usize) -> &'a str {
@@ -248,10 +248,10 @@ impl<T: Display + Debug + Send + Sync> Owner<T> {
     }
 }
 
-/// With `async` methods.
+/// A trait with `async` methods.
 #[expect(async_fn_in_trait)]
 pub trait Task: Sized + Sync {
-    /// Where it locks.
+    /// The path of the pidfile.
     fn path(&self) -> &Path;
 
     /// # Errors
@@ -270,7 +270,7 @@ pub trait Task: Sized + Sync {
         Ok(held(self.path()))
     }
 
-    /// Has no body here.
+    /// Has no default body.
     ///
     /// # Errors
     /// If refused.
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
     use crate::shapes::tests::{at_a_path, block_on};
 
-    /// As the executors of threads ask for.
+    /// Accepts the futures that multi-threaded executors accept.
     fn spawn<T: Send + 'static>(
         future: impl std::future::Future<Output = T> + Send + 'static,
     ) -> T {
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn run_under_the_lock() {
+    fn async_functions_run_under_the_lock() {
         at_a_path(|path| {
             assert!(send(plain(path)).unwrap());
             let pair = (2, String::new());
@@ -331,7 +331,7 @@ mod tests {
             assert_eq!(panics(never(path)), "true");
             assert_eq!(block_on(not_send(path, Rc::new(1))).unwrap(), 2);
             #[expect(unsafe_code)]
-            // SAFETY: nothing is asked for.
+            // SAFETY: `unsafety` has no safety requirements.
             let future = unsafe { unsafety(path) };
             assert!(send(future).unwrap());
             assert!(send(attributes(path, 3)).unwrap());
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_run_under_the_lock() {
+    fn async_methods_run_under_the_lock() {
         at_a_path(|path| {
             let new = || Owner {
                 path: path.to_owned(),
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn trait_methods_run_under_the_lock() {
+    fn async_trait_methods_run_under_the_lock() {
         at_a_path(|path| {
             let new = || Owner {
                 path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! Functions that a `macro_rules!` macro makes, out of tokens of its own and of its caller's.
+//! Functions that `macro_rules!` macros generate from their own tokens and those of the caller.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ macro_rules! methods {
     };
 }
 
-/// What the methods are of.
+/// The type with the methods.
 #[derive(Debug)]
 pub struct Owner(pub PathBuf);
 
@@ -96,7 +96,7 @@ mod tests {
     use crate::shapes::tests::{at_a_path, block_on};
 
     #[test]
-    fn run_under_the_lock() {
+    fn generated_functions_run_under_the_lock() {
         at_a_path(|path| {
             assert_eq!(pieces(path, (1, 2), 3, String::new()).unwrap(), 5);
             assert!(whole(path, 3).unwrap());

@@ -1,4 +1,4 @@
-//! Methods: every form of `self`, in a generic type.
+//! Methods of a generic type, with every form of `self`.
 
 use std::fmt::{Debug, Display};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use pidlock_core::{PidFileError, pidfile};
 
 use super::{Held, check, held};
 
-/// What the methods are of.
+/// The type with the methods.
 #[derive(Debug)]
 pub struct Owner<T> {
     path: PathBuf,
@@ -139,7 +139,7 @@ where
         Ok((self.value.clone(), held(&self.path)))
     }
 
-    /// Lends a parameter on.
+    /// Returns a borrowed parameter.
     #[must_use]
     #[pidfile(path = &self.path, on_error = |_| "refused")]
     pub fn lends<'a>(self, text: &'a str, count: &mut usize) -> &'a str {
@@ -162,7 +162,7 @@ where
         panic!("{}", held(&self.path))
     }
 
-    /// Returns what it is told by its type only.
+    /// Returns values that are coerced to the return type.
     #[must_use]
     #[pidfile(path = &self.path, on_error = |_| Box::new(""))]
     pub fn coerces(self, other: bool) -> Box<dyn Display>
@@ -176,7 +176,7 @@ where
         Box::new(self.value)
     }
 
-    /// Returns what has no name.
+    /// Returns an opaque type.
     #[must_use]
     #[pidfile(path = &self.path, on_error = |_| T::clone(&self.value))]
     pub fn opaque(self) -> impl Display {
@@ -201,13 +201,13 @@ where
     }
 
     /// # Safety
-    /// `number` points to a number.
+    /// `number` must be valid for reads.
     /// # Errors
     /// If refused.
     #[expect(unsafe_code)]
     #[pidfile(path = &self.path)]
     pub unsafe fn unsafety(self, number: *const u8) -> Result<(u8, bool), PidFileError> {
-        // SAFETY: as the caller has promised.
+        // SAFETY: the caller guarantees that `number` is valid for reads.
         let number = unsafe { *number };
         Ok((number, held(&self.path)))
     }
@@ -216,7 +216,7 @@ where
     /// If refused.
     #[inline]
     #[track_caller]
-    #[must_use = "to see how it looks with a reason"]
+    #[must_use = "has a reason"]
     #[pidfile(path = &self.path)]
     pub fn attributes(self, #[expect(unused_variables)] other: u8) -> Held {
         #![allow(clippy::let_and_return)]
@@ -252,7 +252,7 @@ where
     }
 }
 
-/// Returned from, by value, without a move.
+/// A `Copy` type, whose methods copy `self`.
 #[derive(Clone, Copy, Debug)]
 pub struct Small(u8);
 
@@ -273,7 +273,7 @@ mod tests {
     use crate::shapes::tests::at_a_path;
 
     #[test]
-    fn run_under_the_lock() {
+    fn methods_that_borrow_or_share_self_run_under_the_lock() {
         at_a_path(|path| {
             let mut owner = Owner::new(path, 1).unwrap();
             assert_eq!(owner.by_ref().unwrap(), (&1, true));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn run_under_the_lock_with_a_self_of_their_own() {
+    fn methods_that_own_self_run_under_the_lock() {
         at_a_path(|path| {
             let new = || Owner::new(path, 7).unwrap();
             assert_eq!(new().by_value(8).unwrap(), (7, true));
@@ -309,7 +309,7 @@ mod tests {
             assert_eq!(new().generic::<3, _>("x", |n| n + 1).unwrap(), "x 7 1 true");
             let number = 5;
             #[expect(unsafe_code)]
-            // SAFETY: it is a reference.
+            // SAFETY: `number` is a local variable, which is valid for reads.
             let found = unsafe { new().unsafety(&raw const number) };
             assert_eq!(found.unwrap(), (5, true));
             assert!(new().attributes(3).unwrap());

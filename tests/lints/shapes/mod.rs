@@ -1,7 +1,7 @@
-//! Functions of every shape, each under the attribute, in which no lint fires.
+//! Annotated functions of every shape, in which no lint fires.
 //!
-//! Most return whether the lock is held while they run, so that the tests beside them see that
-//! they do not merely compile.
+//! Most return whether the lock is held while they run, so that the tests check more than that they
+//! compile.
 
 pub mod functions;
 pub mod futures;
@@ -14,7 +14,7 @@ use std::path::Path;
 
 use pidlock_core::{PidFile, PidFileError};
 
-/// Whether the lock was held inside, or why it was refused.
+/// Whether the lock is held during the call, or the error if the call is refused.
 pub type Held = Result<bool, PidFileError>;
 
 fn held(path: &Path) -> bool {
@@ -24,7 +24,7 @@ fn held(path: &Path) -> bool {
 }
 
 fn check(path: &Path) {
-    assert!(held(path), "held while the function runs");
+    assert!(held(path), "the lock is held while the function runs");
 }
 
 // `Future` is in the prelude of edition 2024 only.
@@ -34,15 +34,15 @@ mod tests {
     use std::path::Path;
     use std::task::{Context, Poll, Waker};
 
-    /// Gives each test a path to lock, and checks that nothing holds it at the end.
+    /// Runs a test with a path to lock, and checks that the test leaves no file there.
     pub(super) fn at_a_path(test: impl FnOnce(&Path)) {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("shape.pid");
         test(&path);
-        assert!(!path.exists(), "released");
+        assert!(!path.exists(), "the pidfile is removed");
     }
 
-    /// Runs a future that is never pending for long.
+    /// Polls a future until it completes.
     pub(super) fn block_on<T>(future: impl std::future::Future<Output = T>) -> T {
         let mut future = Box::pin(future);
         loop {

@@ -1,4 +1,4 @@
-//! Parameters: patterns, names, attributes.
+//! Parameters: their patterns, names and attributes.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use pidlock_core::{PidFileError, pidfile};
 
 use super::{Held, held};
 
-/// Taken apart below.
+/// Destructured by `patterns`.
 #[derive(Debug)]
 pub struct Parts {
     path: PathBuf,
     pair: (u8, String),
-    /// Not looked at.
+    /// Not bound by the pattern.
     pub rest: Option<Box<u8>>,
 }
 
@@ -143,7 +143,7 @@ mod tests {
     use crate::shapes::tests::at_a_path;
 
     #[test]
-    fn reach_the_body() {
+    fn parameters_reach_the_body() {
         at_a_path(|path| {
             let parts = Parts {
                 path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! Methods of traits: default ones and those of an `impl`.
+//! Trait methods: default methods and those of an `impl`.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -8,27 +8,27 @@ use pidlock_core::{PidFileError, pidfile};
 
 use super::{Held, check, held};
 
-/// With associated types and constants.
+/// A trait with associated types and a constant.
 pub trait Task: Sized {
-    /// What it gives.
+    /// The result of the task.
     type Output;
 
-    /// What it fails with.
+    /// The error of the task.
     type Error: From<PidFileError>;
 
-    /// A number.
+    /// A constant that methods use.
     const NUMBER: u8 = 3;
 
-    /// Where it locks.
+    /// The path of the pidfile.
     fn path(&self) -> &Path;
 
-    /// What it does.
+    /// Runs the task.
     ///
     /// # Errors
     /// If refused.
     fn run(self, held: bool) -> Result<Self::Output, Self::Error>;
 
-    /// Has no body here.
+    /// Has no default body.
     ///
     /// # Errors
     /// If refused.
@@ -83,7 +83,7 @@ pub trait Task: Sized {
     }
 }
 
-/// Implements it.
+/// Implements the traits of this module.
 #[derive(Debug)]
 pub struct Job<T>(pub PathBuf, pub T);
 
@@ -105,7 +105,7 @@ impl<T> Task for Job<T> {
     }
 }
 
-/// For trait objects.
+/// A `dyn`-compatible trait.
 pub trait Dynamic {
     /// # Errors
     /// If refused.
@@ -147,7 +147,7 @@ impl<T> IntoIterator for Job<T> {
     }
 }
 
-/// Locks at its end.
+/// Acquires the lock when dropped.
 #[derive(Debug)]
 pub struct Last(pub PathBuf);
 
@@ -164,7 +164,7 @@ mod tests {
     use crate::shapes::tests::at_a_path;
 
     #[test]
-    fn run_under_the_lock() {
+    fn trait_methods_run_under_the_lock() {
         at_a_path(|path| {
             let new = || Job(path.to_owned(), 7);
             assert_eq!(Task::by_ref(&new()).unwrap(), (3, true));

@@ -1,9 +1,11 @@
-//! Somebody with the right to write to a pidfile's directory who means ill: puts one thing after the
-//! other at the path, as fast as can be, until its input ends. Says `ready` first, and at the end how
-//! often it got something there.
+//! An attacker with write access to the directory of a pidfile.
 //!
-//! `attacker PATH VICTIMS`: VICTIMS is a directory with files that the pidfile's user may write to
-//! and others must not lose.
+//! It creates one obstacle after another at the path of the pidfile, as fast as it can, until its
+//! input ends. It prints `ready` at the start, and the number of obstacles that it placed at the
+//! end.
+//!
+//! `attacker PATH VICTIMS`: VICTIMS is a directory with files that the pidfile's user can write to
+//! and that must not change.
 
 use std::fs;
 use std::hint;
@@ -29,22 +31,22 @@ fn main() {
         let _ = std::io::stdout().flush();
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         over.store(true, Ordering::Relaxed);
-        println!("{}", attack.join().expect("the attack ends"));
+        println!("{}", attack.join().expect("the attack does not panic"));
     });
 }
 
 fn attack(path: &Path, victims: &Path, over: &AtomicBool) -> u32 {
     let aside = path.with_extension("aside");
-    // In a sticky directory a link to another's file could neither be moved nor removed any more.
-    let directory = path.parent().expect("a directory");
-    let directory = fs::metadata(directory).expect("a directory");
+    // In a sticky directory the attacker could not rename or remove a link to another user's file.
+    let directory = path.parent().expect("the path has a parent");
+    let directory = fs::metadata(directory).expect("read the mode of the directory");
     let sticky = directory.permissions().mode() & 0o1000 != 0;
     let mut placed = 0;
     let mut n = 0_u32;
     while !over.load(Ordering::Relaxed) {
         n = n.wrapping_add(1);
         let victim = |name: &str| victims.join(name);
-        // Whatever fails, fails: what the directory's mode forbids, for example.
+        // These can fail, for example because of the directory's mode.
         let made = match n % 12 {
             0 | 6 => symlink(victim("stale"), &aside).is_ok(),
             1 | 7 => symlink(victim("nothing"), &aside).is_ok(),
@@ -61,13 +63,13 @@ fn attack(path: &Path, victims: &Path, over: &AtomicBool) -> u32 {
         }
         if fs::rename(&aside, path).is_ok() {
             placed += 1;
-            // Long enough for a look at it, now and then.
+            // Sometimes leaves the obstacle long enough for a start to open it.
             for _ in 0..n % 50 * 200 {
                 hint::spin_loop();
             }
             let _ = fs::remove_file(path);
         }
-        // A hard link renamed over another of the same file stays.
+        // rename(2) does not remove the source if both names are links to the same file.
         let _ = fs::remove_file(&aside);
     }
     placed

@@ -1,7 +1,7 @@
-//! One lock, taken by the attribute or by a guard written by hand, for a tracer to compare.
+//! Acquires a pidfile through the attribute or with a hand-written guard, for a tracer to compare.
 //!
-//! `attribute_cost WAY PATH` says `begin` and calls the function that WAY names: `annotated` or
-//! `by_hand`, or one of these with `_async` behind it. It ends as the function does.
+//! `attribute_cost WAY PATH` prints `begin` and calls the function that WAY names: `annotated` or
+//! `by_hand`, or one of these with the suffix `_async`. It exits with the result of the function.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -34,18 +34,18 @@ async fn by_hand_async(path: PathBuf, rows: Vec<u32>) -> Result<(), PidFileError
     Ok(())
 }
 
-/// The result of a future that never waits.
+/// Returns the output of a future that never waits.
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("it has nothing to wait for"),
+        Poll::Pending => unreachable!("the future never waits"),
     }
 }
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let way = arguments.next().expect("a way");
-    let path = PathBuf::from(arguments.next().expect("a path"));
+    let way = arguments.next().expect("usage: attribute_cost WAY PATH");
+    let path = PathBuf::from(arguments.next().expect("usage: attribute_cost WAY PATH"));
     let rows = vec![1, 2, 3];
     println!("begin");
     let result = match way.to_str() {

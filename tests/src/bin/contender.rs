@@ -1,13 +1,16 @@
-//! One start among many: tries once to acquire, checks that it is alone inside, and ends with a
-//! code that says how it went.
+//! One of many competing starts: tries once to acquire, checks that it is the only holder, and
+//! reports the outcome by its exit code.
 //!
-//! `contender HOW PATH ORACLE GATE HOLD [LOG]`: HOW is `locked`, `unlocked` (`lock(false)`), `kept`
-//! (`keep(true)`), or `naive`, the protocol without the second look at the path. ORACLE is a file
-//! whose `fcntl` lock, which the pidfile's protocol does not use, tells whether anybody else is
-//! inside. GATE is a file to wait for, or `-`. HOLD is a time to stay inside in microseconds,
-//! `crash` or `term` to be killed by SIGKILL or SIGTERM while inside, or a file to wait for. LOG is a
-//! file that tells what happened and when: a line each for `inside`, `crash`, `term` and `conflict`,
-//! with the time in nanoseconds and a PID, which for `conflict` is that of the other one inside.
+//! `contender HOW PATH ORACLE GATE HOLD [LOG]`
+//! - HOW: `locked`, `unlocked` (`lock(false)`), `kept` (`keep(true)`), or `naive`, a protocol that
+//!   does not check the path again after locking
+//! - ORACLE: a file whose `fcntl` lock shows whether another contender holds the pidfile; the
+//!   pidfile's protocol does not use such locks
+//! - GATE: a file to wait for until it is unlocked, or `-`
+//! - HOLD: how long to hold, in microseconds; or `crash` or `term`, to be killed by SIGKILL or
+//!   SIGTERM while holding; or a file to wait for until it is unlocked
+//! - LOG: a file to append events to: a line with `inside`, `crash`, `term` or `conflict`, the time
+//!   in nanoseconds, and a PID: of the other holder for `conflict`, else of this process
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -34,14 +37,14 @@ fn main() -> ExitCode {
     };
     let log = Log::open(arguments.get(5));
     let path = Path::new(path);
-    // Opened before the pidfile: the kernel closes a dying process's files in this order, so that
-    // the oracle never takes a killed holder for one that is still inside.
+    // Opened before the pidfile: when a process is killed, the kernel closes its descriptors in
+    // ascending order, and so it unlocks the oracle before the pidfile.
     let oracle = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .open(oracle)
-        .expect("oracle");
+        .expect("open the oracle");
     if gate != "-" {
         println!("ready");
         wait_for(gate);
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
             always_named &= named();
         }
     }
-    // Closing any descriptor of the file gives a process's `fcntl` lock back.
+    // Closing any descriptor of a file releases the process's `fcntl` locks on it.
     drop(oracle);
     let released = inside.leave(path);
     ExitCode::from(match (always_named, released) {
@@ -92,11 +95,11 @@ fn main() -> ExitCode {
     })
 }
 
-/// The process that is inside, if there is one; else this one is from now on.
+/// Locks the oracle for this process. Returns the PID of its holder if it is locked already.
 fn meet(oracle: &File) -> Option<i32> {
     loop {
         let lock = Flock::from(FlockType::WriteLock);
-        let found = fcntl_getlk(oracle, &lock).expect("an answer");
+        let found = fcntl_getlk(oracle, &lock).expect("query the lock of the oracle");
         if let Some(pid) = found.and_then(|lock| lock.pid) {
             return Some(pid.as_raw_pid());
         }
@@ -110,27 +113,32 @@ struct Log(Option<File>);
 
 impl Log {
     fn open(path: Option<&String>) -> Self {
-        Self(path.map(|path| File::options().append(true).open(path).expect("a log")))
+        Self(path.map(|path| {
+            File::options()
+                .append(true)
+                .open(path)
+                .expect("open the log")
+        }))
     }
 
-    /// In nanoseconds, the same for all processes.
+    /// The time in nanoseconds, by a clock that all processes share.
     fn now() -> i128 {
         let now = clock_gettime(ClockId::Monotonic);
         i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
     }
 
-    /// In one write, for others write too.
+    /// Appends a line in a single write, because other processes write to the log too.
     fn write(&self, what: &str, time: i128, pid: i32) {
         if let Some(mut file) = self.0.as_ref() {
             let line = format!("{what} {time} {pid}\n");
-            file.write_all(line.as_bytes()).expect("a line of the log");
+            file.write_all(line.as_bytes()).expect("append to the log");
         }
     }
 }
 
 fn wait_for(gate: &str) {
-    let gate = File::open(gate).expect("gate");
-    flock(&gate, FlockOperation::LockShared).expect("the gate opens");
+    let gate = File::open(gate).expect("open the gate");
+    flock(&gate, FlockOperation::LockShared).expect("wait until the gate is unlocked");
 }
 
 enum Inside {
@@ -156,8 +164,8 @@ fn enter(how: &str, path: &Path) -> Result<Inside, u8> {
     }
 }
 
-/// What many do: lock, write, and remove on release, without checking that the locked file is
-/// still the one at the path.
+/// A common protocol: lock, write, and remove on release, without checking that the locked file is
+/// still at the path.
 fn enter_naively(path: &Path) -> Result<Inside, u8> {
     let file = OpenOptions::new()
         .read(true)

@@ -1,6 +1,10 @@
-//! Becomes a daemon by a fork after `main` has acquired the pidfile: `daemon HOW PATH`. The child
-//! says `serving PID` and serves until its input ends. The parent ends as HOW says: `exit` by
-//! `process::exit`, `return` by the return from `main`, `wait` by a signal.
+//! Acquires a pidfile in `main` and then becomes a daemon by a fork.
+//!
+//! `daemon HOW PATH`: the child prints `serving PID` and serves until its input ends. HOW says how
+//! the parent ends:
+//! - `exit`: calls `process::exit`
+//! - `return`: returns from `main`
+//! - `wait`: waits for a signal
 
 use std::io::{Read, Write};
 use std::thread;
@@ -9,7 +13,7 @@ use pidlock_core::pidfile;
 
 #[pidfile(path = argument(2))]
 fn main() {
-    // SAFETY: this program has one thread, so the child can do whatever its parent can.
+    // SAFETY: this program has one thread, so the child can call any function.
     #[allow(unsafe_code)]
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
@@ -26,11 +30,13 @@ fn main() {
 }
 
 fn argument(number: usize) -> String {
-    std::env::args().nth(number).expect("an argument")
+    std::env::args()
+        .nth(number)
+        .expect("usage: daemon HOW PATH")
 }
 
 fn serve() {
     println!("serving {}", std::process::id());
-    std::io::stdout().flush().expect("an output");
+    std::io::stdout().flush().expect("flush stdout");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }

@@ -1,20 +1,20 @@
-//! Programs that do to their own descriptors and children what they should not.
+//! Programs that misuse their own descriptors and children.
 //!
 //! `fd_misuse WHAT PATH`, where WHAT is
-//! - `again`: holds, closes the pidfile's descriptor behind the guard's back, holds once more and
-//!   drops the first guard;
-//! - `share`: the same with shares of one hold;
-//! - `many`: loses the descriptor of two shares, holds again, gives one share back, holds another
-//!   file, and gives the other share back;
-//! - `other`: holds, loses the descriptor, and opens a file of its own that gets the number, and
-//!   perhaps the inode too;
-//! - `look`: forks children while another thread looks at the file all the time;
-//! - `refused`: the same while another thread is refused all the time, for what the file says;
-//! - `silent`: closes its standard descriptors, holds three files, and prints;
-//! - `full`: starts without a descriptor left;
-//! - `pass`: is refused, and goes on: says which signals it handles then.
+//! - `again`: acquires, closes the pidfile's descriptor without the guard, acquires again and drops
+//!   the first guard
+//! - `share`: does what `again` does, with reentrant guards
+//! - `many`: acquires two reentrant guards, closes their descriptor, acquires again, drops one of
+//!   the first two guards, acquires another file and drops the other of the first two guards
+//! - `other`: acquires, closes the pidfile's descriptor, and creates a file of its own that gets
+//!   the same descriptor number and perhaps the same inode
+//! - `look`: forks children while other threads query the status in a loop
+//! - `refused`: forks children while the file's contents refuse other threads in a loop
+//! - `silent`: closes its standard descriptors, acquires three files, and prints
+//! - `full`: tries to acquire without a descriptor left
+//! - `pass`: is refused, and prints how many of the termination signals it handles then
 //!
-//! Says what it found, and stays until its input ends.
+//! It prints the outcome. If it holds a file or has children, it then waits until its input ends.
 
 #![allow(unsafe_code)]
 
@@ -38,11 +38,13 @@ fn main() {
         "many" => many(path),
         "other" => other(path),
         "look" => fork_beside(path, || {
-            // Whatever it shows.
-            PidFile::at(path).status().expect("a look");
+            // The status itself does not matter.
+            PidFile::at(path).status().expect("query the status");
         }),
         "refused" => fork_beside(path, || {
-            PidFile::at(path).acquire().expect_err("what is no PID");
+            PidFile::at(path)
+                .acquire()
+                .expect_err("the file contains no PID");
         }),
         "silent" => silent(path),
         "full" => {
@@ -51,18 +53,21 @@ fn main() {
                 current: Some(3),
                 maximum,
             };
-            setrlimit(Resource::Nofile, limit).expect("a limit");
+            setrlimit(Resource::Nofile, limit).expect("set the limit of descriptors");
             let error = PidFile::at(path)
                 .acquire()
                 .expect_err("no descriptor is left");
             say(&error.to_string());
         }
         "pass" => {
-            PidFile::at(path).acquire().expect_err("somebody holds it");
-            let status = fs::read_to_string("/proc/self/status").expect("this process");
+            PidFile::at(path)
+                .acquire()
+                .expect_err("another process holds the pidfile");
+            let status =
+                fs::read_to_string("/proc/self/status").expect("read the status of this process");
             let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
             let handled = handled.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-            let handled = handled.expect("a mask of signals");
+            let handled = handled.expect("parse the mask of handled signals");
             let ours = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
             let count = ours
                 .into_iter()
@@ -74,62 +79,65 @@ fn main() {
     }
 }
 
-/// Closes the descriptor that the pidfile has: the first that this program opened.
+/// Closes the pidfile's descriptor, the first one that this program opened.
 fn close_behind_the_guard(path: &Path) {
-    let link = fs::read_link("/proc/self/fd/3").expect("a descriptor");
+    let link = fs::read_link("/proc/self/fd/3").expect("read the path of the descriptor");
     assert_eq!(link, path);
-    // SAFETY: the guard that owns it must notice: that is what is tested.
+    // SAFETY: closes a descriptor that the guard owns. This is what the test is about: the guard
+    // must detect it.
     assert_eq!(unsafe { libc::close(3) }, 0);
 }
 
 fn again(path: &Path) {
-    let first = PidFile::at(path).acquire().expect("a start");
+    let first = PidFile::at(path).acquire().expect("acquire the pidfile");
     close_behind_the_guard(path);
     let second = PidFile::at(path)
         .acquire()
-        .expect("the lock was lost with the descriptor");
+        .expect("the lock is lost with the descriptor");
     assert!(first.verify().is_err());
     drop(first);
-    second.verify().expect("held");
+    second.verify().expect("the second guard is valid");
     say("held");
     wait();
-    second.close().expect("an end");
+    second.close().expect("release the pidfile");
 }
 
 fn share(path: &Path) {
     let file = PidFile::at(path).reentrant(true);
-    let first = file.acquire().expect("a start");
+    let first = file.acquire().expect("acquire the pidfile");
     close_behind_the_guard(path);
     let second = file
         .acquire()
-        .expect("the lock was lost with the descriptor");
+        .expect("the lock is lost with the descriptor");
     assert!(first.verify().is_err());
-    second.verify().expect("held");
+    second.verify().expect("the second guard is valid");
     say("held");
     wait();
     drop(first);
-    second.close().expect("an end");
+    second.close().expect("release the pidfile");
 }
 
 fn many(path: &Path) {
     let file = PidFile::at(path).reentrant(true);
     let (first, second) = (
-        file.acquire().expect("a start"),
-        file.acquire().expect("a share"),
+        file.acquire().expect("acquire the pidfile"),
+        file.acquire().expect("acquire a reentrant guard"),
     );
     close_behind_the_guard(path);
     let again = file
         .acquire()
-        .expect("the lock was lost with the descriptor");
+        .expect("the lock is lost with the descriptor");
     drop(first);
     let another = PidFile::at(path.with_extension("another"))
         .acquire()
-        .expect("a start");
+        .expect("acquire another file");
     drop(second);
-    another.verify().expect("held");
+    another
+        .verify()
+        .expect("the guard of the other file is valid");
     let its_path = another.path().to_owned();
-    another.close().expect("an end");
-    again.verify().expect("held");
+    another.close().expect("release the other file");
+    again.verify().expect("the last guard is valid");
     say(if its_path.exists() {
         "left the other file"
     } else {
@@ -138,53 +146,58 @@ fn many(path: &Path) {
 }
 
 fn other(path: &Path) {
-    let guard = PidFile::at(path).acquire().expect("a start");
+    let guard = PidFile::at(path).acquire().expect("acquire the pidfile");
     close_behind_the_guard(path);
-    fs::remove_file(path).expect("the pidfile goes");
-    // At the very path, so that nothing but the open file can tell it from the pidfile.
+    fs::remove_file(path).expect("remove the pidfile");
+    // The path and perhaps the inode equal those of the pidfile. Only the open file description
+    // differs.
     let mut precious = fs::File::options()
         .read(true)
         .write(true)
         .create_new(true)
         .open(path)
-        .expect("a file");
-    precious.write_all(b"precious data\n").expect("a text");
+        .expect("create the other file");
+    precious
+        .write_all(b"precious data\n")
+        .expect("write to the other file");
     drop(guard);
-    precious.rewind().expect("the descriptor is whole");
+    precious.rewind().expect("the descriptor is still open");
     let mut text = String::new();
     precious
         .read_to_string(&mut text)
-        .expect("the descriptor is whole");
+        .expect("the descriptor is still open");
     say(text.trim_end());
 }
 
 fn silent(path: &Path) {
-    // SAFETY: makes a descriptor, which is closed below.
+    // SAFETY: dup(2) takes an integer. The code below closes the new descriptors.
     let saved = [0, 1].map(|fd| unsafe { libc::dup(fd) });
-    // From the last one down, so that each of them is the next number for one of the files.
+    // In descending order, each closed descriptor is the lowest free one when a pidfile is opened.
     let guards = [2, 1, 0].map(|fd| {
-        // SAFETY: whatever bears the number then must not suffer: that is what is tested.
+        // SAFETY: closes a standard descriptor. This is what the test is about: the pidfile must
+        // not get its number.
         unsafe { libc::close(fd) };
         let file = PidFile::at(path.with_extension(fd.to_string()));
-        file.acquire().expect("a start")
+        file.acquire().expect("acquire a pidfile")
     });
     for fd in [1, 2] {
-        // What print and eprint do. SAFETY: the text is valid for its length.
+        // This is what `print` and `eprint` do.
+        // SAFETY: the pointer is valid for reads of five bytes.
         unsafe { libc::write(fd, c"noise".as_ptr().cast(), 5) };
     }
     for (fd, saved) in [0, 1].into_iter().zip(saved) {
-        // SAFETY: nothing of this program has these numbers.
+        // SAFETY: nothing in this program owns the standard descriptors.
         unsafe { libc::dup2(saved, fd) };
-        // SAFETY: made above.
+        // SAFETY: `dup` above has created this descriptor, and nothing else owns it.
         unsafe { libc::close(saved) };
     }
     for guard in &guards {
-        guard.verify().expect("held");
+        guard.verify().expect("the guard is valid");
     }
     say("held");
     wait();
     for guard in guards {
-        guard.close().expect("an end");
+        guard.close().expect("release the pidfile");
     }
 }
 
@@ -206,19 +219,20 @@ fn fork_beside(path: &Path, act: impl Fn() + Sync) {
     say("forked");
     wait();
     for child in children {
-        let child = Pid::from_raw(child).expect("a number");
-        kill_process(child, Signal::KILL).expect("it sleeps");
+        let child = Pid::from_raw(child).expect("the PID of a child is not 0");
+        kill_process(child, Signal::KILL).expect("kill the child");
     }
 }
 
 fn fork_a_sleeper() -> i32 {
-    // SAFETY: the child does nothing but sleep, which any child may.
+    // SAFETY: the child only calls prctl and pause, which are async-signal-safe.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
         0 => loop {
-            // SAFETY: as above. Should the parent die, the end of its terminal does not matter.
+            // The child must not outlive a parent that is killed.
+            // SAFETY: this operation takes integers only and sets an attribute of the child.
             unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-            // SAFETY: as above.
+            // SAFETY: pause(2) has no preconditions.
             unsafe { libc::pause() };
         },
         child => child,

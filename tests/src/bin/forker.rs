@@ -1,28 +1,31 @@
-//! Acquires a pidfile, and forks, loses its descriptor or changes signal handlers meanwhile.
+//! Acquires a pidfile, and meanwhile forks, loses its descriptor or changes signal handlers.
 //!
 //! `forker WHAT PATH [LOG]`, where WHAT is
-//! - `releases`: starts programs in another thread without pause, and 200 times acquires, forks
-//!   children that exit or call exec, releases, and checks that the file is gone;
-//! - `busy`: starts programs in another thread and logs to LOG, see `pidlock_tests::spawner`,
-//!   acquires, and has children that have exited or called exec;
-//! - `leave`, `leave-kept`: forks a child that lives on, releases, and says `released CHILD`;
-//! - `commit-late`: reserves, and a moment later forks a child that commits and says `held PID`, and
-//!   lives on beside it until the end of the input;
-//! - `child-drops`: forks a child that drops its copy of the guard and exits, verifies, says `held`,
-//!   and releases after the end of its input;
-//! - `reopen`: closes all descriptors from 3 on and opens the pidfile for reading, which gets the
-//!   number of the old descriptor;
-//! - `default-between`: acquires and releases, sets the signals back to their default, acquires;
-//! - `own-first`: the same with handlers of its own the first time;
-//! - `set-meanwhile`: has another thread set handlers of its own while it acquires, many times, and
-//!   says how many of them were lost;
-//! - `drop-privileges`: acquires, forks a child that exits, changes to an ordinary user, and holds;
-//! - `off`: acquires with `OnSignal::Off`;
-//! - `off-later`: acquires and releases, acquires with `OnSignal::Off`.
+//! - `releases`: starts programs in another thread continuously; 200 times acquires, forks a child
+//!   that exits or calls exec, releases, and checks that the file is removed
+//! - `busy`: starts programs in another thread, which logs to LOG (see `pidlock_tests::spawner`);
+//!   acquires, and forks children that exit or call exec
+//! - `leave`, `leave-kept`: forks a child that does not exit, releases, and prints `released CHILD`
+//! - `commit-late`: reserves, and 100 ms later forks a child that commits, prints `held PID` and
+//!   holds the pidfile until the input ends
+//! - `child-drops`: forks a child that drops its copy of the guard and exits; verifies, prints
+//!   `held`, and releases when the input ends
+//! - `reopen`: closes all descriptors from 3 on and opens the pidfile for reading, which reuses the
+//!   number of the closed descriptor
+//! - `default-between`: acquires and releases, resets the signal handlers, and acquires
+//! - `own-first`: sets its own handlers, acquires and releases, resets the handlers, and acquires
+//! - `set-meanwhile`: acquires many times while another thread sets its own handlers, and prints
+//!   how many of those handlers were lost
+//! - `drop-privileges`: acquires, forks a child that exits, changes to an ordinary user, and holds
+//! - `off`: acquires with `OnSignal::Off`
+//! - `off-later`: acquires and releases, and acquires with `OnSignal::Off`
 //!
-//! Those that hold then say `held`, and end as their input says: `close` closes the guard and
-//! prints the error, `drop` drops it, `exit` exits with the guard alive, no input waits for a
-//! signal.
+//! A program that still holds the pidfile then prints `held`. The next line of its input says how
+//! it ends:
+//! - `close`: closes the guard and prints the result
+//! - `drop`: drops the guard
+//! - `exit`: exits without dropping the guard
+//! - no line: waits for a signal
 
 #![allow(unsafe_code)]
 
@@ -39,7 +42,7 @@ use std::time::Duration;
 use pidlock_core::{OnSignal, PidFile, PidGuard};
 use pidlock_tests::{ORDINARY_UID, spawner};
 
-/// How many times handlers are set meanwhile.
+/// How often `set-meanwhile` acquires.
 const ROUNDS: u32 = 2_000;
 
 fn main() {
@@ -84,7 +87,7 @@ fn main() {
         "drop-privileges" => {
             let guard = acquire(&file);
             fork_and_wait(exit);
-            // SAFETY: takes a number.
+            // SAFETY: setuid(2) takes an integer and changes no memory.
             assert_eq!(unsafe { libc::setuid(ORDINARY_UID) }, 0);
             end(guard);
         }
@@ -123,7 +126,7 @@ fn releases(file: &PidFile, path: &Path) {
         let guard = acquire_beside_spawner(file);
         fork_and_wait(if round % 2 == 0 { exit } else { exec_true });
         spawner::forget_longest();
-        guard.close().expect("a release");
+        guard.close().expect("release the pidfile");
         if path.exists() {
             match spawner::took(spawner::RELEASE_WAITS) {
                 true => excused += 1,
@@ -134,7 +137,8 @@ fn releases(file: &PidFile, path: &Path) {
     say(&format!("left {left}, excused {excused}"));
 }
 
-/// A started program may still share the lock of the file that was left to it.
+/// Acquires the pidfile. Retries while a child of the spawner holds the lock of a file that an
+/// earlier release left.
 fn acquire_beside_spawner(file: &PidFile) -> PidGuard {
     loop {
         match file.acquire() {
@@ -148,27 +152,27 @@ fn leave(file: &PidFile) {
     let guard = acquire(file);
     let child = fork(|| {
         loop {
-            // SAFETY: waits for a signal, and does nothing else.
+            // SAFETY: pause(2) has no preconditions and is async-signal-safe.
             unsafe { libc::pause() };
         }
     });
-    guard.close().expect("a release");
+    guard.close().expect("release the pidfile");
     say(&format!("released {child}"));
     input();
 }
 
 fn commit_late(file: &PidFile) {
     let reservation = file.reserve().expect("the file is free");
-    // Longer than a holder may take from creating the file to writing its PID.
+    // Longer than a start waits for a holder that has created the file to write its PID.
     thread::sleep(Duration::from_millis(100));
-    // SAFETY: this program has one thread, so the child can do whatever its parent can.
+    // SAFETY: this program has one thread, so the child can call any function.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", Error::last_os_error()),
         0 => {
-            let guard = reservation.commit().expect("the first to commit");
+            let guard = reservation.commit().expect("the first commit succeeds");
             say(&format!("held {}", guard.pid()));
             input();
-            guard.close().expect("a release");
+            guard.close().expect("release the pidfile");
         }
         child => wait_for(child),
     }
@@ -176,7 +180,7 @@ fn commit_late(file: &PidFile) {
 
 fn child_drops(file: &PidFile) {
     let mut guard = Some(acquire(file));
-    // SAFETY: this program has one thread, so the child can do whatever its parent can.
+    // SAFETY: this program has one thread, so the child can call any function.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", Error::last_os_error()),
         0 => {
@@ -185,34 +189,39 @@ fn child_drops(file: &PidFile) {
         }
         child => wait_for(child),
     }
-    let guard = guard.expect("the child has a copy");
-    guard.verify().expect("held whatever the child does");
+    let guard = guard.expect("only the child takes the guard");
+    guard
+        .verify()
+        .expect("the child does not release the pidfile");
     say("held");
     input();
-    guard.close().expect("a release");
+    guard.close().expect("release the pidfile");
 }
 
-/// Closes the pidfile's descriptor as daemons do, and has the pidfile get its number anew.
+/// Closes all descriptors as daemons do, and opens the pidfile again. It gets the number of the
+/// closed descriptor.
 fn reopen(path: &Path) -> File {
-    let link = std::fs::read_link("/proc/self/fd/3").expect("a descriptor");
+    let link = std::fs::read_link("/proc/self/fd/3").expect("read the path of the descriptor");
     assert_eq!(link, path);
-    // SAFETY: the guard that owns one of them must notice: that is what is tested.
+    // SAFETY: closes a descriptor that the guard owns. This is what the test is about: the guard
+    // must detect it.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
     assert_eq!(closed, 0);
-    let reopened = File::open(path).expect("the pidfile");
+    let reopened = File::open(path).expect("open the pidfile");
     assert_eq!(reopened.as_raw_fd(), 3);
     reopened
 }
 
 fn set_handlers(handler: libc::sighandler_t) {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
-        // SAFETY: the handler is the default, or a function that does nothing.
+        // SAFETY: the handler is `SIG_DFL` or a function that does nothing.
         let old = unsafe { libc::signal(signal, handler) };
         assert_ne!(old, libc::SIG_ERR);
     }
 }
 
-/// The thread begins at the same moment as the acquire, and sets its handler later each time.
+/// Acquires in a loop while a thread sets its own handlers. The thread starts at the same moment as
+/// the acquisition, with a delay that grows from round to round.
 fn set_meanwhile(file: &PidFile) {
     extern "C" fn ignore(_: c_int) {}
     let own = ignore as extern "C" fn(c_int) as libc::sighandler_t;
@@ -233,23 +242,24 @@ fn set_meanwhile(file: &PidFile) {
             }
             acquire(file)
         });
-        guard.close().expect("a release");
-        // SAFETY: the handler is a function that does nothing.
+        guard.close().expect("release the pidfile");
+        // SAFETY: `SIG_DFL` runs no code of this program.
         let found = unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
         lost += u32::from(found != own);
     }
     say(&format!("lost {lost}"));
 }
 
-/// `child` calls async-signal-safe functions only: this program may have threads.
+/// Forks a child that calls `child` and exits. `child` must call only async-signal-safe functions,
+/// because this program can have threads.
 fn fork(child: impl FnOnce()) -> c_int {
-    // SAFETY: the child does what `child` does, and ends.
+    // SAFETY: all callers pass a `child` that calls only async-signal-safe functions.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", Error::last_os_error()),
         0 => {
             child();
             exit();
-            unreachable!("the child has ended")
+            unreachable!("the child has exited")
         }
         child => child,
     }
@@ -261,13 +271,13 @@ fn fork_and_wait(child: fn()) {
 
 fn wait_for(child: c_int) {
     let mut status = 0;
-    // SAFETY: the status outlives the call.
+    // SAFETY: `status` is valid for writes during the call.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     assert_eq!(status, 0);
 }
 
 fn exit() {
-    // SAFETY: ends the process at once.
+    // SAFETY: `_exit` has no preconditions.
     unsafe { libc::_exit(0) };
 }
 
@@ -277,34 +287,37 @@ fn exec_true() {
 
 fn exec(program: &CStr) {
     let arguments = [program.as_ptr(), ptr::null()];
-    // SAFETY: the name and the arguments are C strings, and the list ends with a null pointer.
+    // SAFETY: the program name and its argument are C strings, and the list ends with a null
+    // pointer.
     unsafe { libc::execvp(program.as_ptr(), arguments.as_ptr()) };
 }
 
-/// Forks a child that calls exec, and waits until it has. It lives as long as what is returned.
+/// Forks a child that executes `cat`, and waits until it has done so. The child exits when the
+/// returned file is closed.
 fn start_cat() -> File {
     let (input, mut ours) = pipe();
     let (mut answer, output) = pipe();
     fork(|| {
         for (end, fd) in [(&input, 0), (&output, 1)] {
-            // SAFETY: both are descriptors. The copies stay open in exec.
+            // Exec does not close the copies.
+            // SAFETY: `end` is open, and nothing in the child owns the standard descriptors.
             unsafe { libc::dup2(end.as_raw_fd(), fd) };
         }
         exec(c"cat");
     });
-    ours.write_all(b"?").expect("a pipe");
-    // Once it answers, exec has closed all other descriptors.
-    answer.read_exact(&mut [0]).expect("an answer");
+    ours.write_all(b"?").expect("write to cat");
+    // When `cat` answers, exec has closed all other descriptors.
+    answer.read_exact(&mut [0]).expect("read from cat");
     ours
 }
 
-/// Both ends are closed by exec.
+/// Creates a pipe. Exec closes both ends.
 fn pipe() -> (File, File) {
     let mut ends = [0; 2];
     // SAFETY: the array has room for two descriptors.
     let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
     assert_eq!(made, 0);
-    // SAFETY: the call has just returned them, so nothing else owns them.
+    // SAFETY: `pipe2` has just created these descriptors, so nothing else owns them.
     let [read, write] = ends.map(|end| unsafe { File::from_raw_fd(end) });
     (read, write)
 }
@@ -314,9 +327,11 @@ fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// One line, or nothing at the end of the input.
+/// Reads a line. Returns an empty string at the end of the input.
 fn input() -> String {
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).expect("text");
+    std::io::stdin()
+        .read_line(&mut line)
+        .expect("read a line of text");
     line.trim_end().to_owned()
 }

@@ -1,13 +1,25 @@
-//! Acquires a pidfile with the given settings, says so, and holds it until its input ends.
+//! Acquires a pidfile with the given settings, and holds it until its input ends.
 //!
-//! `holder [--at PATH | --name NAME] [--dir DIR] [--no-lock] [--keep] [--reentrant] [--mode OCTAL]
-//! [--uid UID] [--gid GID] [--remapped UID] [--kind] [--then WHAT]`. With `--remapped`, as root only, it first
-//! holds another file as that user, and then goes to a user namespace where that user is root. Says
-//! `held PATH`, or `refused: WHY` (with `--kind`, also `kind: KIND`, of the `io::Error`) and ends with 3 (contention) or 4. With `--then`, before it waits:
-//! `fork` forks a child that drops the guard and exits, `inherit` one that lives on, `respawn`
-//! starts a program that lives on, `lose` closes the pidfile's descriptor and opens another file
-//! in its place, as a careless daemonizer would, `close` closes all descriptors but the standard ones,
-//! and `exec` becomes `sleep`.
+//! `holder [OPTION..]`, where the options are
+//! - `--at PATH`: the path of the pidfile
+//! - `--name NAME`, `--dir DIR`, `--no-lock`, `--keep`, `--reentrant`, `--mode OCTAL`, `--uid UID`,
+//!   `--gid GID`: settings of the pidfile
+//! - `--remapped UID`: changes to this user, acquires and releases another file, and then enters a
+//!   user namespace where this user is root; only root can do this
+//! - `--kind`: if the start is refused, also prints `kind: KIND`, the kind of the `io::Error`
+//! - `--then ACTION`: what to do while it holds the pidfile
+//!
+//! ACTION is
+//! - `fork`: forks a child that drops the guard and exits
+//! - `inherit`: forks a child that keeps the guard until the input ends
+//! - `respawn`: starts a program that outlives this one
+//! - `lose`: closes the pidfile's descriptor and opens another file with the same descriptor
+//!   number, as a careless daemonizer would
+//! - `close`: closes all descriptors except the standard ones
+//! - `exec`: executes `sleep`
+//!
+//! It prints `held PATH`; or it prints `refused: WHY` and exits with 3 for contention and with 4
+//! for any other error.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -31,11 +43,11 @@ fn main() -> ExitCode {
             "--no-lock" => file.lock(false),
             "--keep" => file.keep(true),
             "--reentrant" => file.reentrant(true),
-            "--mode" => file.mode(u32::from_str_radix(&value(), 8).expect("an octal number")),
-            "--uid" => file.uid(value().parse().expect("a number")),
-            "--gid" => file.gid(value().parse().expect("a number")),
+            "--mode" => file.mode(u32::from_str_radix(&value(), 8).expect("parse an octal mode")),
+            "--uid" => file.uid(value().parse().expect("parse a uid")),
+            "--gid" => file.gid(value().parse().expect("parse a gid")),
             "--remapped" => {
-                remap(&file, value().parse().expect("a number"));
+                remap(&file, value().parse().expect("parse a uid"));
                 file
             }
             "--kind" => {
@@ -80,7 +92,7 @@ fn main() -> ExitCode {
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .spawn();
-            say(&format!("started {}", started.expect("sleep starts").id()));
+            say(&format!("started {}", started.expect("start sleep").id()));
             Some(guard)
         }
         "lose" => {
@@ -88,7 +100,8 @@ fn main() -> ExitCode {
             Some(guard)
         }
         "close" => {
-            // SAFETY: takes the lock away from the guard, which must notice: that is what is tested.
+            // SAFETY: closes a descriptor that the guard owns. This is what the test is about: the
+            // guard must detect it.
             #[allow(unsafe_code)]
             let answer = unsafe { libc::close_range(LOST as u32, u32::MAX, 0) };
             assert_eq!(answer, 0, "{}", io::Error::last_os_error());
@@ -124,35 +137,48 @@ fn main() -> ExitCode {
 
 fn remap(file: &PidFile, uid: u32) {
     let user = Uid::from_raw(uid);
-    set_thread_res_uid(user, user, user).expect("root may");
-    // Its files in /proc become its own again.
-    set_dumpable_behavior(DumpableBehavior::Dumpable).expect("it may");
-    let other = file.path().expect("a path").with_extension("other");
+    set_thread_res_uid(user, user, user).expect("change the uids as root");
+    // After a change of the uid, root owns the /proc files of this process. This undoes it.
+    set_dumpable_behavior(DumpableBehavior::Dumpable).expect("make the process dumpable");
+    let other = file
+        .path()
+        .expect("the pidfile has a path")
+        .with_extension("other");
     for _ in 0..2 {
-        drop(PidFile::at(&other).acquire().expect("a start"));
+        drop(
+            PidFile::at(&other)
+                .acquire()
+                .expect("acquire the other file"),
+        );
     }
-    // SAFETY: takes no open files away from anybody.
+    // SAFETY: `NEWUSER` does not affect the descriptor table.
     #[allow(unsafe_code)]
-    unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.expect("a user namespace");
-    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("it is root there");
+    unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.expect("enter a user namespace");
+    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("write the uid map");
 }
 
-/// The first descriptor that a program opens for itself.
+/// The first descriptor that a program opens.
 const LOST: i32 = 3;
 
 fn lose_descriptor(path: &std::path::Path) {
-    let link = std::fs::read_link(format!("/proc/self/fd/{LOST}")).expect("a descriptor");
-    assert_eq!(link, path, "the pidfile is what this program opened first");
-    let other = std::fs::File::open("/proc/self/exe").expect("this program's file");
-    // SAFETY: takes the number away from the guard, who must notice: that is what is tested.
+    let link = std::fs::read_link(format!("/proc/self/fd/{LOST}"))
+        .expect("read the path of the descriptor");
+    assert_eq!(
+        link, path,
+        "the pidfile is the first file that this program opened"
+    );
+    let other = std::fs::File::open("/proc/self/exe").expect("open the file of this program");
+    // SAFETY: replaces a descriptor that the guard owns. This is what the test is about: the guard
+    // must detect it.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&other), LOST) };
     assert_eq!(answer, LOST);
 }
 
-/// Forks; the child does something with its copy of the guard and leaves by `_exit`.
+/// Forks. The child calls `child` with its copy of the guard and exits. Returns the guard in the
+/// parent.
 fn fork(guard: PidGuard, child: fn(PidGuard) -> bool) -> Option<PidGuard> {
-    // SAFETY: this program has one thread, so the child may do whatever its parent may.
+    // SAFETY: this program has one thread, so the child can call any function.
     #[allow(unsafe_code)]
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
@@ -163,7 +189,7 @@ fn fork(guard: PidGuard, child: fn(PidGuard) -> bool) -> Option<PidGuard> {
             } else {
                 "child found the guard sound"
             });
-            // SAFETY: ends the process at once.
+            // SAFETY: `_exit` has no preconditions.
             unsafe { libc::_exit(0) }
         }
         number => {

@@ -1,7 +1,7 @@
-//! Holds a pidfile while its main thread has ended and another one runs on: the process is shown as
-//! a zombie, and is none.
+//! Holds a pidfile in a second thread after the main thread has exited. `/proc` then shows the
+//! process as a zombie although it runs.
 //!
-//! `main_thread_exits PATH` says `held`, or `refused`, and lives until its input ends.
+//! `main_thread_exits PATH` prints `held` or `refused`, and runs until its input ends.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -20,8 +20,8 @@ fn main() {
         drop(guard);
         std::process::exit(0);
     });
-    // SAFETY: ends this thread alone, with nothing of it in use by others: `main` has returned from
-    // all that it called, and the new thread owns what it was given.
+    // SAFETY: exits only the main thread. Nothing on its stack is in use: the new thread owns all
+    // its captures, and `main` does nothing after this call.
     #[allow(unsafe_code)]
     unsafe {
         libc::syscall(libc::SYS_exit, 0)

@@ -1,8 +1,11 @@
-//! A program that cannot start, and says so in one of the ways in which programs do.
+//! A program that is refused, and reports it in one of the usual ways.
 //!
-//! `refuse_messages WAY PATH`: WAY is `result`, `boxed` or `io` (what `main` returns), `exit` or
-//! `skip` (of `pidlock_core::on_error`; `skip` panics), `unwrap`, or `debug`, which prints all there
-//! is to print about the file and the error.
+//! `refuse_messages WAY PATH`, where WAY is
+//! - `result`, `boxed`, `io`: returns the error from `main`, unchanged, boxed or as an `io::Error`
+//! - `exit`, `skip`: calls this function of `pidlock_core::on_error`; `skip` panics unless the
+//!   error is contention
+//! - `unwrap`: unwraps the error
+//! - `debug`: prints the `Debug` output of the file, its status and the errors
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -13,17 +16,17 @@ use pidlock_core::{PidFile, PidFileError, PidGuard, Reservation, on_error};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let way = arguments.next().expect("a way");
-    let file = PidFile::at(arguments.next().expect("a path"));
+    let way = arguments.next().expect("usage: refuse_messages WAY PATH");
+    let file = PidFile::at(arguments.next().expect("usage: refuse_messages WAY PATH"));
     let start = || file.acquire().map(drop::<PidGuard>);
-    match way.to_str().expect("a way") {
+    match way.to_str().expect("WAY is text") {
         "result" => start().report(),
         "boxed" => start().map_err(Box::<dyn Error>::from).report(),
         "io" => start().map_err(io::Error::from).report(),
         "exit" => start().map_or_else(|error| on_error::exit(error), |()| ExitCode::SUCCESS),
         "skip" => match start() {
             Ok(()) => ExitCode::SUCCESS,
-            // Any type with a default.
+            // Any type with a default would do.
             Err(error) => on_error::skip::<u8>(error).into(),
         },
         "unwrap" => start().map(|()| ExitCode::SUCCESS).unwrap(),

@@ -1,21 +1,21 @@
-//! Runs the tests of faults, storms and attacks, and prints what they counted.
+//! Runs the fault, storm and attack tests, and prints their figures.
 //!
 //! ```sh
 //! cargo run -p pidlock-tests --bin report
 //! ```
 //!
-//! Its last line is the sum. It fails if a test fails, or if anybody was let in beside a holder, or
-//! any file was harmed.
+//! The last line is the sum. The program fails if a test fails, if a guarantee did not hold after a
+//! fault, if a pidfile had two holders at once, or if an unrelated file was harmed.
 
 use std::process::{Command, ExitCode};
 
 use pidlock_tests::tally::Figures;
 
-/// The targets that count.
+/// The test targets that record figures.
 const TARGETS: &[&str] = &["faults", "hostile", "interop", "signal_storm", "storm"];
 
 fn main() -> ExitCode {
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let dir = tempfile::tempdir().expect("create a temporary directory");
     let file = dir.path().join("figures");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
@@ -23,11 +23,11 @@ fn main() -> ExitCode {
         .args(TARGETS.iter().flat_map(|target| ["--test", target]))
         .env("PIDLOCK_FIGURES", &file)
         .status()
-        .expect("cargo runs");
+        .expect("run cargo");
     let lines = std::fs::read_to_string(&file).unwrap_or_default();
     let mut sum = Figures::default();
     for line in lines.lines() {
-        let (figures, what) = Figures::parse(line).expect("a line of figures");
+        let (figures, what) = Figures::parse(line).expect("parse a line of figures");
         println!("{what}: {figures}");
         sum += figures;
     }

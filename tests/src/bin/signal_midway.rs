@@ -1,17 +1,24 @@
-//! Signals in the very middle of making or removing a pidfile: this program is asked before each of the
-//! system calls that do it, and what happens in them is told on the command line.
+//! Delivers signals inside the system calls that create or remove a pidfile. The program intercepts
+//! these calls, and its arguments say what happens inside them.
 //!
-//! `signal_midway EVENT[+EVENT..] HOW PATH..`: acquires all paths but the last, then does HOW with
-//! the last, or with what it holds. EVENT is `CALL:NTH:WHAT`: in the NTH CALL (`flock`, `pwrite`,
-//! `unlink`) from then on, or from the event before on, WHAT happens:
-//! `15`, `15,1`: signals, to the thread that makes the call; says `errno kept` after each;
-//! `stack`: says whether it runs on the alternate stack;
-//! `other`: another thread gets SIGHUP, and handles it to the end;
-//! `exit`: another thread calls `exit` meanwhile, and the call is never made;
-//! `exit_here`: this one does, as a handler might that has interrupted it;
-//! `last`: another thread drops the first guard, as the very last thing that it does.
-//! HOW: `acquire`, `reserve`, `commit`, `drop` (the last that it holds), `exit` (with static
-//! guards), `15` (that signal).
+//! `signal_midway EVENT[+EVENT..] HOW PATH..` acquires all paths but the last one. Then it does HOW
+//! with the last path, or with the pidfiles that it holds.
+//!
+//! EVENT is `CALL:NTH:WHAT`: inside the NTH call of CALL (`flock`, `pwrite` or `unlink`), WHAT
+//! happens. Calls count from the start of HOW, or from the previous event. WHAT is
+//! - `15`, `15,1`: the calling thread gets these signals; after each one, the program prints
+//!   `errno kept` or `errno lost`
+//! - `stack`: the program prints whether the call runs on the alternate signal stack
+//! - `other`: another thread gets SIGHUP, and its handler returns
+//! - `exit`: another thread calls `exit`, and the intercepted call never returns
+//! - `exit_here`: the calling thread calls `exit`, as a handler that interrupts the call can
+//! - `last`: another thread drops the first guard as the last thing before it exits
+//!
+//! HOW is
+//! - `acquire`, `reserve`, `commit`: does this with the last path
+//! - `drop`: drops the guard that was acquired last
+//! - `exit`: exits with the guards in a static
+//! - `15`: raises this signal
 
 #[cfg(all(
     target_os = "linux",
@@ -28,7 +35,7 @@ mod linux {
     use pidlock_core::{PidFile, PidGuard};
     use pidlock_tests::seccomp::{self, Call};
 
-    /// The call that unlink(3) makes. Newer architectures have `unlinkat` only.
+    /// The system call that unlink(3) makes. Newer architectures have only `unlinkat`.
     #[cfg(target_arch = "x86_64")]
     const UNLINK: c_long = libc::SYS_unlink;
     #[cfg(target_arch = "aarch64")]
@@ -36,14 +43,14 @@ mod linux {
 
     static HELD: Mutex<Vec<PidGuard>> = Mutex::new(Vec::new());
 
-    /// Read by handlers: set once, before there is any.
+    /// The events. Set once, before a signal handler can read them.
     static EVENTS: OnceLock<Vec<Event>> = OnceLock::new();
-    /// The index of the one that is next.
+    /// The index of the next event.
     static NEXT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
     struct Event {
         call: String,
-        /// So many calls before it.
+        /// The number of calls until the event, which happens inside the last of them.
         countdown: AtomicU32,
         what: What,
     }
@@ -51,66 +58,75 @@ mod linux {
     enum What {
         Signals(Vec<c_int>),
         Stack,
-        /// Another thread does something; it is told to begin, and tells when it is done.
+        /// Another thread acts after `BEGIN`. If it `finishes`, the call waits for `DONE`, and
+        /// otherwise for ever.
         Other {
             finishes: bool,
         },
         ExitHere,
-        /// Another thread drops a guard, and will wait for ever.
+        /// Another thread drops a guard as it exits, and this drop never returns.
         Last,
     }
 
-    /// Between the thread in the call and the other one. No channels: one of them is in a handler.
+    /// Lets the other thread act. Not a channel, because a signal handler sets it.
     static BEGIN: AtomicBool = AtomicBool::new(false);
+    /// Set when the other thread has acted. Not a channel, because a signal handler reads it.
     static DONE: AtomicBool = AtomicBool::new(false);
 
-    /// The thread that drops a guard in the end, once it is about to.
+    /// The ID of the thread that drops a guard as it exits; 0 until it is about to do so.
     static LAST: AtomicU32 = AtomicU32::new(0);
 
     pub(crate) fn main() {
-        // SAFETY: sets this process's alarm clock (alarm(2)): whoever hangs is ended by it.
+        // Ends a process that hangs.
+        // SAFETY: alarm(2) takes an integer, and nothing else in this program uses the alarm clock.
         #[allow(unsafe_code)]
         unsafe {
             libc::alarm(60)
         };
         for signal in [libc::SIGTERM, libc::SIGHUP] {
-            // SAFETY: the default again, whatever this was started with.
+            // The parent may have ignored the signal.
+            // SAFETY: `SIG_DFL` runs no code of this program.
             #[allow(unsafe_code)]
             unsafe {
                 libc::signal(signal, libc::SIG_DFL)
             };
         }
         let calls = [libc::SYS_flock, libc::SYS_pwrite64, UNLINK];
-        seccomp::trap(&calls, in_its_place);
+        seccomp::trap(&calls, intercept);
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [events, how, paths @ ..] = &arguments[..] else {
             panic!("usage: signal_midway EVENT[+EVENT..] HOW PATH..");
         };
-        let (last, held) = paths.split_last().expect("a path");
+        let (last, held) = paths.split_last().expect("the arguments contain a path");
         let mut guards: Vec<_> = held
             .iter()
-            .map(|path| PidFile::at(path).acquire().expect("a start"))
+            .map(|path| PidFile::at(path).acquire().expect("acquire a pidfile"))
             .collect();
-        let mut reserved = (how == "commit").then(|| PidFile::at(last).reserve().expect("a start"));
+        let mut reserved =
+            (how == "commit").then(|| PidFile::at(last).reserve().expect("reserve the last path"));
         let events: Vec<_> = events.split('+').map(parse).collect();
         if events.iter().any(|event| matches!(event.what, What::Last)) {
-            HELD.lock().expect("no panic before").push(guards.remove(0));
+            HELD.lock()
+                .expect("the mutex is not poisoned")
+                .push(guards.remove(0));
         }
         assert!(EVENTS.set(events).is_ok());
         NEXT.store(0, Ordering::SeqCst);
         match how.as_str() {
-            "acquire" => guards.push(PidFile::at(last).acquire().expect("a start")),
-            "reserve" => reserved = Some(PidFile::at(last).reserve().expect("a start")),
+            "acquire" => guards.push(PidFile::at(last).acquire().expect("acquire the last path")),
+            "reserve" => {
+                reserved = Some(PidFile::at(last).reserve().expect("reserve the last path"))
+            }
             "commit" => {
-                let reserved = reserved.take().expect("made above");
-                guards.push(reserved.commit().expect("a start"));
+                let reserved = reserved.take().expect("the code above reserves for commit");
+                guards.push(reserved.commit().expect("commit the reservation"));
             }
             "drop" => drop(guards.pop()),
             "exit" => {
-                *HELD.lock().expect("no panic before") = guards;
+                *HELD.lock().expect("the mutex is not poisoned") = guards;
                 std::process::exit(7);
             }
-            signal => raise(signal.parse().expect("a number")),
+            signal => raise(signal.parse().expect("parse the signal of HOW")),
         }
         say("outlived it\n");
         drop(reserved);
@@ -119,7 +135,7 @@ mod linux {
     fn parse(event: &str) -> Event {
         let parts: Vec<_> = event.split(':').collect();
         let [call, nth, what] = parts[..] else {
-            panic!("no event: {event}");
+            panic!("invalid event {event}");
         };
         let what = match what {
             "stack" => {
@@ -139,13 +155,13 @@ mod linux {
             signals => What::Signals(
                 signals
                     .split(',')
-                    .map(|signal| signal.parse().expect("a number"))
+                    .map(|signal| signal.parse().expect("parse the signal of an event"))
                     .collect(),
             ),
         };
         Event {
             call: call.to_owned(),
-            countdown: AtomicU32::new(nth.parse().expect("a number")),
+            countdown: AtomicU32::new(nth.parse().expect("parse NTH")),
             what,
         }
     }
@@ -153,19 +169,20 @@ mod linux {
     fn other_thread(what: impl FnOnce() + Send + 'static) -> What {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            tell.send(()).expect("main waits");
+            tell.send(()).expect("the main thread waits");
             while !BEGIN.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
             what();
             DONE.store(true, Ordering::SeqCst);
         });
-        told.recv().expect("it is there");
+        told.recv().expect("wait for the thread");
         What::Other { finishes: true }
     }
 
-    /// When this thread ends, after all that the standard library had for it is gone: in the last of
-    /// the rounds in which the C library calls destructors.
+    /// Drops a guard when this thread exits. The drop happens in the last of the rounds in which
+    /// the C library calls destructors. By then, the standard library has destroyed its
+    /// thread-locals.
     fn die_with_guard() {
         static KEY: AtomicU32 = AtomicU32::new(0);
         static ROUNDS_LEFT: AtomicU32 = AtomicU32::new(4);
@@ -174,8 +191,8 @@ mod linux {
             if ROUNDS_LEFT.fetch_sub(1, Ordering::SeqCst) > 1 {
                 return call_at_end();
             }
-            let guard = HELD.lock().expect("no panic before").pop();
-            // SAFETY: only asks.
+            let guard = HELD.lock().expect("the mutex is not poisoned").pop();
+            // SAFETY: gettid(2) has no preconditions.
             #[allow(unsafe_code)]
             let thread = unsafe { libc::gettid() };
             LAST.store(thread.unsigned_abs(), Ordering::SeqCst);
@@ -183,24 +200,24 @@ mod linux {
         }
 
         fn call_at_end() {
-            // SAFETY: the key is there; nobody looks at what the value points to.
+            // SAFETY: `KEY` was created before the first call, and the value is never dereferenced.
             #[allow(unsafe_code)]
             let answer = unsafe {
                 libc::pthread_setspecific(KEY.load(Ordering::SeqCst), (&raw const KEY).cast())
             };
-            assert_eq!(answer, 0, "a value");
+            assert_eq!(answer, 0, "set the value of the key");
         }
 
         let mut key = 0;
-        // SAFETY: the key is written to a place of ours, and the function lives as long as the program.
+        // SAFETY: `key` is valid for writes, and `destroy` lives as long as the program.
         #[allow(unsafe_code)]
         let answer = unsafe { libc::pthread_key_create(&mut key, Some(destroy)) };
-        assert_eq!(answer, 0, "a key");
+        assert_eq!(answer, 0, "create a key");
         KEY.store(key, Ordering::SeqCst);
         call_at_end();
     }
 
-    /// Until that thread waits for time to pass, or for another thread.
+    /// Waits until the thread in `LAST` sleeps or waits for another thread.
     fn wait_until_it_waits() {
         let waits = |call: &str| {
             let calls = [
@@ -220,7 +237,7 @@ mod linux {
         }
     }
 
-    /// Called in each of the calls, perhaps in a handler.
+    /// Called inside every intercepted call, which a signal handler can make too.
     fn happens(call: &str) {
         let next = NEXT.load(Ordering::SeqCst);
         let event = EVENTS.get().and_then(|events| events.get(next));
@@ -255,8 +272,8 @@ mod linux {
                 wait_until_it_waits();
             }
             What::ExitHere => {
-                // SAFETY: not a thing that a handler may do, but some do; the C library is in the
-                // middle of nothing here.
+                // SAFETY: `exit` is not async-signal-safe, but some handlers call it. The
+                // interrupted code holds no lock of the C library.
                 #[allow(unsafe_code)]
                 unsafe {
                     libc::exit(7)
@@ -272,7 +289,7 @@ mod linux {
             ss_flags: 0,
             ss_size: memory.len(),
         };
-        // SAFETY: the memory is never freed, and nobody else uses it.
+        // SAFETY: the memory is leaked and so stays valid, and nothing else uses it.
         #[allow(unsafe_code)]
         let answer = unsafe { libc::sigaltstack(&stack, std::ptr::null_mut()) };
         assert_eq!(answer, 0, "{}", Error::last_os_error());
@@ -284,7 +301,7 @@ mod linux {
             ss_flags: 0,
             ss_size: 0,
         };
-        // SAFETY: only asks.
+        // SAFETY: `stack` is valid for writes, and a null pointer changes nothing.
         #[allow(unsafe_code)]
         unsafe {
             libc::sigaltstack(std::ptr::null(), &mut stack)
@@ -293,7 +310,7 @@ mod linux {
     }
 
     fn raise(signal: c_int) {
-        // SAFETY: sends this thread a signal; its handler may run at any time.
+        // SAFETY: raise(3) takes an integer. Its handler can run at any point of this program.
         #[allow(unsafe_code)]
         unsafe {
             libc::raise(signal)
@@ -301,26 +318,26 @@ mod linux {
     }
 
     fn set_errno(errno: c_int) {
-        // SAFETY: the address of this thread's errno.
+        // SAFETY: this function has no preconditions.
         #[allow(unsafe_code)]
         let place = unsafe { libc::__errno_location() };
-        // SAFETY: as above, and no reference to it exists.
+        // SAFETY: the pointer is that of this thread's errno, and no reference to it exists.
         #[allow(unsafe_code)]
         unsafe {
             *place = errno
         };
     }
 
-    /// In one call, for handlers.
+    /// Prints in a single system call. Signal handlers can call this function.
     fn say(line: &str) {
-        // SAFETY: the text is there, and write is async-signal-safe.
+        // SAFETY: the pointer and the length are those of `line`, and `write` is async-signal-safe.
         #[allow(unsafe_code)]
         unsafe {
             libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len())
         };
     }
 
-    fn in_its_place(call: Call) -> c_long {
+    fn intercept(call: Call) -> c_long {
         match call.number {
             libc::SYS_flock => {
                 let answer = call.make();

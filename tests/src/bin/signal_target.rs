@@ -1,12 +1,21 @@
-//! Acquires and releases, and is killed meanwhile: at what moment, its output tells.
+//! Acquires and releases pidfiles until a signal kills it. Its output shows at which step.
 //!
-//! `signal_target WHAT HOW PATH`: HOW is `locked`, `kept` (`keep(true)`), `unlocked`
-//! (`lock(false)`), `twice` (two pidfiles at once), or `ignoring` (`OnSignal::Off`). It says
-//! `ready`, and when its input ends does WHAT:
-//! `once` acquires and releases, `exit` acquires and exits, `again` goes round and round,
-//! `threads N` in N threads, each with pidfiles of its own, `forks` with children that come and go,
-//! `hold N` holds N of them, `cost N` says how long a further hold takes beside N. Then it waits
-//! for a signal.
+//! `signal_target WHAT [N] HOW PATH` prints `ready`. When its input ends it does WHAT, and then
+//! waits for a signal. WHAT is
+//! - `once`: acquires and releases
+//! - `exit`: acquires and exits
+//! - `again`: acquires and releases in a loop
+//! - `threads N`: acquires and releases in a loop in N threads, each with its own pidfiles
+//! - `forks`: acquires, forks a child and releases in a loop
+//! - `hold N`: holds N pidfiles
+//! - `cost N`: measures one more hold beside N pidfiles, prints the time and exits
+//!
+//! HOW is
+//! - `locked`: acquires with the default settings
+//! - `kept`: acquires with `keep(true)`
+//! - `unlocked`: acquires with `lock(false)`
+//! - `twice`: acquires two pidfiles at once
+//! - `ignoring`: acquires with `OnSignal::Off`
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,8 +28,8 @@ use pidlock_core::{OnSignal, PidFile, PidFileError, PidGuard};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() {
-    // Whoever hangs is ended by this, which its parent can tell from the signals that it sent.
-    // SAFETY: sets this process's alarm clock (alarm(2)); nothing else here uses it.
+    // Ends a process that hangs. The test can distinguish SIGALRM from the signals that it sends.
+    // SAFETY: alarm(2) takes an integer, and nothing else in this program uses the alarm clock.
     #[allow(unsafe_code)]
     unsafe {
         libc::alarm(30)
@@ -29,82 +38,82 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (what, number, how, path) = match arguments[..] {
         [what, how, path] => (what, 1, how, Path::new(path)),
-        [what, number, how, path] => (what, number.parse().expect("a number"), how, path.as_ref()),
+        [what, number, how, path] => (what, number.parse().expect("parse N"), how, path.as_ref()),
         _ => panic!("usage: signal_target WHAT [N] HOW PATH"),
     };
-    let says = Says::new();
+    let output = Output::new();
     if what == "cost" {
-        return says.line(&cost(number, how, path).as_nanos().to_string());
+        return output.line(&cost(number, how, path).as_nanos().to_string());
     }
     let _held = match what {
         "hold" => hold(number, how, path),
         _ => Vec::new(),
     };
-    says.line("ready");
-    // Until its input ends.
+    output.line("ready");
+    // Waits until the input ends.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     match what {
         "once" => {
-            round(&says, how, path);
-            says.line("done");
+            round(&output, how, path);
+            output.line("done");
         }
         "exit" => {
             let _held = acquire(how, path);
             std::process::exit(0);
         }
         "again" => loop {
-            round(&says, how, path);
+            round(&output, how, path);
         },
         "threads" => {
             for n in 0..number {
                 let (how, path) = (how.to_owned(), numbered(path, n));
                 thread::spawn(move || {
                     loop {
-                        drop(acquire(&how, &path).expect("a path of its own"));
+                        drop(acquire(&how, &path).expect("acquire a file of this thread"));
                     }
                 });
             }
-            says.line("busy");
+            output.line("busy");
         }
         "forks" => loop {
-            round_with_child(&says, how, path);
+            round_with_child(&output, how, path);
         },
         "hold" => {}
         _ => panic!("unknown action {what}"),
     }
     loop {
-        thread::park(); // until the signal
+        thread::park(); // until a signal arrives
     }
 }
 
-/// The output, line by line, in one system call each: what has been said is known, however soon
-/// the end comes.
-struct Says(File);
+/// Unbuffered stdout. One system call writes a line, so a signal that kills the process loses no
+/// line that was printed before.
+struct Output(File);
 
-impl Says {
+impl Output {
     fn new() -> Self {
         let output = std::io::stdout().as_fd().try_clone_to_owned();
-        Self(output.expect("an output").into())
+        Self(output.expect("duplicate stdout").into())
     }
 
     fn line(&self, line: &str) {
-        // Nobody may be listening any more.
+        // The test may have closed the pipe.
         let _ = (&self.0).write_all(format!("{line}\n").as_bytes());
     }
 }
 
-fn round(says: &Says, how: &str, path: &Path) {
-    says.line("acquiring");
+fn round(output: &Output, how: &str, path: &Path) {
+    output.line("acquiring");
     match acquire(how, path) {
         Ok(held) => {
-            says.line("inside");
-            says.line("releasing");
+            output.line("inside");
+            output.line("releasing");
             drop(held);
         }
         Err(error) if error.is_contention() => {}
         Err(error) => panic!("{error}"),
     }
-    says.line("out");
+    output.line("out");
 }
 
 fn acquire(how: &str, path: &Path) -> Result<Vec<PidGuard>, PidFileError> {
@@ -126,19 +135,19 @@ fn numbered(path: &Path, n: usize) -> PathBuf {
     path.with_extension(format!("{n}.pid"))
 }
 
-/// Holds, forks a child that lets its copy of the guard go and ends, checks that it still holds,
-/// and releases.
-fn round_with_child(says: &Says, how: &str, path: &Path) {
-    says.line("acquiring");
-    let held = acquire(how, path).expect("a path of its own");
-    says.line("forking");
-    // SAFETY: this program has one thread, so the child may do whatever its parent may.
+/// Acquires, forks a child that drops its copy of the guard and exits, checks that the parent still
+/// holds the pidfile, and releases it.
+fn round_with_child(output: &Output, how: &str, path: &Path) {
+    output.line("acquiring");
+    let held = acquire(how, path).expect("acquire the pidfile");
+    output.line("forking");
+    // SAFETY: this program has one thread, so the child can call any function.
     #[allow(unsafe_code)]
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
         0 => {
             drop(held);
-            // SAFETY: ends the process at once.
+            // SAFETY: `_exit` has no preconditions.
             #[allow(unsafe_code)]
             unsafe {
                 libc::_exit(0)
@@ -146,46 +155,48 @@ fn round_with_child(says: &Says, how: &str, path: &Path) {
         }
         child => {
             for guard in &held {
-                guard.verify().expect("held whatever the child does");
+                guard
+                    .verify()
+                    .expect("the child does not release the pidfile");
             }
-            says.line("releasing");
+            output.line("releasing");
             drop(held);
             let child = rustix::process::Pid::from_raw(child);
             rustix::process::waitpid(child, rustix::process::WaitOptions::empty())
-                .expect("the child ends");
+                .expect("wait for the child");
         }
     }
 }
 
-/// Pidfiles side by side, as many as asked for, in a directory of their own.
+/// Acquires `number` pidfiles in the directory `held` below `path`.
 fn hold(number: usize, how: &str, path: &Path) -> Vec<PidGuard> {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limits.maximum,
         ..limits
     };
-    setrlimit(Resource::Nofile, raised).expect("as many files as may be");
+    setrlimit(Resource::Nofile, raised).expect("raise the limit of descriptors");
     (0..number)
         .flat_map(|n| {
             let path = path.join(format!("held/{n}.pid"));
-            acquire(how, &path).expect("a path of its own")
+            acquire(how, &path).expect("acquire a pidfile")
         })
         .collect()
 }
 
-/// How long a further hold takes.
+/// Returns how long it takes to acquire and release one more pidfile beside `number` held ones.
 fn cost(number: usize, how: &str, path: &Path) -> Duration {
     let _held = hold(number, how, path);
     least_of_many(how, &path.join("one.pid"))
 }
 
-/// The least time that acquiring and releasing takes. A function of its own, and without closures,
-/// so that its instructions can be counted from outside.
+/// Returns the least time that acquiring and releasing takes. This is a separate function without
+/// closures so that a profiler can count its instructions.
 fn least_of_many(how: &str, path: &Path) -> Duration {
     let mut least = Duration::MAX;
     for _ in 0..500 {
         let start = Instant::now();
-        drop(acquire(how, path).expect("a path of its own"));
+        drop(acquire(how, path).expect("acquire the pidfile"));
         least = least.min(start.elapsed());
     }
     least

@@ -1,18 +1,26 @@
-//! Takes a pidfile and gives it back, led from system call to system call: it marks where taking
-//! begins (1) and ends (2), then says how it went; where giving back begins (3) and ends (4), and
-//! says how that went; and marks once more (5) before it ends.
+//! Acquires and releases a pidfile under ptrace. It makes a mark before it acquires (1), after that
+//! (2), before it releases (3), after that (4), and before it exits (5). After the marks 2 and 4 it
+//! prints the outcome.
 //!
-//! `traced WHAT [--no-lock] [--keep] [--owner] [--mode] [--reentrant] [--beside] [--leaving]
-//! [--files N] [--no-writing [--ignored]] PATH`: WHAT is
-//! `close`, `drop`: acquires, and gives back in this way;
-//! `second`, `share`: the same where this process already holds the file, without and with
-//! `reentrant(true)`;
-//! `reserve`: reserves and commits; `parent`, `child`: reserves, forks, and the child commits; the
-//! one named is the one that marks;
-//! `status`: looks. `--owner`: asks for another owner, as only root can; `--mode`: asks for a mode. Once there is
-//! PATH with the extension `other`, a second thread takes that file (`--beside`) or gives PATH back,
-//! which it held without a lock (`--leaving`), and it is said at the end how that went. `--files` and
-//! `--no-writing` set limits first; `--ignored`: the signal is, that comes with the latter.
+//! `traced WHAT [OPTION..] PATH`, where WHAT is
+//! - `close`, `drop`: acquires, and releases in this way
+//! - `second`: acquires a file that this process already holds
+//! - `share`: acquires with `reentrant(true)` a file that this process already holds
+//! - `reserve`: reserves and commits
+//! - `parent`, `child`: reserves, forks and commits in the child; the named process makes the marks
+//! - `status`: queries the status
+//!
+//! The options are
+//! - `--no-lock`, `--keep`, `--reentrant`: settings of the pidfile
+//! - `--owner`: sets another owner, as only root can
+//! - `--mode`: sets a mode
+//! - `--beside`: when PATH with the extension `other` exists, a second thread acquires that file;
+//!   the outcome is printed at the end
+//! - `--leaving`: a second thread holds PATH without a lock, and releases it when PATH with the
+//!   extension `other` exists; the outcome is printed at the end
+//! - `--files N`: limits the number of descriptors
+//! - `--no-writing`: limits the size of files to 0
+//! - `--ignored`: ignores SIGXFSZ, the signal that `--no-writing` causes
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux {
@@ -22,12 +30,14 @@ mod linux {
     use std::time::Duration;
 
     use pidlock_core::{PidFile, PidFileError, PidGuard};
-    use pidlock_tests::ptrace::{be_led, mark};
+    use pidlock_tests::ptrace::{mark, stop_for_tracer};
     use rustix::process::{Resource, Rlimit, setrlimit};
 
     pub(crate) fn main() {
         let mut arguments = std::env::args().skip(1);
-        let what = arguments.next().expect("what to do");
+        let what = arguments
+            .next()
+            .expect("usage: traced WHAT [OPTION..] PATH");
         let mut file = PidFile::default();
         let mut settings: Vec<fn(PidFile) -> PidFile> = Vec::new();
         let mut limits = Vec::new();
@@ -42,8 +52,11 @@ mod linux {
                 "--beside" => beside = true,
                 "--leaving" => leaving = true,
                 "--files" => {
-                    let number = arguments.next().expect("a number");
-                    limits.push((Resource::Nofile, number.parse().expect("a number")));
+                    let number = arguments.next().expect("--files has a value");
+                    limits.push((
+                        Resource::Nofile,
+                        number.parse().expect("parse a number of files"),
+                    ));
                 }
                 "--no-writing" => limits.push((Resource::Fsize, 0)),
                 "--ignored" => ignore_end_of_writing(),
@@ -52,13 +65,26 @@ mod linux {
         }
         let file = settings.iter().fold(file, |file, setting| setting(file));
         let first = match what.as_str() {
-            "second" => Some(file.acquire().expect("a start")),
-            "share" => Some(file.clone().reentrant(true).acquire().expect("a start")),
+            "second" => Some(file.acquire().expect("acquire the pidfile")),
+            "share" => Some(
+                file.clone()
+                    .reentrant(true)
+                    .acquire()
+                    .expect("acquire the pidfile"),
+            ),
             _ => None,
         };
         let second = (beside || leaving).then(|| {
-            let held = leaving.then(|| file.clone().lock(false).acquire().expect("a start"));
-            let other = file.path().expect("a path").with_extension("other");
+            let held = leaving.then(|| {
+                file.clone()
+                    .lock(false)
+                    .acquire()
+                    .expect("acquire without a lock")
+            });
+            let other = file
+                .path()
+                .expect("the pidfile has a path")
+                .with_extension("other");
             thread::spawn(move || {
                 while !other.exists() {
                     thread::sleep(Duration::from_millis(1));
@@ -69,13 +95,13 @@ mod linux {
                 }
             })
         });
-        be_led();
+        stop_for_tracer();
         for (resource, limit) in limits {
             let limit = Rlimit {
                 current: Some(limit),
                 maximum: Some(limit),
             };
-            setrlimit(resource, limit).expect("a limit");
+            setrlimit(resource, limit).expect("set a resource limit");
         }
         match what.as_str() {
             "parent" | "child" => return fork(&file, what == "child"),
@@ -101,11 +127,11 @@ mod linux {
                 mark();
                 let guard = inside(taken);
                 mark();
-                give_back(guard, what == "drop");
+                release(guard, what == "drop");
             }
         }
         if let Some(second) = second {
-            let hold = second.join().expect("it ends");
+            let hold = second.join().expect("the second thread does not panic");
             match hold.and_then(|hold| hold.map_or(Ok(()), PidGuard::close)) {
                 Ok(()) => say("second sound"),
                 Err(error) => say(&format!("second unsound: {error}")),
@@ -138,8 +164,8 @@ mod linux {
         }
     }
 
-    /// Verifies first: a holder whose file went is told.
-    fn give_back(guard: Option<PidGuard>, by_drop: bool) {
+    /// Calls `verify` before the release, because it must report a file that was removed.
+    fn release(guard: Option<PidGuard>, by_drop: bool) {
         let verified = guard.as_ref().map(PidGuard::verify);
         let closed = match by_drop {
             true => {
@@ -158,10 +184,10 @@ mod linux {
         }
     }
 
-    /// The child commits. Where it is the parent that marks, the child holds for as long as the parent
-    /// lives, and then says whether all is well.
+    /// Reserves, forks, and commits in the child. If the parent makes the marks, the child holds
+    /// the pidfile until the parent exits, and then prints whether the guard is still valid.
     fn fork(file: &PidFile, child_marks: bool) {
-        let (to_parent, to_child) = UnixStream::pair().expect("a pair");
+        let (to_parent, to_child) = UnixStream::pair().expect("create a socket pair");
         mark();
         let reservation = match file.reserve() {
             Ok(reservation) => reservation,
@@ -169,11 +195,11 @@ mod linux {
                 mark();
                 inside(Err(error));
                 mark();
-                give_back(None, false);
+                release(None, false);
                 return mark();
             }
         };
-        // SAFETY: this program has one thread, so the child may do whatever its parent may.
+        // SAFETY: this program has one thread, so the child can call any function.
         #[allow(unsafe_code)]
         let child = unsafe { libc::fork() };
         match (child, child_marks) {
@@ -183,14 +209,14 @@ mod linux {
                 mark();
                 let guard = inside(taken);
                 mark();
-                give_back(guard, false);
+                release(guard, false);
                 mark();
                 exit();
             }
             (0, false) => {
                 drop(to_child);
-                let guard = reservation.commit().expect("a start");
-                let _ = (&to_parent).write_all(b"in"); // it may be dead
+                let guard = reservation.commit().expect("commit the reservation");
+                let _ = (&to_parent).write_all(b"in"); // the parent may have been killed
                 wait_for_end_of(&to_parent);
                 match guard.verify().and_then(|()| guard.close()) {
                     Ok(()) => say("child sound"),
@@ -206,7 +232,7 @@ mod linux {
                 drop(to_parent);
                 (&to_child)
                     .read_exact(&mut [0; 2])
-                    .expect("the child is in");
+                    .expect("wait until the child has committed");
                 drop(reservation);
                 mark();
                 say("in");
@@ -219,7 +245,7 @@ mod linux {
     }
 
     fn ignore_end_of_writing() {
-        // SAFETY: changes what a signal does to this process.
+        // SAFETY: `SIG_IGN` runs no code of this program.
         #[allow(unsafe_code)]
         unsafe {
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN)
@@ -228,7 +254,7 @@ mod linux {
 
     fn wait_for_child(child: libc::pid_t) {
         let mut status = 0;
-        // SAFETY: waits for our own child; the place for its status is ours.
+        // SAFETY: `status` is valid for writes during the call.
         #[allow(unsafe_code)]
         unsafe {
             libc::waitpid(child, &mut status, 0)
@@ -240,7 +266,7 @@ mod linux {
     }
 
     fn exit() -> ! {
-        // SAFETY: ends a forked child at once.
+        // SAFETY: `_exit` has no preconditions.
         #[allow(unsafe_code)]
         unsafe {
             libc::_exit(0)
@@ -249,8 +275,8 @@ mod linux {
 
     fn say(line: &str) {
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{line}").expect("stdout");
-        out.flush().expect("stdout");
+        writeln!(out, "{line}").expect("write to stdout");
+        out.flush().expect("flush stdout");
     }
 }
 

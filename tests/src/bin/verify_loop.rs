@@ -1,9 +1,11 @@
-//! A holder whose file a third party deletes or replaces: is it told?
+//! Holds a pidfile that another process removes or replaces, and checks that `verify` and `close`
+//! report this. The exit code is the outcome.
 //!
-//! `verify_loop HOW PATH HOLD TRUCE`: HOW is `locked`, `unlocked` or `kept`, as for `contender`;
-//! HOLD is a time to stay inside in microseconds, in which it asks `verify` all the time. TRUCE is a
-//! file that it locks while it gives the pidfile back, or `-`. It looks for itself whether the file
-//! went. The code that it ends with says how it went.
+//! `verify_loop HOW PATH HOLD TRUCE`
+//! - HOW: `locked`, `unlocked` (`lock(false)`) or `kept` (`keep(true)`)
+//! - HOLD: how long to hold, in microseconds, while it calls `verify` in a loop
+//! - TRUCE: a file that it locks during the release, or `-`; the other process replaces nothing
+//!   while that file is locked
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 
 const REFUSED: u8 = 3;
 const FAILED: u8 = 4;
-/// The file went, and both `verify` and `close` said so.
+/// The file was removed or replaced, and `close` reported it.
 const TOLD: u8 = 10;
 const NOT_TOLD: u8 = 11;
 const TOLD_WITHOUT_CAUSE: u8 = 12;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
         .keep(how == "kept");
     let guard = match file.acquire() {
         Ok(guard) => guard,
-        // What the third party put there, or that it did so again and again.
+        // Expected if another process holds, writes or keeps replacing the file.
         Err(error) => {
             let expected = error.is_contention()
                 || matches!(error, PidFileError::Unreadable { .. })
@@ -40,11 +42,11 @@ fn main() -> ExitCode {
             return ExitCode::from(if expected { REFUSED } else { FAILED });
         }
     };
-    let open = descriptor(path.parent().expect("a directory"));
+    let open = descriptor(path.parent().expect("the path has a parent"));
     let (id, _) = look(&open);
     let went = || look(&open).1 == 0;
-    // The kernel takes the link from the file a moment before it takes the file from the path: a path
-    // that shows it without links does not refer to it any more.
+    // During an unlink, the kernel decrements the link count before it removes the name. A file
+    // with a link count of 0 at the path counts as removed.
     let named =
         || fs::symlink_metadata(path).is_ok_and(|there| there.ino() == id && there.nlink() > 0);
     let replaced = |answer: &Result<(), PidFileError>| match answer {
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         Err(PidFileError::Replaced { .. }) => Some(true),
         Err(_) => None,
     };
-    let hold = Duration::from_micros(hold.parse().expect("a time"));
+    let hold = Duration::from_micros(hold.parse().expect("parse HOLD"));
     let end = Instant::now() + hold;
     loop {
         let went_before = went();
@@ -69,9 +71,9 @@ fn main() -> ExitCode {
             break;
         }
     }
-    let truce = (truce != "-").then(|| File::open(truce).expect("a file to lock"));
+    let truce = (truce != "-").then(|| File::open(truce).expect("open the truce file"));
     if let Some(truce) = &truce {
-        flock(truce, FlockOperation::LockShared).expect("a truce");
+        flock(truce, FlockOperation::LockShared).expect("lock the truce file");
     }
     let went_before = went();
     match replaced(&guard.close()) {
@@ -82,20 +84,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// The descriptor of the guard: no other file of this directory is open here.
+/// Returns the `/proc` path of the guard's descriptor. No other file in `directory` is open.
 fn descriptor(directory: &Path) -> PathBuf {
     fs::read_dir("/proc/self/fd")
-        .expect("a list of descriptors")
-        .map(|entry| entry.expect("an entry").path())
+        .expect("list the descriptors")
+        .map(|entry| entry.expect("read a directory entry").path())
         .find(|entry| {
             let target = fs::read_link(entry).unwrap_or_default();
             target.parent() == Some(directory) && fs::metadata(entry).is_ok_and(|m| m.is_file())
         })
-        .expect("the pidfile's descriptor")
+        .expect("find the descriptor of the pidfile")
 }
 
-/// Its inode and number of links.
+/// Returns the inode and the link count of an open file.
 fn look(open: &Path) -> (u64, u64) {
-    let found = fs::metadata(open).expect("an open file");
+    let found = fs::metadata(open).expect("read the metadata of the open file");
     (found.ino(), found.nlink())
 }

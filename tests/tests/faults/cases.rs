@@ -1,22 +1,22 @@
-//! What is done while a fault comes.
+//! The operations into which faults are injected.
 
-/// What is at the path before.
+/// What is at the path before the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum There {
+pub(crate) enum Initial {
     Nothing,
-    /// Nor is the directory.
+    /// The directory does not exist, either.
     NoDirectory,
-    /// The record of a dead process, longer than ours will be.
+    /// The record of a dead process, longer than the new record.
     Stale,
-    /// Another process has it, as the case would have it.
+    /// Another process or another thread holds the file.
     Held,
 }
 
-/// One life of a pidfile, or what becomes of the attempt.
+/// An operation of `traced`, and the state of the path before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
-    pub(crate) there: There,
-    /// The arguments of `traced`, but for the path.
+    pub(crate) initial: Initial,
+    /// The arguments of `traced`, without the path.
     pub(crate) arguments: &'static str,
 }
 
@@ -29,7 +29,7 @@ impl Case {
         self.has("--keep")
     }
 
-    /// Whether the process holds the file before.
+    /// Returns `true` if the process already holds the file before the operation.
     pub(crate) fn holds_already(self) -> bool {
         self.has("second") || self.has("share")
     }
@@ -41,32 +41,32 @@ impl Case {
     }
 }
 
-const fn case(there: There, arguments: &'static str) -> Case {
-    Case { there, arguments }
+const fn case(initial: Initial, arguments: &'static str) -> Case {
+    Case { initial, arguments }
 }
 
 pub(crate) const CASES: &[Case] = &[
-    case(There::Nothing, "close"),
-    case(There::Nothing, "drop"),
-    case(There::NoDirectory, "close"),
-    case(There::Stale, "close"),
-    case(There::Held, "close"),
-    case(There::Nothing, "second"),
-    case(There::Nothing, "share"),
-    case(There::Nothing, "close --keep"),
-    case(There::Stale, "close --keep"),
-    case(There::Nothing, "close --no-lock"),
-    case(There::Nothing, "drop --no-lock"),
-    case(There::NoDirectory, "close --no-lock"),
-    case(There::Stale, "close --no-lock"),
-    case(There::Stale, "close --no-lock --keep"),
-    case(There::Held, "close --no-lock"),
-    case(There::Nothing, "reserve"),
-    case(There::Stale, "reserve"),
-    case(There::Held, "reserve"),
-    case(There::Stale, "parent"),
-    case(There::Stale, "child"),
-    case(There::Nothing, "status"),
-    case(There::Stale, "status"),
-    case(There::Held, "status"),
+    case(Initial::Nothing, "close"),
+    case(Initial::Nothing, "drop"),
+    case(Initial::NoDirectory, "close"),
+    case(Initial::Stale, "close"),
+    case(Initial::Held, "close"),
+    case(Initial::Nothing, "second"),
+    case(Initial::Nothing, "share"),
+    case(Initial::Nothing, "close --keep"),
+    case(Initial::Stale, "close --keep"),
+    case(Initial::Nothing, "close --no-lock"),
+    case(Initial::Nothing, "drop --no-lock"),
+    case(Initial::NoDirectory, "close --no-lock"),
+    case(Initial::Stale, "close --no-lock"),
+    case(Initial::Stale, "close --no-lock --keep"),
+    case(Initial::Held, "close --no-lock"),
+    case(Initial::Nothing, "reserve"),
+    case(Initial::Stale, "reserve"),
+    case(Initial::Held, "reserve"),
+    case(Initial::Stale, "parent"),
+    case(Initial::Stale, "child"),
+    case(Initial::Nothing, "status"),
+    case(Initial::Stale, "status"),
+    case(Initial::Held, "status"),
 ];

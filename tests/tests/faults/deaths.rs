@@ -1,14 +1,15 @@
-//! Death before and after every call.
+//! Kills before and after every system call.
 
 use pidlock_tests::ptrace::Ending;
 use pidlock_tests::tally::Figures;
 
-use super::cases::{CASES, Case, There};
+use super::cases::{CASES, Case, Initial};
 use super::place::{Checked, Place};
 use super::runs::{Moment, Run, TAKEN, each};
 use super::tally::Tally;
 
-/// Kills it at the moment with this number; `None` if it does not come to that. Says where that was.
+/// Kills the process at the moment with this number. Returns a description of the moment and the
+/// outcome of the checks; `None` if the process exits before that moment.
 fn die(case: Case, number: usize, figures: &mut Figures) -> Option<(String, Checked)> {
     let mut place = Place::new(case);
     let mut run = Run::start(case, &place.path);
@@ -24,9 +25,9 @@ fn die(case: Case, number: usize, figures: &mut Figures) -> Option<(String, Chec
             Moment::Mark(TAKEN) => {
                 if run.stepper.line() == "in" {
                     figures.holds += 1;
-                    // Between the deaths in taking and those in giving back it is the one.
+                    // Between acquisition and release no other process can acquire the file.
                     if let Err(wrong) = place.check_taken() {
-                        return Some((format!("{case:?}, inside"), Err(wrong)));
+                        return Some((format!("{case:?}, while the file is held"), Err(wrong)));
                     }
                 }
             }
@@ -56,13 +57,13 @@ fn check_after(place: &mut Place, rest: &str) -> Checked {
 }
 
 #[test]
-fn death_at_any_call_lets_the_next_start_in_and_harms_nobody() {
+fn kill_at_any_syscall_lets_the_next_start_succeed() {
     let tally = Tally::default();
     each(CASES.iter().copied(), |case| {
         for number in 0.. {
             let mut figures = Figures::default();
             let Some((what, checked)) = die(case, number, &mut figures) else {
-                assert!(number > 1, "{case:?} made hardly a call");
+                assert!(number > 1, "{case:?}: too few system calls");
                 break;
             };
             tally.add(&what, figures, checked);
@@ -71,11 +72,11 @@ fn death_at_any_call_lets_the_next_start_in_and_harms_nobody() {
     tally.finish("death before and after every system call");
 }
 
-/// Were it otherwise, half of the deaths above would be others than they seem.
+/// The kill tests rely on this: a process that is killed before a call does not make the call.
 #[test]
 fn kill_before_syscall_equals_syscall_not_made() {
     let case = Case {
-        there: There::Nothing,
+        initial: Initial::Nothing,
         arguments: "close",
     };
     let is_removal =
@@ -88,7 +89,10 @@ fn kill_before_syscall_equals_syscall_not_made() {
             if is_removal(moment) {
                 break;
             }
-            assert!(!matches!(moment, Moment::Ended(_)), "nothing was removed");
+            assert!(
+                !matches!(moment, Moment::Ended(_)),
+                "no call removed the file"
+            );
         }
         if !stays {
             assert!(matches!(run.advance(), Moment::After(_)));

@@ -1,44 +1,44 @@
-//! A process that holds the file by its number alone, without a lock, removes it and ends, between any
-//! two calls of a start. Python's `pid` does so at its end, when it has given its lock back.
+//! Between any two system calls of a start, a holder without a lock removes its file and exits.
+//! Python's `pid` does that: it releases its lock at exit, and then removes the file.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use pidlock_tests::tally::Figures;
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::lives::{live, sum};
 use super::runs::Moment;
 
-/// It does so before the call with this number. Whether the start is in after that; `None` if it does
-/// not come to that.
+/// Removes the holder's file and kills the holder before the call with this number. Returns `true`
+/// if the start then acquires the file; `None` if the start is over before that call.
 fn depart(case: Case, number: usize) -> Option<bool> {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut holder = Holder::start();
-    fs::write(&path, format!("{}\n", holder.0.id())).expect("its file");
+    fs::write(&path, format!("{}\n", holder.0.id())).expect("write the record of the holder");
     let before = |moment| matches!(moment, Moment::Before(_));
     let life = live(case, &path, number, before, |_| {
-        fs::remove_file(&path).expect("its file is there");
+        fs::remove_file(&path).expect("remove the file of the holder");
         holder.end();
         true
     })?;
     Some(life.was_inside(case, number))
 }
 
-/// A process that does nothing, until it is told to end.
+/// A process that does nothing until it is killed.
 struct Holder(Child);
 
 impl Holder {
     fn start() -> Self {
         let mut command = Command::new("cat");
         let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
-        Self(command.spawn().expect("cat starts"))
+        Self(command.spawn().expect("start cat"))
     }
 
     fn end(&mut self) {
-        self.0.kill().expect("it is there");
-        self.0.wait().expect("it ends");
+        self.0.kill().expect("kill the holder");
+        self.0.wait().expect("wait for the holder");
     }
 }
 
@@ -51,12 +51,12 @@ impl Drop for Holder {
 
 #[test]
 fn start_during_late_unlink_gets_own_file() {
-    // Some rounds of waiting for its end are as good as all.
+    // The start polls the holder in identical rounds, so a few rounds are enough.
     const CALLS: usize = 30;
     let mut figures = Figures::default();
     for arguments in ["close", "close --keep", "reserve", "close --no-lock"] {
         let case = Case {
-            there: There::Held,
+            initial: Initial::Held,
             arguments,
         };
         figures += sum(case, (0..CALLS).map_while(|number| depart(case, number)));

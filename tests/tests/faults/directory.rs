@@ -1,4 +1,4 @@
-//! The directory goes, or another one takes its place, between any two calls.
+//! The pidfile's directory is removed, moved or replaced between any two system calls.
 
 use std::fs;
 use std::path::Path;
@@ -8,34 +8,35 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pidlock_tests::ptrace::Ending;
 use pidlock_tests::tally::Figures;
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::place::{Checked, Place, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each};
 use super::tally::Tally;
 
-/// What happens to a directory; whether a document of somebody is at the path afterwards.
+/// Changes the directory. Returns `true` if a document is at the path afterwards.
 type Event = fn(&Path) -> bool;
 
 const DOCUMENT: &str = "dear diary";
 
 const EVENTS: &[(&str, Event)] = &[
-    ("it is removed", |directory| {
+    ("directory is removed", |directory| {
         let _ = fs::remove_dir_all(directory);
         false
     }),
-    ("it is moved away", |directory| {
+    ("directory is moved", |directory| {
         let _ = fs::rename(directory, directory.with_file_name("elsewhere"));
         false
     }),
-    ("another is put in its place", |directory| {
+    ("directory is replaced", |directory| {
         let _ = fs::rename(directory, directory.with_file_name("elsewhere"));
-        fs::create_dir_all(directory).expect("a directory");
-        fs::write(directory.join("app.pid"), DOCUMENT).expect("a file");
+        fs::create_dir_all(directory).expect("create a directory");
+        fs::write(directory.join("app.pid"), DOCUMENT).expect("write the document");
         true
     }),
 ];
 
-/// What it said, and whether all is as promised; `None` if it does not come to that moment.
+/// Applies the event before the call with this number. Returns the lines that the process printed
+/// and the outcome of the checks; `None` if the process exits before that call.
 fn strike(
     case: Case,
     event: Event,
@@ -49,8 +50,8 @@ fn strike(
     let mut said = Vec::new();
     let ending = loop {
         match run.advance() {
-            // A file that takes the name between the last check and unlink(2) cannot be told apart:
-            // the call takes nothing but the name.
+            // No event here: unlink(2) takes only a name, so it removes a file that replaced the
+            // pidfile after the last check.
             Moment::Before(call) if call.is_unlink() => {}
             Moment::Before(_) => {
                 if moments == number {
@@ -67,17 +68,17 @@ fn strike(
     figures.holds += u64::from(said.first().is_some_and(|taken| taken == "in"));
     let fine = |line: &String| {
         ["in", "closed", "dropped", "nothing to give back"].contains(&line.as_str())
-            // Told, with the path or its directory.
+            // An error message that names the path or its directory.
             || line.contains("new/newer")
     };
     let checked = check(ending == Ending::Code(0), || format!("{ending:?}"))
-        .and_then(|()| check(said.iter().all(fine), || "it says otherwise".into()))
+        .and_then(|()| check(said.iter().all(fine), || "unexpected output".into()))
         .and_then(|()| match document {
             true => {
                 let now = fs::read_to_string(&place.path);
                 figures.harmed += u64::from(now.is_err());
                 check(now.is_ok_and(|now| now == DOCUMENT), || {
-                    "the document was harmed".into()
+                    "the document was changed or removed".into()
                 })?;
                 fs::remove_file(&place.path).map_err(|error| error.to_string())
             }
@@ -89,7 +90,7 @@ fn strike(
 }
 
 #[test]
-fn a_directory_that_goes_harms_nobody() {
+fn removed_or_replaced_directory_harms_no_other_file() {
     let tally = Tally::default();
     let again = AtomicU32::new(0);
     let jobs = ["close", "drop", "close --no-lock", "reserve"]
@@ -97,7 +98,7 @@ fn a_directory_that_goes_harms_nobody() {
         .flat_map(|arguments| EVENTS.iter().map(move |event| (arguments, event)));
     each(jobs, |(arguments, (what, event))| {
         let case = Case {
-            there: There::NoDirectory,
+            initial: Initial::NoDirectory,
             arguments,
         };
         for number in 0.. {
@@ -112,7 +113,7 @@ fn a_directory_that_goes_harms_nobody() {
     });
     tally.finish("directories that go");
     let again = again.into_inner();
-    println!("in all the same: {again}");
-    // Between opening and locking, for example: made anew.
+    println!("acquired and released nevertheless: {again}");
+    // For example if the directory is removed between opening and locking: the start recreates it.
     assert!(again > 5, "{again}");
 }

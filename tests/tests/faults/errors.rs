@@ -1,9 +1,10 @@
-//! Errors at every call: what the caller is told, and that he is told nothing else than the truth.
+//! Errors at every system call. The process must report the error with the path, and must not
+//! report an error that did not occur.
 
 use pidlock_tests::ptrace::{Call, Ending};
 use pidlock_tests::tally::Figures;
 
-use super::cases::{CASES, Case, There};
+use super::cases::{CASES, Case, Initial};
 use super::place::{Checked, Place, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_fstat};
 use super::tally::Tally;
@@ -21,8 +22,7 @@ const ERRORS: &[i32] = &[
     libc::ESTALE,
 ];
 
-/// What a call that is not to be had answers: the file system is damaged or full, the call forbidden
-/// or unknown.
+/// Errors that persist: the file system is damaged or full, or the call is forbidden or unknown.
 const STAYING: &[i32] = &[
     libc::EIO,
     libc::ENOSPC,
@@ -34,26 +34,27 @@ const STAYING: &[i32] = &[
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// It is not made.
+    /// The call is not made.
     Refused,
-    /// It is made, and the answer gets lost, as on network file systems.
-    MadeAllTheSame,
-    /// Neither it nor any later one of its kind is made.
-    ForEver,
+    /// The call takes effect but returns an error, as if a network file system lost the reply.
+    ReplyLost,
+    /// Neither the call nor any later call of its kind is made.
+    Persistent,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
-    /// The number of the call.
+    /// The number of the call, among those that can fail.
     pub(crate) number: usize,
     pub(crate) way: Way,
     pub(crate) error: i32,
 }
 
-/// Calls that cannot fail like this, or whose failure is not ours to deal with.
+/// Returns `true` for calls that cannot fail in these ways, or whose failure pidlock does not
+/// handle.
 fn is_not_ours(call: Call, last: Option<Call>) -> bool {
     let is = |numbers: &[libc::c_long]| numbers.iter().any(|&number| call.is(number));
-    // They cannot fail, or in one way only; what lseek does for us asks no file system.
+    // These cannot fail, or only in one way. lseek does not access the file system here.
     is(&[
         libc::SYS_getpid,
         libc::SYS_gettid,
@@ -61,19 +62,19 @@ fn is_not_ours(call: Call, last: Option<Call>) -> bool {
         libc::SYS_lseek,
         libc::SYS_getpgid,
     ])
-        // What std's checks do in a debug build, before it closes.
+        // std checks a descriptor before it closes it, in debug builds.
         || is(&[libc::SYS_fcntl])
-        // Memory: without any, Rust programs abort.
+        // Rust programs abort if they cannot allocate memory.
         || is(&[libc::SYS_brk, libc::SYS_munmap])
-        // std's sleep, which knows of no error but EINTR, with which it tells how long is left.
+        // std's sleep expects no error but EINTR, after which it uses the remaining time.
         || is(&[libc::SYS_clock_nanosleep])
-        // The program's own.
+        // Made by the program, not by pidlock.
         || is(&[libc::SYS_clone])
-        // std asserts that the end of reading a directory, which asks no file system, succeeds.
+        // std asserts that closing a directory succeeds. That does not access the file system.
         || is(&[libc::SYS_close]) && last.is_some_and(|last| last.is(libc::SYS_getdents64))
 }
 
-/// One run with a fault in it.
+/// One run with a fault.
 pub(crate) struct Faulty {
     case: Case,
     fault: Fault,
@@ -81,7 +82,7 @@ pub(crate) struct Faulty {
     run: Run,
     /// The call that failed.
     failed: Option<Call>,
-    /// It asked for the metadata of an open file.
+    /// `true` if a failed call asked for the metadata of an open file.
     failed_fstat: bool,
     pub(crate) inside: bool,
     pub(crate) said: Vec<String>,
@@ -103,7 +104,7 @@ impl Faulty {
         }
     }
 
-    /// To the end.
+    /// Runs the process until it exits, and checks what it prints and leaves behind.
     pub(crate) fn run(&mut self) -> Checked {
         let mut calls = 0;
         let mut was_made = false;
@@ -116,13 +117,12 @@ impl Faulty {
                         continue;
                     }
                     last = Some(call);
-                    let again = self.fault.way == Way::ForEver && self.failed == Some(call);
+                    let again = self.fault.way == Way::Persistent && self.failed == Some(call);
                     if calls == self.fault.number || again {
                         self.failed = Some(call);
                         self.failed_fstat |= is_fstat(&self.run.stepper, call);
-                        // Whatever it answers, close closes (close(2)).
-                        was_made =
-                            self.fault.way == Way::MadeAllTheSame || call.is(libc::SYS_close);
+                        // close(2) closes the descriptor even if it returns an error.
+                        was_made = self.fault.way == Way::ReplyLost || call.is(libc::SYS_close);
                         if !was_made {
                             self.run.stepper.refuse(self.fault.error);
                         }
@@ -156,7 +156,8 @@ impl Faulty {
         self.check_free(false)
     }
 
-    /// Free, unless a parent that waits for the end of the program shares the lock.
+    /// Checks that the next start succeeds, or is refused while the process `lives` and shares the
+    /// lock with a parent that waits for it.
     fn check_free(&self, lives: bool) -> Checked {
         if lives && self.run.has_parent {
             return self.place.check_taken();
@@ -182,30 +183,32 @@ impl Faulty {
             let again = self.failed.is_some_and(|call| call.is(libc::SYS_flock))
                 && self.fault.error == libc::EINTR
                 && !self.case.has("status");
-            check(!again, || format!("it is not tried again: {words:?}"))?;
+            check(!again, || {
+                format!("flock was not retried after EINTR: {words:?}")
+            })?;
             self.check_words(words)?;
         } else {
             let expected = match self.case {
                 case if case.has("status") => line.starts_with("status: "),
                 case => {
-                    // CIFS answers EACCES for a lock that another client holds.
+                    // On CIFS, EACCES means that another client holds the lock.
                     let seems_locked = self.failed.is_some_and(|call| call.is(libc::SYS_flock))
                         && self.fault.error == libc::EACCES;
                     line.starts_with("refused: ")
-                        && (case.there == There::Held || case.holds_already() || seems_locked)
+                        && (case.initial == Initial::Held || case.holds_already() || seems_locked)
                 }
             };
-            check(expected, || format!("it says {line:?}"))?;
+            check(expected, || format!("unexpected line: {line:?}"))?;
         }
         self.check_left()
     }
 
-    /// What is said names the path, or the directory, and the system's answer.
+    /// Checks that the message names the path or the directory, and the error.
     fn check_words(&self, words: &str) -> Checked {
         let named = [self.place.path.as_path(), self.place.directory()]
             .iter()
             .any(|path| words.contains(&format!("'{}'", path.display())));
-        // Network file systems report with ESTALE that the file was removed.
+        // On network file systems, ESTALE means that the file was removed.
         let is_removed = self.fault.error == libc::ESTALE
             && words.ends_with(
                 "is no longer the file that this process locked: it was removed or replaced",
@@ -215,13 +218,15 @@ impl Faulty {
         }
         let answer = words.contains(&format!("(os error {})", self.fault.error));
         let doing = words.starts_with("cannot ") || words.starts_with("pidfile directory ");
-        check(named && answer && doing, || format!("it says {words:?}"))
+        check(named && answer && doing, || {
+            format!("unexpected message: {words:?}")
+        })
     }
 
-    /// Nothing is left of an attempt that came to nothing.
+    /// Checks that a start that failed leaves nothing behind.
     fn check_left(&mut self) -> Checked {
-        // A file that could not be locked stays, empty, because another start may have locked it
-        // meanwhile; and so does one whose identity cannot be asked for.
+        // A new file that cannot be locked stays, empty, because another start may have locked it.
+        // It also stays if its identity is unknown.
         let is_unknown =
             self.failed.is_some_and(|call| call.is(libc::SYS_flock)) || self.failed_fstat;
         let empty = is_unknown && self.place.is_empty();
@@ -250,11 +255,13 @@ impl Faulty {
                 (true, case) if case.has("drop") => "dropped",
                 _ => "closed",
             };
-            check(line == expected, || format!("it says {line:?}"))?;
+            check(line == expected, || format!("unexpected line: {line:?}"))?;
         }
         if self.case.holds_already() {
             let line = self.line();
-            check(line == "first sound", || format!("it says {line:?}"))?;
+            check(line == "first sound", || {
+                format!("unexpected line: {line:?}")
+            })?;
             return self.place.check_taken();
         }
         if self.place.is_held() {
@@ -276,7 +283,7 @@ fn fail(case: Case, fault: Fault, figures: &mut Figures) -> Option<(String, Chec
 
 fn test(way: Way, errors: &'static [i32], what: &str) {
     let tally = Tally::default();
-    // A parent that waits for its child does nothing else that a child does not.
+    // The `child` case covers every call of the `parent` case.
     let jobs = CASES
         .iter()
         .filter(|case| !case.has("parent"))
@@ -295,17 +302,17 @@ fn test(way: Way, errors: &'static [i32], what: &str) {
 }
 
 #[test]
-fn an_error_of_any_call_is_told_and_leaves_nothing() {
+fn failed_syscall_is_reported_and_the_next_start_succeeds() {
     test(Way::Refused, ERRORS, "errors at every system call");
 }
 
 #[test]
-fn an_error_of_a_call_that_was_made_all_the_same_lets_nobody_in_beside_a_holder() {
-    test(Way::MadeAllTheSame, &ERRORS[1..2], "lost answers");
+fn error_of_a_completed_syscall_makes_no_second_holder() {
+    test(Way::ReplyLost, &ERRORS[1..2], "lost answers");
 }
 
 #[test]
-fn an_error_that_comes_again_and_again_lets_nobody_in_beside_a_holder() {
-    // A call that is interrupted for ever is repeated for ever.
-    test(Way::ForEver, STAYING, "errors that stay");
+fn persistent_error_makes_no_second_holder() {
+    // Without EINTR: a call that is always interrupted is repeated for ever.
+    test(Way::Persistent, STAYING, "errors that stay");
 }

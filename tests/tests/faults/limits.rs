@@ -1,15 +1,15 @@
-//! The limits of setrlimit(2), reached in earnest.
+//! Errors of the kernel when a resource limit (setrlimit(2)) is reached.
 
 use nix::sys::signal::Signal;
 use pidlock_tests::ptrace::{Ending, Stop};
 use pidlock_tests::tally::Figures;
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::errors::{Fault, Faulty, Way};
 use super::place::Place;
 use super::runs::Run;
 
-/// An error that the system gives by itself.
+/// An error that the kernel returns by itself: the test injects none.
 const fn real(error: i32) -> Fault {
     Fault {
         number: usize::MAX,
@@ -34,56 +34,56 @@ fn emfile_leaves_no_file() {
     let too_few = real(libc::EMFILE);
     let cases = [
         (
-            There::Nothing,
+            Initial::Nothing,
             ["close --files 3", "close --files 4"],
             [false, true],
         ),
         (
-            There::Stale,
+            Initial::Stale,
             ["close --files 3", "close --files 4"],
             [false, true],
         ),
         (
-            There::Stale,
+            Initial::Stale,
             ["close --no-lock --files 4", "close --no-lock --files 7"],
             [false, true],
         ),
     ];
-    for (there, arguments, inside) in cases {
+    for (initial, arguments, inside) in cases {
         let came_in =
-            arguments.map(|arguments| check(Case { there, arguments }, too_few, &mut figures));
-        assert_eq!(came_in, inside, "{there:?}, {arguments:?}");
+            arguments.map(|arguments| check(Case { initial, arguments }, too_few, &mut figures));
+        assert_eq!(came_in, inside, "{initial:?}, {arguments:?}");
     }
     let held = Case {
-        there: There::Held,
+        initial: Initial::Held,
         arguments: "close --files 3",
     };
     assert!(!check(held, too_few, &mut figures));
     figures.record("without descriptors");
 }
 
-/// As in Python, which ignores the signal that comes with it.
+/// The process ignores SIGXFSZ, as Python does, so the write returns an error.
 #[test]
-fn a_limit_of_the_size_of_files_is_said_and_nothing_is_left() {
+fn efbig_is_reported_and_leaves_no_file() {
     let mut figures = Figures::default();
-    for (there, arguments) in [
-        (There::Nothing, "close --no-writing --ignored"),
-        (There::Nothing, "close --no-writing --ignored --no-lock"),
-        (There::Nothing, "reserve --no-writing --ignored"),
-        (There::Stale, "close --no-writing --ignored"),
+    for (initial, arguments) in [
+        (Initial::Nothing, "close --no-writing --ignored"),
+        (Initial::Nothing, "close --no-writing --ignored --no-lock"),
+        (Initial::Nothing, "reserve --no-writing --ignored"),
+        (Initial::Stale, "close --no-writing --ignored"),
     ] {
         let too_large = real(libc::EFBIG);
-        assert!(!check(Case { there, arguments }, too_large, &mut figures));
+        assert!(!check(Case { initial, arguments }, too_large, &mut figures));
     }
     figures.record("a limit of the size of files");
 }
 
-/// Unless a program ignores SIGXFSZ, writing any file beyond the limit ends it, a pidfile too. What it
-/// leaves is empty, and free.
+/// A process that does not ignore SIGXFSZ is killed when it writes a pidfile, or any other file,
+/// beyond the limit. The pidfile stays empty, and is not locked.
 #[test]
-fn a_program_that_the_limit_ends_is_no_obstacle() {
+fn process_killed_by_sigxfsz_lets_the_next_start_succeed() {
     let case = Case {
-        there: There::Nothing,
+        initial: Initial::Nothing,
         arguments: "close --no-writing",
     };
     let place = Place::new(case);

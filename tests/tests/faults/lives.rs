@@ -1,4 +1,4 @@
-//! A whole life of a start, in which something happens at one of its calls.
+//! A complete run of `traced`, with an action of the test at one of its system calls.
 
 use std::path::Path;
 
@@ -10,14 +10,15 @@ use super::runs::{GIVEN_BACK, Moment, Run, TAKEN};
 
 pub(crate) struct Life {
     pub(crate) run: Run,
-    /// How taking went, then giving back.
+    /// The lines printed after the acquisition and after the release.
     pub(crate) said: Vec<String>,
-    /// What was at the path when it was in or refused.
+    /// The contents of the file when the start had acquired it, or was refused.
     pub(crate) record: String,
 }
 
-/// Something happens at the call with this number, of the moments that count. `None` if it cannot any
-/// more, or the start is in or refused before that.
+/// Runs the case, and calls `happens` at the moment with this number among those that `counts`
+/// selects. Returns `None` if `happens` returns `false`, or if the start is over before that
+/// moment.
 pub(crate) fn live(
     case: Case,
     path: &Path,
@@ -55,7 +56,8 @@ pub(crate) fn live(
 }
 
 impl Life {
-    /// Whether it was in, with a file of its own that it could give back; else it was refused.
+    /// Returns `true` if the start acquired a file with its own record and released it; `false` if
+    /// it was refused.
     pub(crate) fn was_inside(&self, case: Case, number: usize) -> bool {
         let (said, record) = (&self.said, &self.record);
         let what = format!("{case:?}, at call {number}: {said:?}, {record:?}");
@@ -70,7 +72,8 @@ impl Life {
     }
 }
 
-/// What came of lives in which it happened at one call after the other: some of them were in.
+/// Adds up the results of runs, `true` for each that acquired the file. At least three must have
+/// acquired it.
 pub(crate) fn sum(case: Case, lives: impl Iterator<Item = bool>) -> Figures {
     let lives: Vec<bool> = lives.collect();
     let inside = lives.iter().filter(|&&inside| inside).count();

@@ -1,7 +1,8 @@
-//! Faults at every system call that a pidfile takes: death, errors, and other processes in between.
-//! The calls are found by running, so what is tested follows the protocol. The program is `traced`.
+//! Faults at every system call of a pidfile operation: kills, errors, and changes that other
+//! processes make between two calls. The calls are found by tracing the program `traced`, so the
+//! tests cover whatever calls the protocol makes.
 //!
-//! Only where the stepper knows the registers.
+//! Needs a platform whose registers the tracer knows.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod cases;

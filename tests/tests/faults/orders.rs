@@ -1,29 +1,31 @@
-//! The order of things: several processes, each led from call to call, so that every one stands
-//! where it is put while others go on. No clock decides what meets what.
+//! Interleavings of several processes. Each process is traced, and is stopped at a chosen system
+//! call while others run. So no result depends on timing.
 
 use std::path::Path;
 
 use pidlock_tests::ptrace::Ending;
 use pidlock_tests::tally::Figures;
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::place::{Checked, Place, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_shared};
 use super::tally::Tally;
 
-/// How far a process goes.
+/// How far a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum To {
-    /// So many calls that others can see, or be seen by: a number that is chosen.
+    /// Stops before the call with this number, counted from 1 among the calls on shared state. The
+    /// test chooses the number.
     Calls(usize),
+    /// Stops before the next call on shared state.
     OneCall,
-    /// Until it is in, or was refused.
+    /// Stops when it has acquired the file or was refused.
     Taken,
     End,
 }
 use To::{Calls, End, OneCall, Taken};
 
-/// Which process, and how far.
+/// The index of a process, and how far it runs.
 type Move = (usize, To);
 
 struct Process {
@@ -35,7 +37,7 @@ struct Process {
     figures: Figures,
 }
 
-/// A process that goes round and round for so many calls will not end.
+/// A process that makes this many calls is in an endless loop.
 const FOR_EVER: usize = 200_000;
 
 impl Process {
@@ -50,7 +52,8 @@ impl Process {
         }
     }
 
-    /// Whether it came so far before its end. `others_inside`: while it goes, they stand still.
+    /// Runs the process; `false` if it exits before it reaches `to`. `others_inside` is `true` if
+    /// another process, which is stopped meanwhile, holds the file.
     fn go(&mut self, to: To, others_inside: bool) -> bool {
         let mut calls = 0;
         if to == Calls(0) {
@@ -61,7 +64,7 @@ impl Process {
                 return to == End;
             }
             let moment = self.run.advance();
-            // It stood at the end of its hold, and goes on.
+            // A holder that continues begins its release, and does not count as a holder.
             self.inside = false;
             match moment {
                 Moment::Before(call) if is_shared(self.case, call) => {
@@ -93,29 +96,29 @@ impl Process {
                 _ => {}
             }
         }
-        self.expect(false, "for ever");
+        self.expect(false, "endless loop");
         false
     }
 
     fn expect(&mut self, fine: bool, line: &str) {
         if self.checked.is_ok() {
-            self.checked = check(fine, || format!("it says {line:?}"));
+            self.checked = check(fine, || format!("unexpected: {line:?}"));
         }
     }
 }
 
-/// The beginning of an order.
+/// The processes of an order, and their state before its first move.
 #[derive(Debug, Clone, Copy)]
 struct Scene {
     case: Case,
     processes: usize,
-    /// Whether the first is in already.
+    /// `true` if the first process holds the file.
     first_is_in: bool,
 }
 
-/// How an order went.
+/// The outcome of an order.
 struct Played {
-    /// The first stop that its process did not live to see: there is nothing further on.
+    /// The first stop that its process did not reach before it exited. Larger stops need no test.
     past_the_end: Option<usize>,
     checked: Checked,
     figures: Figures,
@@ -149,8 +152,8 @@ impl Scene {
         processes
             .iter()
             .for_each(|process| figures += process.figures);
-        let checked = check(figures.overlaps == 0, || "two were in".into())
-            .and_then(|()| check(figures.holds > 0, || "nobody got in".into()))
+        let checked = check(figures.overlaps == 0, || "two holders at once".into())
+            .and_then(|()| check(figures.holds > 0, || "no process acquired the file".into()))
             .and_then(|()| {
                 processes
                     .into_iter()
@@ -165,17 +168,17 @@ impl Scene {
     }
 }
 
-/// Who goes, and how far: to the first place to stop at that is chosen, the second, and so on.
+/// Makes the moves of an order from the chosen stops.
 type Order = fn(&[usize]) -> Vec<Move>;
 
 impl Scene {
-    /// More calls than it makes, unless it waits.
+    /// More calls on shared state than a process makes, unless it waits.
     fn most_calls(self) -> usize {
         if self.case.locks() { 20 } else { 60 }
     }
 
-    /// With the first places chosen, every choice of the others. Says which of these a process did not
-    /// get to, where that was so for one of the first.
+    /// Plays an order with the stops in `places` and every choice of the remaining stops. If a
+    /// process does not reach one of the stops in `places`, returns the index of that stop.
     fn play_from(
         self,
         order: Order,
@@ -207,7 +210,7 @@ impl Scene {
     }
 }
 
-/// Plays an order with every choice of so many places to stop at.
+/// Plays an order with every choice of its stops.
 fn play_all(scenes: &[Scene], stops: usize, order: Order, what: &str) {
     let tally = Tally::default();
     let jobs = scenes
@@ -220,46 +223,46 @@ fn play_all(scenes: &[Scene], stops: usize, order: Order, what: &str) {
 }
 
 const fn scene(
-    there: There,
+    initial: Initial,
     arguments: &'static str,
     processes: usize,
     first_is_in: bool,
 ) -> Scene {
     Scene {
-        case: Case { there, arguments },
+        case: Case { initial, arguments },
         processes,
         first_is_in,
     }
 }
 
-/// With and without a lock, over nothing and over what a dead process left.
+/// Starts with and without a lock, at a free path and at a stale file.
 const fn starts(processes: usize) -> [Scene; 5] {
     [
-        scene(There::Nothing, "close", processes, false),
-        scene(There::Stale, "close", processes, false),
-        scene(There::Stale, "close --keep", processes, false),
-        scene(There::Nothing, "close --no-lock", processes, false),
-        scene(There::Stale, "close --no-lock", processes, false),
+        scene(Initial::Nothing, "close", processes, false),
+        scene(Initial::Stale, "close", processes, false),
+        scene(Initial::Stale, "close --keep", processes, false),
+        scene(Initial::Nothing, "close --no-lock", processes, false),
+        scene(Initial::Stale, "close --no-lock", processes, false),
     ]
 }
 
 const fn hand_overs(processes: usize) -> [Scene; 3] {
     [
-        scene(There::Nothing, "close", processes, true),
-        scene(There::Nothing, "close --keep", processes, true),
-        scene(There::Nothing, "close --no-lock", processes, true),
+        scene(Initial::Nothing, "close", processes, true),
+        scene(Initial::Nothing, "close --keep", processes, true),
+        scene(Initial::Nothing, "close --no-lock", processes, true),
     ]
 }
 
 #[test]
-fn two_starts_in_any_order() {
+fn two_starts_in_any_order_make_one_holder() {
     let order: Order = |at| vec![(0, Calls(at[0])), (1, Calls(at[1])), (0, End)];
     play_all(&starts(2), 2, order, "two starts, call by call");
 }
 
-/// The first stands still twice, and the other once in between.
+/// The first process is stopped twice, and the second process once in between.
 #[test]
-fn two_starts_in_any_order_of_their_parts() {
+fn two_starts_in_alternating_parts_make_one_holder() {
     let order: Order = |at| {
         vec![
             (0, Calls(at[0])),
@@ -269,16 +272,17 @@ fn two_starts_in_any_order_of_their_parts() {
         ]
     };
     let scenes = [
-        scene(There::Stale, "close", 2, false),
-        scene(There::Nothing, "close", 2, false),
+        scene(Initial::Stale, "close", 2, false),
+        scene(Initial::Nothing, "close", 2, false),
     ];
     play_all(&scenes, 3, order, "two starts, part by part");
 }
 
-/// Every order that there is: how far the start comes before each call of the release.
+/// Tries every interleaving of a release and a start: before each call of the release, the start
+/// runs to every possible stop.
 #[test]
-fn an_end_and_a_start_in_any_order() {
-    /// Those of `PidGuard::verify`, which comes first and changes nothing.
+fn release_and_start_in_any_order_make_one_holder() {
+    /// The calls of `PidGuard::verify`, which precedes the release and changes nothing.
     const VERIFY: [Move; 2] = [(0, OneCall); 2];
     let order: Order = |at| {
         let parts = at.iter().flat_map(|&part| [(0, OneCall), (1, Calls(part))]);
@@ -288,18 +292,19 @@ fn an_end_and_a_start_in_any_order() {
         let calls = match scene.case {
             // lstat, unlink.
             case if !case.locks() => 2,
-            // flock, lstat, ftruncate, flock (unlock), after which close changes nothing; or
-            // flock, lstat, unlink, close.
+            // With `keep`: flock, lstat, ftruncate, flock (unlock). The close changes nothing then.
+            // Otherwise: flock, lstat, unlink, close.
             _ => 4,
         };
         play_all(&[scene], calls, order, "a hand-over, call by call");
     }
 }
 
-/// The second stands between two calls while the first ends, and goes on before a third comes: who
-/// locks, without a second look, the file that has just been removed lets the third in beside it.
+/// The second process is stopped between two calls while the first process releases the file. If
+/// the second process then locked the removed file without checking the path again, a third process
+/// could hold a new file at the same time.
 #[test]
-fn an_end_and_two_starts_in_any_order() {
+fn release_and_two_starts_in_any_order_make_one_holder() {
     let order: Order = |at| {
         vec![
             (0, Calls(at[0])),
@@ -327,8 +332,8 @@ fn an_end_and_two_starts_in_any_order() {
     );
 }
 
-/// The first takes a stale file over; where it first stands the second takes it, and where it
-/// stands next that one ends and the third takes it.
+/// The first process begins to acquire the file. At its first stop, the second process acquires the
+/// file. At its second stop, the second process exits and the third process acquires the file.
 #[test]
 fn start_overtaken_twice_still_succeeds() {
     let order: Order = |at| {

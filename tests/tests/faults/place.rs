@@ -1,5 +1,5 @@
-//! A directory with a pidfile in it and the files of others, and what must be true of it whatever
-//! has happened.
+//! A directory with a pidfile and unrelated files, and the checks that must succeed after any
+//! fault.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,9 +10,9 @@ use pidlock_core::{PidFile, PidGuard};
 use pidlock_tests::{stale_record, text};
 use rustix::fs::{FlockOperation, flock};
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 
-/// Nobody's pidfile, though they look like what belongs to one.
+/// Unrelated files with names that resemble those of a pidfile.
 const OTHERS: &[&str] = &[
     "other.pid",
     "app.pid.txt",
@@ -22,7 +22,7 @@ const OTHERS: &[&str] = &[
 
 const PIDFILE: &str = "app.pid";
 
-/// Everything that there is to a file.
+/// The contents and the metadata of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     bytes: Vec<u8>,
@@ -38,11 +38,11 @@ pub(crate) struct Place {
     dir: tempfile::TempDir,
     pub(crate) path: PathBuf,
     before: Snapshot,
-    /// Another process, as seen from the one that is led.
+    /// A hold of the test process, which is another process to the traced one.
     holder: Option<PidGuard>,
 }
 
-/// What is wrong, if anything.
+/// `Err` with a description of what is wrong.
 pub(crate) type Checked = Result<(), String>;
 
 pub(crate) fn check(good: bool, wrong: impl FnOnce() -> String) -> Checked {
@@ -51,12 +51,12 @@ pub(crate) fn check(good: bool, wrong: impl FnOnce() -> String) -> Checked {
 
 impl Place {
     pub(crate) fn new(case: Case) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         for name in OTHERS {
-            fs::write(dir.path().join(name), "not yours").expect("a file");
+            fs::write(dir.path().join(name), "not yours").expect("write the file");
         }
-        let path = match case.there {
-            There::NoDirectory => dir.path().join("new/newer/app.pid"),
+        let path = match case.initial {
+            Initial::NoDirectory => dir.path().join("new/newer/app.pid"),
             _ => dir.path().join(PIDFILE),
         };
         let mut place = Self {
@@ -66,10 +66,10 @@ impl Place {
             before: Snapshot::new(),
             holder: None,
         };
-        match case.there {
-            There::Nothing | There::NoDirectory => {}
-            There::Stale => fs::write(&place.path, stale_record()).expect("a stale file"),
-            There::Held => place.holder = Some(place.file().acquire().expect("a start")),
+        match case.initial {
+            Initial::Nothing | Initial::NoDirectory => {}
+            Initial::Stale => fs::write(&place.path, stale_record()).expect("write a stale file"),
+            Initial::Held => place.holder = Some(place.file().acquire().expect("acquire the file")),
         }
         place.before = place.snapshot();
         place
@@ -83,13 +83,13 @@ impl Place {
 
     fn snapshot(&self) -> Snapshot {
         fs::read_dir(self.dir.path())
-            .expect("a directory")
-            .map(|entry| entry.expect("an entry"))
+            .expect("read the directory")
+            .map(|entry| entry.expect("read an entry"))
             .filter(|entry| entry.file_name() != "new")
             .map(|entry| {
-                let metadata = entry.metadata().expect("a file");
+                let metadata = entry.metadata().expect("inspect the file");
                 let found = Entry {
-                    bytes: fs::read(entry.path()).expect("a file"),
+                    bytes: fs::read(entry.path()).expect("read the file"),
                     inode: metadata.ino(),
                     mode: metadata.mode(),
                     modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -100,7 +100,7 @@ impl Place {
     }
 
     pub(crate) fn directory(&self) -> &Path {
-        self.path.parent().expect("it is in one")
+        self.path.parent().expect("the path has a directory")
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -111,8 +111,9 @@ impl Place {
         self.holder.is_some()
     }
 
-    /// The files of others are as they were; so is the pidfile, if it is another's or was only looked
-    /// at. Unless `new_names`, there is nothing that was not there.
+    /// Checks that the unrelated files are unchanged. The pidfile must be unchanged, too, if
+    /// another process holds it or the operation only reads it. Unless `new_names` is set, no file
+    /// may be new.
     pub(crate) fn check_others(&self, new_names: bool) -> Checked {
         let now = self.snapshot();
         let untouched = self.holder.is_some() || self.case.has("status");
@@ -126,18 +127,18 @@ impl Place {
             return Ok(());
         }
         let new = now.keys().find(|name| !self.before.contains_key(*name));
-        check(new.is_none(), || format!("{new:?} stayed"))?;
-        let made = self.case.there == There::NoDirectory && self.path.exists();
-        check(!made, || "the pidfile stayed".into())
+        check(new.is_none(), || format!("{new:?} was left behind"))?;
+        let made = self.case.initial == Initial::NoDirectory && self.path.exists();
+        check(!made, || "the pidfile was left behind".into())
     }
 
-    /// A start of another process is refused, and by the lock.
+    /// Checks that the file is locked, and that a start of another process is refused.
     pub(crate) fn check_taken(&self) -> Checked {
         self.check_locked()?;
         match self.file().acquire() {
-            Ok(_) => Err("two are in".into()),
+            Ok(_) => Err("two processes hold the file".into()),
             Err(error) => check(error.is_contention(), || {
-                format!("who is second is told: {error}")
+                format!("the second start failed with: {error}")
             }),
         }
     }
@@ -148,28 +149,29 @@ impl Place {
         }
         let file = File::open(&self.path).map_err(|error| error.to_string())?;
         let free = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
-        check(!free, || "nobody has the lock".into())
+        check(!free, || "the file is not locked".into())
     }
 
-    /// The holder that was there before is unharmed. Then it ends.
+    /// Checks that the holder from before the operation still holds the file, and releases it.
     pub(crate) fn check_holder(&mut self) -> Checked {
         let Some(holder) = self.holder.take() else {
             return Ok(());
         };
-        let words = |error: pidlock_core::PidFileError| format!("to the holder: {error}");
+        let words = |error: pidlock_core::PidFileError| format!("error of the holder: {error}");
         holder.verify().map_err(words)?;
         self.check_locked()?;
         holder.close().map_err(words)
     }
 
-    /// The next start gets in, at once, and leaves nothing behind but what it is to keep.
+    /// Checks that the next start succeeds, and that its release leaves nothing but a file that it
+    /// has to keep.
     pub(crate) fn check_free(&self) -> Checked {
         self.check_next(|_, _| false)
     }
 
-    /// The same where names could not be removed, and without locks those that only a start without
-    /// a fault can have removed may stay: private ones while their process lives, and blank ones of
-    /// a higher level.
+    /// Checks that the next start succeeds, and that its release leaves only names of other
+    /// processes: staging files of a process that `lives`, and blank files of a higher level of the
+    /// protocol without locks.
     pub(crate) fn check_free_but_for_names(&self, lives: bool) -> Checked {
         self.check_next(|name, entry| {
             let private = name.starts_with(".app.pid.") && name.ends_with(".pidlock");
@@ -181,20 +183,20 @@ impl Place {
         let guard = self
             .file()
             .acquire()
-            .map_err(|error| format!("the next start is told: {error}"))?;
+            .map_err(|error| format!("the next start failed: {error}"))?;
         let record = text(&self.path);
         check(record == format!("{}\n", std::process::id()), || {
             format!("the next start wrote {record:?}")
         })?;
         guard
             .close()
-            .map_err(|error| format!("the next end: {error}"))?;
+            .map_err(|error| format!("the next release failed: {error}"))?;
         let (mut now, mut before) = (self.snapshot(), self.before.clone());
         before.remove(PIDFILE);
         now.retain(|name, entry| before.contains_key(name) || !may_stay(name, entry));
         let kept = now.remove(PIDFILE);
         check(now == before, || {
-            format!("after the next start there is {now:?} and not {before:?}")
+            format!("the next start left {now:?} instead of {before:?}")
         })?;
         let as_asked = match self.case.keeps() {
             true => kept.as_ref().is_some_and(|kept| kept.bytes.is_empty()),

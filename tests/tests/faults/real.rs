@@ -1,17 +1,17 @@
-//! File systems that are full, or read-only, and files that cannot be changed.
+//! Full file systems, read-only file systems, and immutable files.
 
 use std::process::Command;
 
 use pidlock_tests::{has_tool, is_root, run, said, skip, skip_for_this_user};
 
-/// What the script says, run where it can mount: `$1` is a directory to mount on, `$2` is `holder`.
-/// `None` if mounting is not possible here.
+/// Runs a script that mounts file systems, and returns its output. `$1` is a directory to mount on,
+/// `$2` is the path of `holder`. Returns `None` if mounting is not possible.
 fn with_mounts(script: &str) -> Option<String> {
     if !has_tool("unshare") {
-        skip("there is no unshare");
+        skip("unshare is not installed");
         return None;
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let unshare = || {
         let mut unshare = Command::new("unshare");
         unshare.arg("--mount");
@@ -22,7 +22,7 @@ fn with_mounts(script: &str) -> Option<String> {
     };
     let mount = format!("mount -t tmpfs none {}", dir.path().display());
     if !run(unshare().args(["sh", "-c", &mount])).status.success() {
-        let why = "mounts are not allowed here";
+        let why = "mounting is not permitted";
         if is_root() {
             skip(why);
         } else {
@@ -72,7 +72,7 @@ closed
 }
 
 #[test]
-fn a_stale_file_on_a_full_file_system_is_taken_over() {
+fn stale_file_on_a_full_file_system_is_acquired() {
     check(
         "
         mount -t tmpfs -o size=8k none . && cd \"$PWD\" && echo 2147483647 >app.pid
@@ -95,7 +95,7 @@ fill
 }
 
 #[test]
-fn a_file_system_without_inodes_is_said_and_nothing_is_left() {
+fn exhausted_inodes_are_reported_and_leave_no_file() {
     check(
         "
         mount -t tmpfs -o nr_inodes=2 none . && cd \"$PWD\" && : >fill
@@ -120,9 +120,9 @@ closed
     );
 }
 
-/// Through a mount that is read-only the holder is seen all the same.
+/// A lock is visible through a read-only mount of the directory.
 #[test]
-fn who_can_only_read_is_told_who_holds() {
+fn start_through_a_read_only_mount_reports_the_holder() {
     let Some(words) = with_mounts(
         "
         mount -t tmpfs none . && cd \"$PWD\" && mkdir rw ro && mkfifo go
@@ -144,7 +144,7 @@ fn who_can_only_read_is_told_who_holds() {
     let holder = words
         .lines()
         .find_map(|line| line.strip_suffix(" holds"))
-        .expect("its PID");
+        .expect("the script prints the PID of the holder");
     let lines: Vec<_> = words
         .lines()
         .filter(|line| !line.contains("Killed"))
@@ -162,13 +162,13 @@ fn who_can_only_read_is_told_who_holds() {
     );
 }
 
-/// What chattr(1) sets binds root too.
+/// The attributes that chattr(1) sets restrict root, too.
 #[test]
-fn a_file_that_cannot_be_changed_is_said_and_left_alone() {
+fn immutable_file_is_reported_and_stays_unchanged() {
     if !is_root() {
         return skip_for_this_user("only root can make a file immutable");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let script = "
         cd $1; holder=$2; try() { $holder --at $PWD/app.pid </dev/null; }
         trap 'chattr -ia . app.pid 2>/dev/null' EXIT
@@ -191,7 +191,7 @@ fn a_file_that_cannot_be_changed_is_said_and_left_alone() {
     let words = said(&output).replace(&*dir.path().to_string_lossy(), "DIR");
     if words.contains("impossible") {
         return skip_for_this_user(
-            "this file system has no such attributes, or nobody may set them",
+            "the file system has no such attributes, or setting them is not permitted",
         );
     }
     let denied = "Operation not permitted (os error 1)";
@@ -205,11 +205,11 @@ fn a_file_that_cannot_be_changed_is_said_and_left_alone() {
         "2147483647",
         &refused,
         "2147483647",
-        // The directory was: the file stays, empty.
+        // The directory was immutable: the file stays, empty.
         "closed",
         "held DIR/app.pid",
         "closed",
-        // The file was.
+        // The file was immutable.
         &format!("closed, but cannot remove pidfile 'DIR/app.pid': {denied}"),
         "held DIR/app.pid",
         "closed",

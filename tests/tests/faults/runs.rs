@@ -1,4 +1,4 @@
-//! One run of `traced`, moment by moment.
+//! A traced run of `traced`, which is stopped at each system call.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +9,10 @@ use pidlock_tests::ptrace::{Call, Ending, Stepper, Stop};
 
 use super::cases::Case;
 
-/// Where it stands, as far as the protocol is concerned.
+/// A point at which the process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// Before or after a call of the protocol.
+    /// Before or after a system call of an acquisition or a release.
     Before(Call),
     After(Call),
     /// At the mark with this number.
@@ -23,14 +23,14 @@ pub(crate) enum Moment {
 pub(crate) struct Run {
     pub(crate) stepper: Stepper,
     leads_child: bool,
-    /// The program that is led is a child of one that waits for its end and shares its lock.
+    /// `true` if the traced process is a child of a process that shares the lock and waits for it.
     pub(crate) has_parent: bool,
     marks: u32,
 }
 
-/// It has said whether it is in.
+/// The mark after the process has printed whether it holds the file.
 pub(crate) const TAKEN: u32 = 3;
-/// It has said how giving back went.
+/// The mark after the process has printed the outcome of the release.
 pub(crate) const GIVEN_BACK: u32 = 5;
 
 impl Run {
@@ -45,7 +45,7 @@ impl Run {
         }
     }
 
-    /// Lets it go on to the next moment.
+    /// Runs the process to the next moment.
     pub(crate) fn advance(&mut self) -> Moment {
         loop {
             let stop = self.stepper.step();
@@ -55,7 +55,7 @@ impl Run {
         }
     }
 
-    /// Whether this is one.
+    /// Returns the moment of this stop; `None` if the stop does not concern the tests.
     pub(crate) fn moment(&mut self, stop: Stop) -> Option<Moment> {
         let in_protocol = matches!(self.marks, 1 | 3);
         match stop {
@@ -80,16 +80,16 @@ impl Run {
     }
 }
 
-/// Returns `true` if this call, which is about to be made, asks for the metadata of an open file. std
-/// makes a `statx` of it.
+/// Returns `true` if this call, before which the process is stopped, asks for the metadata of an
+/// open file. std uses `statx` for that.
 pub(crate) fn is_fstat(stepper: &Stepper, call: Call) -> bool {
     let [_, _, flags, ..] = stepper.arguments();
     let of_descriptor = u64::from(libc::AT_EMPTY_PATH.unsigned_abs());
     call.is(libc::SYS_fstat) || call.is(libc::SYS_statx) && flags & of_descriptor != 0
 }
 
-/// Calls that have to do with what processes share. Standing before any other is as good as
-/// standing before the next of these.
+/// Returns `true` if the call reads or changes state that processes share. To stop a process before
+/// any other call has the effect of stopping it before its next call on shared state.
 pub(crate) fn is_shared(case: Case, call: Call) -> bool {
     const SHARED: &[libc::c_long] = &[
         libc::SYS_openat,
@@ -109,16 +109,16 @@ pub(crate) fn is_shared(case: Case, call: Call) -> bool {
         libc::SYS_dup3,
         libc::SYS_getpgid,
     ];
-    // It is closing that gives a lock back.
+    // Closing the descriptor releases the lock.
     let gives_back = case.locks() && call.is(libc::SYS_close);
     gives_back || SHARED.iter().any(|&number| call.is(number))
 }
 
-/// Does this with each of them, several at a time.
+/// Calls `work` with each item, on several threads.
 pub(crate) fn each<T: Send>(all: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
     let all: Vec<T> = all.into_iter().collect();
     let left = Mutex::new(all.into_iter());
-    let next = || left.lock().expect("nobody panics here").next();
+    let next = || left.lock().expect("no thread panicked").next();
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(4, usize::from) * 2 {
             scope.spawn(|| {

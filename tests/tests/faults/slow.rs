@@ -1,4 +1,4 @@
-//! A machine so busy that a start hardly gets on.
+//! A start that makes little progress because the machine is busy.
 
 use std::fs;
 use std::thread;
@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use pidlock_tests::ptrace::Ending;
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::place::Place;
 use super::runs::{Moment, Run, TAKEN, each};
 
-/// For longer than a start goes on that finds nothing but probes.
+/// Longer than a start retries while only probes delay it.
 const LONG: Duration = Duration::from_millis(1100);
 
-/// Twice the file goes before it is locked; the second time that takes long.
+/// The file is removed twice, each time before the start locks it. Before the second removal the
+/// start is stopped for a long time.
 #[test]
-fn a_start_that_is_slow_does_not_give_up() {
+fn slow_start_whose_file_is_removed_twice_succeeds() {
     each(["close", "close --keep", "reserve"], |arguments| {
         let case = Case {
-            there: There::Stale,
+            initial: Initial::Stale,
             arguments,
         };
         let place = Place::new(case);

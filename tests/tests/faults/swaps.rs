@@ -1,5 +1,5 @@
-//! Another's file comes and goes at the path, between any two calls: who may write to the directory
-//! can do that, and what is done to the pidfile must not be done to that file.
+//! An attacker with write access to the directory links another file to the path and removes it
+//! again, between any two system calls. The process must not change that file.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use pidlock_tests::ptrace::Ending;
 use pidlock_tests::tally::Figures;
 use pidlock_tests::{is_root, stale_record};
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::lives::live;
 use super::place::{Checked, check};
 use super::runs::{GIVEN_BACK, Moment, Run, TAKEN, each, is_shared};
@@ -21,14 +21,14 @@ use super::tally::Tally;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Nothing,
-    /// What a dead process of ours left.
+    /// A stale file of this user.
     Stale,
-    /// Another name of a file elsewhere, which would be free for us.
+    /// A hard link to a file in another directory, which looks like a stale or blank pidfile.
     Victim,
 }
 use At::{Nothing, Stale, Victim};
 
-/// What is there at first, from one call on, and from a later one on.
+/// What is at the path at first, after the first swap, and after the second swap.
 type Swaps = [At; 3];
 
 const SWAPS: &[Swaps] = &[
@@ -39,7 +39,7 @@ const SWAPS: &[Swaps] = &[
     [Stale, Victim, Nothing],
 ];
 
-/// A directory that others may write to, and a file that they mean to have harmed.
+/// A directory that all users can write to, and the file that the attack aims at.
 struct Shared {
     dir: tempfile::TempDir,
     path: PathBuf,
@@ -49,8 +49,8 @@ struct Shared {
 
 impl Shared {
     fn new(victim: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("a mode");
+        let dir = tempfile::tempdir().expect("create a directory");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("set the mode");
         let victims = ProtectedFiles::new();
         Self {
             path: dir.path().join("app.pid"),
@@ -64,25 +64,25 @@ impl Shared {
         let aside = self.dir.path().join("aside");
         match what {
             Nothing => {
-                let _ = fs::remove_file(&self.path); // it may be gone already
+                let _ = fs::remove_file(&self.path); // it may not exist
                 return;
             }
-            Stale => fs::write(&aside, stale_record()).expect("a stale file"),
-            Victim => fs::hard_link(&self.victim, &aside).expect("a link"),
+            Stale => fs::write(&aside, stale_record()).expect("write a stale file"),
+            Victim => fs::hard_link(&self.victim, &aside).expect("create a link"),
         }
-        fs::rename(&aside, &self.path).expect("it is put there");
+        fs::rename(&aside, &self.path).expect("move the file to the path");
     }
 
-    /// Once the attacker has gone, what it left at the path is all that can be in the way.
+    /// Checks that the next start succeeds after the file that the attacker left is removed.
     fn check_next(&self, case: Case) -> Checked {
         self.put(Nothing);
         let file = PidFile::at(&self.path).lock(case.locks());
         let next = file.acquire().and_then(PidGuard::close);
-        next.map_err(|error| format!("the next start or end: {error}"))
+        next.map_err(|error| format!("the next start or release failed: {error}"))
     }
 }
 
-/// One life with two swaps in it.
+/// One run with two swaps.
 #[derive(Debug)]
 struct Life {
     case: Case,
@@ -91,8 +91,8 @@ struct Life {
 }
 
 impl Life {
-    /// Before so many calls something can be swapped in. A start that finds a blank file which it may
-    /// not write into waits for its creator, in rounds of seven calls that are all alike.
+    /// The number of calls before which swaps are tried. A start that must not write into a blank
+    /// file waits for its creator, in identical rounds of seven calls.
     fn calls(&self) -> usize {
         match self.victim {
             "blank" => 16,
@@ -100,7 +100,8 @@ impl Life {
         }
     }
 
-    /// Swaps before the calls with these numbers; `None` if it does not come to both.
+    /// Swaps before the calls with these numbers. `None` if the process exits before the second
+    /// swap.
     fn live(&self, at: [usize; 2]) -> Option<(Figures, Checked)> {
         let shared = Shared::new(self.victim);
         shared.put(self.swaps[0]);
@@ -125,10 +126,10 @@ impl Life {
             return None;
         }
         let [taken, given_back] = &said[..] else {
-            panic!("it says more, or less: {said:?}");
+            panic!("not two lines: {said:?}");
         };
         let harmed = shared.victims.harmed();
-        let checked = check(harmed == 0, || "another's file was harmed".into())
+        let checked = check(harmed == 0, || "a protected file was changed".into())
             .and_then(|()| check(ending == Ending::Code(0), || format!("{ending:?}")))
             .and_then(|()| check_words(taken, given_back, &shared.path))
             .and_then(|()| shared.check_next(self.case));
@@ -141,7 +142,8 @@ impl Life {
     }
 }
 
-/// It was let in. A holder whose file went gets an error, and so does a reservation.
+/// Checks that the start succeeded. The only valid error is that the file was replaced; a holder
+/// and a reservation can get it.
 fn check_words(taken: &str, given_back: &str, path: &Path) -> Checked {
     let is_replaced = |words: &str, doing: &str| {
         words.starts_with(&format!(
@@ -157,7 +159,9 @@ fn check_words(taken: &str, given_back: &str, path: &Path) -> Checked {
         }
         _ => is_replaced(taken, "failed"),
     };
-    check(fine, || format!("it says {taken:?}, {given_back:?}"))
+    check(fine, || {
+        format!("unexpected lines: {taken:?}, {given_back:?}")
+    })
 }
 
 #[test]
@@ -170,11 +174,11 @@ fn hard_link_swapped_in_between_calls_is_not_written() {
     let attacks = with_lock
         .into_iter()
         .flat_map(|arguments| VICTIMS.map(|victim| (arguments, victim)))
-        // Makes many more calls, and takes both victims for the same.
+        // Without a lock, a start makes many more calls and treats both victims alike.
         .chain([("close --no-lock", "stale")]);
     let lives = attacks.flat_map(|(arguments, victim)| {
         let case = Case {
-            there: There::Nothing,
+            initial: Initial::Nothing,
             arguments,
         };
         SWAPS.iter().map(move |&swaps| Life {
@@ -200,28 +204,32 @@ fn hard_link_swapped_in_between_calls_is_not_written() {
     assert!(figures.holds > 0, "{figures}");
 }
 
-/// While the kernel removes a name, it shows one link less for an instant. So the number of links is
-/// looked at twice, and a file that had another name the first time is left as it is.
+/// While the kernel removes a name, the name can still exist when the link count is already lower.
+/// So a start counts the links twice, and does not write into a file that had two links the first
+/// time.
 #[test]
-fn file_that_loses_its_other_name_during_a_start_is_not_written() {
+fn stale_file_that_loses_a_link_during_a_start_is_not_written() {
     for arguments in ["close", "close --keep", "reserve"] {
         let case = Case {
-            there: There::Stale,
+            initial: Initial::Stale,
             arguments,
         };
         let dir = tempfile::tempdir().expect("create a directory");
         let (path, other) = (dir.path().join("app.pid"), dir.path().join("other"));
         fs::write(&path, stale_record()).expect("write a stale file");
-        fs::hard_link(&path, &other).expect("link it");
-        let file = fs::File::open(&path).expect("open it");
-        // The record is read between the two looks.
+        fs::hard_link(&path, &other).expect("create a link");
+        let file = fs::File::open(&path).expect("open the file");
+        // The start reads the record between the two counts.
         let is_read = |moment| matches!(moment, Moment::After(call) if call.is(libc::SYS_pread64));
         let life = live(case, &path, 0, is_read, |_| {
             fs::remove_file(&other).expect("remove the other name");
             true
         });
-        assert!(life.expect("it reads the record").was_inside(case, 0));
-        let text = std::io::read_to_string(file).expect("read it");
+        assert!(
+            life.expect("the start reads the record")
+                .was_inside(case, 0)
+        );
+        let text = std::io::read_to_string(file).expect("read the file");
         assert_eq!(text, stale_record(), "{arguments}");
     }
 }

@@ -1,4 +1,4 @@
-//! What came of many faults, injected several at a time.
+//! The outcome of many faults, which are injected on several threads.
 
 use std::sync::Mutex;
 
@@ -10,20 +10,20 @@ use super::place::Checked;
 pub(crate) struct Tally(Mutex<(Figures, Vec<String>)>);
 
 impl Tally {
-    /// Counts one fault, and what else there is to count about it.
+    /// Adds one fault, its figures, and the outcome of its checks.
     pub(crate) fn add(&self, what: &str, mut figures: Figures, checked: Checked) {
         figures.faults += 1;
         figures.survived += u64::from(checked.is_ok());
-        let mut sum = self.0.lock().expect("no panic");
+        let mut sum = self.0.lock().expect("no thread panicked");
         sum.0 += figures;
         if let Err(why) = checked {
             sum.1.push(format!("{what}: {why}"));
         }
     }
 
-    /// Hands the sum to the report; panics if anything was wrong.
+    /// Adds the sum to the report. Panics if a check failed.
     pub(crate) fn finish(self, what: &str) -> Figures {
-        let (figures, wrong) = self.0.into_inner().expect("no panic");
+        let (figures, wrong) = self.0.into_inner().expect("no thread panicked");
         figures.record(what);
         println!("{what}: {figures}");
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

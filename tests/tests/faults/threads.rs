@@ -1,5 +1,5 @@
-//! Two threads of one process: at any call of the one the other gets a hold, or gives one back, of the
-//! very file that the first may have looked at just now.
+//! Two threads of one process. At any system call of the first thread, the second thread acquires
+//! or releases a file that the first thread may have just inspected.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use pidlock_tests::tally::Figures;
 use pidlock_tests::{stale_record, text};
 
-use super::cases::{Case, There};
+use super::cases::{Case, Initial};
 use super::lives::{live, sum};
 use super::runs::Moment;
 
-/// Waits until the other thread has what it wants and is gone, or waits itself for what this one has.
+/// Waits until the other thread has exited, or waits for a mutex of the stopped thread.
 fn wait_for_other_thread(process: u32) {
     let tasks = format!("/proc/{process}/task");
     let waits = |thread: &Path| {
@@ -23,8 +23,8 @@ fn wait_for_other_thread(process: u32) {
     };
     loop {
         let others = fs::read_dir(&tasks)
-            .expect("it is there")
-            .map(|thread| thread.expect("a thread").path())
+            .expect("read the directory")
+            .map(|thread| thread.expect("read an entry").path())
             .filter(|thread| !thread.ends_with(process.to_string()));
         if others.into_iter().all(|thread| waits(&thread)) {
             return;
@@ -37,19 +37,20 @@ fn after(moment: Moment) -> bool {
     matches!(moment, Moment::After(_))
 }
 
-/// Moves the stale file away after the call with this number, to where the other thread takes it
-/// over. Whether it came to that.
+/// Moves the stale file after the call with this number, to the path where the other thread
+/// acquires it. Returns `false` if the start is over before that, or the stale file is not at the
+/// path.
 fn move_away(case: Case, number: usize) -> bool {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let at = |name: &str| dir.path().join(name);
     let (path, other) = (at("app.pid"), at("app.other"));
-    fs::write(&path, stale_record()).expect("a stale file");
+    fs::write(&path, stale_record()).expect("write a stale file");
     let inode = |path: &Path| fs::metadata(path).map(|file| file.ino()).ok();
     let stale = inode(&path);
     let life = live(case, &path, number, after, |run| {
         let is_there = inode(&path) == stale;
         if is_there {
-            fs::rename(&path, &other).expect("it is moved");
+            fs::rename(&path, &other).expect("move the file");
             wait_for_other_thread(run.stepper.pid());
         }
         is_there
@@ -57,8 +58,9 @@ fn move_away(case: Case, number: usize) -> bool {
     let Some(mut life) = life else { return false };
     let second = life.run.stepper.line();
     let (said, there) = (&life.said, !life.record.is_empty());
-    let what = format!("{case:?}, after call {number}: {said:?}, {second}, there: {there}");
-    // In on a file of its own, or told that what it had locked before has gone.
+    let what =
+        format!("{case:?}, after call {number}: {said:?}, {second}, file at the path: {there}");
+    // The start has a file of its own, or learns at its release that the file it locked was moved.
     assert_eq!(said[0], "in", "{what}");
     assert_eq!(said[1] == "closed", there, "{what}");
     let refused = second.starts_with("second unsound: ") && second.contains("already locked");
@@ -70,7 +72,7 @@ fn move_away(case: Case, number: usize) -> bool {
 }
 
 #[test]
-fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
+fn hold_of_another_thread_is_not_mistaken_for_own_hold() {
     let mut moves = 0;
     for arguments in [
         "close --no-lock --beside",
@@ -78,11 +80,11 @@ fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
         "close --reentrant --beside",
     ] {
         let case = Case {
-            there: There::Stale,
+            initial: Initial::Stale,
             arguments,
         };
         let calls = (0..).take_while(|&number| move_away(case, number)).count();
-        assert!(calls > 3, "{case:?}: hardly a call");
+        assert!(calls > 3, "{case:?}: too few system calls");
         moves += calls as u64;
     }
     Figures {
@@ -92,14 +94,15 @@ fn a_hold_that_another_thread_gets_meanwhile_is_not_taken_for_ours() {
     .record("files that go to another thread");
 }
 
-/// The first thread is so slow, after the call with this number, that it would be too slow for a holder
-/// that is another process. Whether it came to that.
+/// Moves the file to the path of the other thread after the call with this number, and stops the
+/// first thread for longer than a start waits for a holder in another process. Returns `false` if
+/// the start is over before that, or there is no file to move.
 fn is_slow(case: Case, number: usize) -> bool {
     const TOO_SLOW: Duration = Duration::from_millis(150);
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let at = |name: &str| dir.path().join(name);
     let (path, other) = (at("app.pid"), at("app.other"));
-    fs::write(&path, stale_record()).expect("a stale file");
+    fs::write(&path, stale_record()).expect("write a stale file");
     let life = live(case, &path, number, after, |_| {
         let is_moved = fs::rename(&path, &other).is_ok();
         thread::sleep(TOO_SLOW);
@@ -118,20 +121,20 @@ fn is_slow(case: Case, number: usize) -> bool {
 #[test]
 fn slow_thread_of_same_process_is_reported_as_holder() {
     let case = Case {
-        there: There::Stale,
+        initial: Initial::Stale,
         arguments: "close --beside",
     };
     let calls = (0..).take_while(|&number| is_slow(case, number)).count();
-    assert!(calls > 5, "hardly a call");
+    assert!(calls > 5, "too few system calls");
 }
 
-/// The other thread gives back what it has without a lock, after the call with this number. Whether
-/// the first is in then; `None` if it does not come to that.
+/// Lets the other thread release its hold without a lock after the call with this number. Returns
+/// `true` if the start then acquires the file; `None` if the start is over before that call.
 fn give_back(case: Case, number: usize) -> Option<bool> {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut life = live(case, &path, number, after, |run| {
-        fs::write(path.with_extension("other"), "").expect("a sign");
+        fs::write(path.with_extension("other"), "").expect("create the file");
         wait_for_other_thread(run.stepper.pid());
         true
     })?;
@@ -145,7 +148,7 @@ fn start_after_lockless_hold_of_other_thread_gets_file() {
     let mut figures = Figures::default();
     for arguments in ["close --leaving", "close --reentrant --leaving"] {
         let case = Case {
-            there: There::Held,
+            initial: Initial::Held,
             arguments,
         };
         figures += sum(case, (0..).map_while(|number| give_back(case, number)));

@@ -1,4 +1,5 @@
-//! Children that do not go on with the lock: the parent's release removes the file.
+//! Children that no longer share the lock when the parent releases it: the release removes the
+//! file.
 
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use pidlock_tests::{Program, is_root, spawner, text};
 
 use super::{End, Place, forker, holding};
 
-/// The started programs share the lock, too, until they call exec.
+/// Programs that another thread starts share the lock until they call exec.
 #[test]
 fn release_after_fork_beside_spawned_programs_removes_the_file_each_time() {
     let place = Place::new();
@@ -15,7 +16,7 @@ fn release_after_fork_beside_spawned_programs_removes_the_file_each_time() {
     let line = program.line();
     assert!(line.starts_with("left 0,"), "{line}");
     assert!(program.finish().0.success());
-    // The last one may have been excused.
+    // The last release can leave the file if a program was slow to call exec.
     if place.path.exists() {
         place.wait_until_free();
         place.check_next_start("releases");
@@ -24,7 +25,7 @@ fn release_after_fork_beside_spawned_programs_removes_the_file_each_time() {
 
 #[test]
 fn end_after_fork_beside_spawned_programs_removes_the_file() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let log = dir.path().join("log");
     for end in End::ALL {
         for _ in 0..10 {
@@ -35,7 +36,7 @@ fn end_after_fork_beside_spawned_programs_removes_the_file() {
             end.of(&mut program);
             if place.path.exists() && spawner::took_in(&log, spawner::RELEASE_WAITS) {
                 place.wait_until_free();
-                place.check_next_start("excused");
+                place.check_next_start("a program was slow to call exec");
             }
             place.check_gone(&format!("{end:?}"));
         }
@@ -47,14 +48,16 @@ fn guard_dropped_in_a_forked_child_leaves_the_parents_file_and_lock() {
     let place = Place::new();
     let mut parent = holding("child-drops", &place.path);
     assert_eq!(text(&place.path), format!("{}\n", parent.pid()));
-    let error = PidFile::at(&place.path).acquire().expect_err("held");
+    let error = PidFile::at(&place.path)
+        .acquire()
+        .expect_err("the file is held");
     assert_eq!(error.pid(), Some(parent.pid()), "{error}");
     assert!(parent.finish().0.success());
     place.check_gone("the parent has released");
 }
 
-/// It cannot remove the file any more, nor open it for writing, but the file is free, and that is all
-/// that a release needs to leave.
+/// After setuid, the process can neither remove the file nor open it for writing. The release has
+/// to leave a blank, unlocked file, which does not refuse the next start.
 #[test]
 fn release_after_a_fork_and_setuid_leaves_a_blank_file_and_succeeds() {
     if !is_root() {

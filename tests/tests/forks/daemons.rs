@@ -1,5 +1,5 @@
-//! Programs that become daemons after they have acquired the pidfile: file and lock stay with the
-//! child.
+//! Programs that become daemons after they have acquired the pidfile. The child keeps the file and
+//! the lock.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::{Place, forker, send};
 
-/// How the child, which serves, ends.
+/// How the daemon ends.
 #[derive(Debug, Clone, Copy)]
 enum ChildEnd {
     Return,
@@ -24,12 +24,12 @@ const CHILD_ENDS: [ChildEnd; 3] = [
     ChildEnd::By(Signal::KILL),
 ];
 
-/// Starts a daemon, and ends its parent.
+/// Starts a daemon and waits until its parent has exited. Returns the parent and the daemon's PID.
 fn daemonize(how: &str, place: &Place) -> (Program, u32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daemon"));
     let mut parent = Program::start(command.arg(how).arg(&place.path));
     let line = parent.line();
-    let child = line.strip_prefix("serving ").expect("a child");
+    let child = line.strip_prefix("serving ").expect("the child is serving");
     let child = child.parse().expect("a PID");
     assert_ne!(child, parent.pid());
     if how == "wait" {
@@ -73,7 +73,7 @@ fn parent_killed_by_sigterm_leaves_file_and_lock_to_its_child() {
     check_daemon("wait");
 }
 
-/// With `keep(true)` too, where the file would stay anyway: the lock is the child's.
+/// With `keep(true)`, the file stays in any case, but the child must keep the lock.
 #[test]
 fn parent_that_drops_its_guard_and_lives_on_leaves_file_and_lock_to_its_child() {
     for what in ["leave", "leave-kept"] {
@@ -81,11 +81,13 @@ fn parent_that_drops_its_guard_and_lives_on_leaves_file_and_lock_to_its_child() 
             let place = Place::new();
             let mut parent = forker(what, &place.path);
             let line = parent.line();
-            let child = line.strip_prefix("released ").expect("a child");
+            let child = line
+                .strip_prefix("released ")
+                .expect("the parent has released");
             place.check_left_to_child(what);
             send(signal, child.parse().expect("a PID"));
             place.wait_until_free();
-            // The parent, which has no share any more, is still running.
+            // The parent no longer shares the lock, but is still running.
             place.check_next_start(what);
             assert!(parent.finish().0.success(), "{what}");
             place.check_gone(what);
@@ -93,18 +95,18 @@ fn parent_that_drops_its_guard_and_lives_on_leaves_file_and_lock_to_its_child() 
     }
 }
 
-/// The kernel lists the lock as that of the parent, which took it, and another user may not look at the
-/// descriptors of either.
+/// The kernel lists the lock under the PID of the parent, which locked the file. Another user
+/// cannot inspect the file descriptors of the parent or the child.
 #[test]
 fn start_of_another_user_names_the_child_that_committed_beside_its_parent() {
     if !is_root() {
         return skip_for_this_user("only root can start programs as another user");
     }
     let place = Place::new();
-    fs::set_permissions(place.dir.path(), Permissions::from_mode(0o755)).expect("set its mode");
+    fs::set_permissions(place.dir.path(), Permissions::from_mode(0o755)).expect("set the mode");
     let mut parent = forker("commit-late", &place.path);
     let line = parent.line();
-    let child = line.strip_prefix("held ").expect("a child");
+    let child = line.strip_prefix("held ").expect("the child has committed");
     let mut start = Command::new(env!("CARGO_BIN_EXE_holder"));
     start.arg("--at").arg(&place.path);
     let refusal = said(&run(start.uid(ORDINARY_UID).gid(ORDINARY_UID)));

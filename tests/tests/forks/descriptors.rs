@@ -1,5 +1,5 @@
-//! A program closes all its descriptors while it holds a pidfile, and then opens the pidfile itself,
-//! which gets the old number: neither device nor inode tells it from the descriptor that was locked.
+//! A holder closes all its file descriptors and then opens the pidfile again. The new descriptor
+//! has the number of the locked one, and refers to the same device and inode.
 
 use std::fs;
 
@@ -18,10 +18,10 @@ fn check_said(end: End, said: &str) {
     }
 }
 
-/// Another start is in after a user has freed the file: by removing it, or by truncating it, which
-/// keeps the inode.
+/// A user removes the file, or truncates it, which keeps the inode. Then another process acquires
+/// it.
 #[test]
-fn release_with_the_pidfile_under_a_reused_number_leaves_another_holders_file() {
+fn release_with_a_reused_descriptor_leaves_another_holders_file() {
     for end in End::ALL {
         for truncate in [false, true] {
             let what = format!("{end:?}, truncated: {truncate}");
@@ -32,8 +32,8 @@ fn release_with_the_pidfile_under_a_reused_number_leaves_another_holders_file() 
                 matches!(refused, PidFileError::AlreadyRunning { pid, .. } if pid == first.pid());
             assert!(is_running, "{what}: {refused}");
             match truncate {
-                true => fs::write(&place.path, "").expect("the file is ours"),
-                false => fs::remove_file(&place.path).expect("the file is ours"),
+                true => fs::write(&place.path, "").expect("truncate the file"),
+                false => fs::remove_file(&place.path).expect("remove the file"),
             }
             let second = PidFile::at(&place.path).acquire().expect(&what);
             check_said(end, &end.of(&mut first));
@@ -45,9 +45,9 @@ fn release_with_the_pidfile_under_a_reused_number_leaves_another_holders_file() 
     }
 }
 
-/// The file could be locked once more, but between the two locks it can have been another's.
+/// The release could lock the file again, but another process may have held it in the meantime.
 #[test]
-fn release_with_the_pidfile_under_a_reused_number_touches_nothing() {
+fn release_with_a_reused_descriptor_changes_nothing() {
     for end in End::ALL {
         let what = format!("{end:?}");
         let place = Place::new();

@@ -34,7 +34,7 @@ fn signal_set_back_to_its_default_between_two_acquires_removes_the_second_file()
 }
 
 #[test]
-fn signal_handled_by_the_program_at_the_first_acquire_only_removes_the_second_file() {
+fn signal_handled_by_the_program_only_at_the_first_acquire_removes_the_second_file() {
     check_signal_removes("own-first");
 }
 
@@ -43,7 +43,7 @@ fn signal_with_handlers_off_leaves_the_file() {
     check_signal_leaves("off");
 }
 
-/// The handler is installed, for the first file.
+/// The handler is installed by the first acquire.
 #[test]
 fn signal_with_handlers_off_at_the_second_acquire_leaves_the_second_file() {
     check_signal_leaves("off-later");

@@ -1,6 +1,5 @@
-//! Programs that fork while they hold a pidfile, lose its descriptor, or change signal handlers
-//! between two acquires: what the release finds, and what it leaves. The programs are `daemon` and
-//! `forker`.
+//! Programs that fork while they hold a pidfile, lose its file descriptor, or change signal
+//! handlers between two acquires. The programs are `daemon` and `forker`.
 
 mod children;
 mod daemons;
@@ -25,17 +24,17 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
         Self { dir, path }
     }
 
     fn check_gone(&self, what: &str) {
-        let left = std::fs::read_dir(self.dir.path()).expect("a directory");
+        let left = std::fs::read_dir(self.dir.path()).expect("read the directory");
         assert_eq!(left.count(), 0, "{what}: the file was left");
     }
 
-    /// The file is blank, and a process that it does not name has the lock.
+    /// Asserts that the file is blank, and that an unknown process holds the lock.
     fn check_left_to_child(&self, what: &str) {
         assert!(self.path.exists(), "{what}: the file is gone");
         assert_eq!(text(&self.path), "", "{what}");
@@ -49,20 +48,20 @@ impl Place {
         );
     }
 
-    /// Waits until no process has the lock. The kernel gives it back at some moment of a process's
-    /// end, which the end of its output does not tell.
+    /// Waits until no process holds the lock. A process that is exiting can close its output before
+    /// it closes the pidfile.
     fn wait_until_free(&self) {
-        let file = File::open(&self.path).expect("the file is there");
-        flock(&file, FlockOperation::LockExclusive).expect("a lock");
-        // Explicitly: a program that another test is starting may share it.
-        flock(&file, FlockOperation::Unlock).expect("the lock is ours");
+        let file = File::open(&self.path).expect("open the file");
+        flock(&file, FlockOperation::LockExclusive).expect("wait for the lock");
+        // A child of another test may share the descriptor, so closing it is not enough.
+        flock(&file, FlockOperation::Unlock).expect("unlock the file");
     }
 
     fn check_next_start(&self, what: &str) {
         let guard = PidFile::at(&self.path).acquire();
         let guard = guard.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(text(&self.path), format!("{}\n", std::process::id()));
-        guard.close().expect("a release");
+        guard.close().expect("release");
         self.check_gone(what);
     }
 }
@@ -72,7 +71,7 @@ fn forker(what: &str, path: &Path) -> Program {
     Program::start(command.arg(what).arg(path))
 }
 
-/// Up to the moment at which it holds the file.
+/// Starts `forker` and waits until it holds the file.
 fn holding(what: &str, path: &Path) -> Program {
     let mut program = forker(what, path);
     assert_eq!(program.line(), "held", "{what}");
@@ -91,7 +90,7 @@ enum End {
 impl End {
     const ALL: [Self; 4] = [Self::Close, Self::Drop, Self::Exit, Self::Signal];
 
-    /// Has the program end, checks how it did, and returns what else it said.
+    /// Ends the program, checks its exit status, and returns the rest of its output.
     fn of(self, program: &mut Program) -> String {
         match self {
             Self::Close => program.tell("close"),
@@ -114,5 +113,5 @@ fn check_died_of(signal: Signal, status: ExitStatus, what: &str) {
 
 fn send(signal: Signal, pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    kill_process(pid.expect("a PID"), signal).expect("the process exists");
+    kill_process(pid.expect("a valid PID"), signal).expect("send the signal");
 }

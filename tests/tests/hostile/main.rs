@@ -1,6 +1,6 @@
-//! Somebody else with the right to write to the pidfile's directory: at worst the program does not
-//! start, and says why. Nothing outside the pidfile is created, changed, truncated, re-moded or
-//! re-owned, ever.
+//! Attacks by another user with write access to the pidfile's directory. At worst the program does
+//! not start, and reports why. The program creates, changes and truncates no file but the pidfile,
+//! and changes no mode or owner of another file.
 
 mod others_files;
 mod paths;

@@ -1,4 +1,4 @@
-//! Paths that lead elsewhere than they look.
+//! Paths with symbolic links and `..` components.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -10,55 +10,61 @@ use pidlock_tests::protected_files::ProtectedFiles;
 use pidlock_tests::{ORDINARY_UID, is_root, skip_for_this_user, stale_record, text};
 
 fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("a directory");
+    let entries = fs::read_dir(dir).expect("read the directory");
     let mut names: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").file_name())
+        .map(|entry| entry.expect("read an entry").file_name())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
     names.sort();
     names
 }
 
-/// One file, where the path leads for the kernel, and gone at the end.
+/// Asserts that a start at `path` holds a file in `real`, the directory to which the kernel
+/// resolves the path, and that the release removes it.
 fn assert_held_in(real: &Path, path: &Path, lock: bool) {
     let mut before = names(real);
     before.retain(|name| name != "app.pid");
-    let guard = PidFile::at(path).lock(lock).acquire().expect("a start");
+    let guard = PidFile::at(path)
+        .lock(lock)
+        .acquire()
+        .expect("acquire the file");
     assert_eq!(
         text(&real.join("app.pid")),
         format!("{}\n", std::process::id())
     );
     let direct = PidFile::at(real.join("app.pid")).lock(lock);
-    let error = direct.acquire().expect_err("held, by whatever path");
+    let error = direct
+        .acquire()
+        .expect_err("the file is held, whichever path names it");
     assert!(error.is_contention(), "{error}");
-    guard.verify().expect("held");
-    guard.close().expect("an end");
+    guard.verify().expect("the file is held");
+    guard.close().expect("release the file");
     assert_eq!(names(real), before);
 }
 
 #[test]
-fn a_parent_that_is_a_link_leads_where_it_leads() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn parent_that_is_a_symlink_is_followed() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let (real, link) = (dir.path().join("real"), dir.path().join("link"));
-    fs::create_dir(&real).expect("a directory");
-    symlink(&real, &link).expect("a link");
+    fs::create_dir(&real).expect("create a directory");
+    symlink(&real, &link).expect("create a link");
     for lock in [true, false] {
         assert_held_in(&real, &link.join("app.pid"), lock);
         assert_eq!(names(dir.path()), ["link", "real"]);
-        assert_eq!(fs::read_link(&link).expect("still a link"), real);
+        assert_eq!(fs::read_link(&link).expect("read the link"), real);
     }
 }
 
 #[test]
-fn a_parent_that_is_a_dangling_link_is_not_made() {
+fn parent_that_is_a_dangling_symlink_is_not_created() {
     let victims = ProtectedFiles::new();
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let link = dir.path().join("link");
-    symlink(victims.path().join("nothing"), &link).expect("a link");
+    symlink(victims.path().join("nothing"), &link).expect("create a link");
     for lock in [true, false] {
         for below in [link.clone(), link.join("sub")] {
             let file = PidFile::new("app").dir(&below).lock(lock);
-            let error = file.acquire().expect_err("no such directory");
+            let error = file.acquire().expect_err("the directory does not exist");
             assert!(matches!(error, PidFileError::Io { .. }), "{error}");
         }
     }
@@ -67,24 +73,27 @@ fn a_parent_that_is_a_dangling_link_is_not_made() {
 }
 
 #[test]
-fn stale_file_of_another_user_is_replaced_behind_a_link_to_its_directory() {
+fn stale_file_of_another_user_is_replaced_through_a_symlink_to_its_directory() {
     if !is_root() {
         return skip_for_this_user("only root can create another user's file");
     }
-    let dir = tempfile::tempdir().expect("a directory");
-    let shared = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
+    let shared = tempfile::tempdir().expect("create a directory");
     let link = dir.path().join("link");
-    symlink(shared.path(), &link).expect("a link");
+    symlink(shared.path(), &link).expect("create a link");
     for mode in [0o1777, 0o755] {
-        fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("a mode");
+        fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("set the mode");
         for lock in [true, false] {
             let path = shared.path().join("app.pid");
-            fs::write(&path, stale_record()).expect("a stale file");
-            chown(&path, Some(ORDINARY_UID), None).expect("another owner");
-            let theirs = File::open(&path).expect("their file");
+            fs::write(&path, stale_record()).expect("write a stale file");
+            chown(&path, Some(ORDINARY_UID), None).expect("change the owner");
+            let theirs = File::open(&path).expect("open the file");
             assert_held_in(shared.path(), &link.join("app.pid"), lock);
-            assert_eq!(io::read_to_string(&theirs).expect("text"), stale_record());
-            let owner = theirs.metadata().expect("their file").uid();
+            assert_eq!(
+                io::read_to_string(&theirs).expect("read the file"),
+                stale_record()
+            );
+            let owner = theirs.metadata().expect("inspect the file").uid();
             assert_eq!(owner, ORDINARY_UID);
             assert_eq!(names(dir.path()), ["link"]);
         }
@@ -92,16 +101,16 @@ fn stale_file_of_another_user_is_replaced_behind_a_link_to_its_directory() {
 }
 
 #[test]
-fn two_dots_lead_where_the_kernel_says() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let elsewhere = tempfile::tempdir().expect("a directory");
+fn dot_dot_in_a_path_is_resolved_as_by_the_kernel() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let elsewhere = tempfile::tempdir().expect("create a directory");
     let (sub, link) = (dir.path().join("sub"), dir.path().join("link"));
-    fs::create_dir(&sub).expect("a directory");
-    fs::create_dir(elsewhere.path().join("deep")).expect("a directory");
-    symlink(elsewhere.path().join("deep"), &link).expect("a link");
+    fs::create_dir(&sub).expect("create a directory");
+    fs::create_dir(elsewhere.path().join("deep")).expect("create a directory");
+    symlink(elsewhere.path().join("deep"), &link).expect("create a link");
     for lock in [true, false] {
         assert_held_in(dir.path(), &sub.join("../app.pid"), lock);
-        // Behind a link it is the parent of where the link leads.
+        // After a symbolic link, `..` is the parent of the link's target.
         assert_held_in(elsewhere.path(), &link.join("../app.pid"), lock);
         assert_eq!(names(dir.path()), ["link", "sub"]);
     }

@@ -1,4 +1,4 @@
-//! An attacker at work while we start and end, again and again, in every way there is to start.
+//! Repeated starts and releases while an attacker replaces the file at the path.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -13,7 +13,7 @@ use pidlock_tests::protected_files::ProtectedFiles;
 use pidlock_tests::tally::Figures;
 use pidlock_tests::{ORDINARY_UID, Program, is_root};
 
-/// How long each attack goes on in seconds.
+/// The environment variable with the duration of each attack in seconds.
 const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
 
 fn time() -> Duration {
@@ -21,17 +21,20 @@ fn time() -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// The attacker: another user where we can start programs as one, else ourselves, who may do even
-/// more.
+/// Starts the attacker: as another user if this user is root, else as this user, who has even more
+/// permissions.
 pub(crate) fn attacker(arguments: &[&Path]) -> Program {
-    let dir = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("a mode");
-    // A copy that others can run, made by a process of its own: a file that is still open for writing
-    // here, or in a child that another thread forks at this moment, cannot be run.
+    let dir = tempfile::tempdir().expect("create a directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("set the mode");
+    // A copy that other users can run. `cp` makes it: a file that is open for writing cannot be
+    // run, and a child that another thread forks inherits the open file.
     let program: PathBuf = dir.path().join("attacker");
     let original = Path::new(env!("CARGO_BIN_EXE_attacker"));
     let copied = Command::new("cp").args([original, &program]).status();
-    assert!(copied.is_ok_and(|status| status.success()), "no copy");
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "cannot copy the attacker"
+    );
     let mut command = Command::new(&program);
     command.args(arguments);
     if is_root() {
@@ -42,7 +45,7 @@ pub(crate) fn attacker(arguments: &[&Path]) -> Program {
     attacker
 }
 
-/// Starts and ends once; whether it got in.
+/// Acquires and releases the file once. Returns `false` if the start is refused.
 fn start(file: &PidFile, reserve: bool) -> bool {
     let guard = match reserve {
         true => file.reserve().and_then(pidlock_core::Reservation::commit),
@@ -50,7 +53,7 @@ fn start(file: &PidFile, reserve: bool) -> bool {
     };
     match guard {
         Ok(guard) => {
-            // Who may write to the directory may take the file away.
+            // The attacker can remove the file, because it has write access to the directory.
             let sound = |answer: Result<(), PidFileError>| match answer {
                 Ok(()) | Err(PidFileError::Replaced { .. }) => {}
                 Err(error) => panic!("{error}"),
@@ -66,8 +69,8 @@ fn start(file: &PidFile, reserve: bool) -> bool {
             );
             let words = error.to_string();
             let kind = io::Error::from(error).kind();
-            // A name that changes between two calls gives now one error and now another, but always
-            // a typed one about this path.
+            // The error depends on what is at the path at each call. It is always the error of a
+            // system call, or one of these kinds.
             let expected = untrusted
                 || matches!(
                     kind,
@@ -84,28 +87,28 @@ fn start(file: &PidFile, reserve: bool) -> bool {
 
 fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool) {
     let victims = ProtectedFiles::new();
-    let shared = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("a mode");
+    let shared = tempfile::tempdir().expect("create a directory");
+    fs::set_permissions(shared.path(), Permissions::from_mode(mode)).expect("set the mode");
     let path = shared.path().join("app.pid");
-    // Bits that the umask takes away, so that the mode has to be set.
+    // The umask clears some of these bits, so the start has to set the mode.
     let mut file = set(PidFile::at(&path)).mode(0o666);
     if is_root() {
-        // Where the attacker may do most, his own files are those of the user asked for, and are
-        // taken over where they are stale.
+        // With mode 0777, the requested owner is the user of the attacker. A start then acquires
+        // stale files of the attacker.
         let uid = if mode == 0o777 { ORDINARY_UID } else { 12 };
         file = file.uid(uid).gid(34);
     }
     let mut attacker = attacker(&[&path, victims.path()]);
     let begin = Instant::now();
     let (mut starts, mut inside) = (0_u64, 0_u64);
-    // On a busy machine until the attacker has had its turns, too.
+    // On a busy machine, go on until the attacker has made some starts fail.
     let few = |starts, inside| starts - inside < 5 && begin.elapsed() < 40 * time();
     while begin.elapsed() < time() || few(starts, inside) {
         starts += 1;
         inside += u64::from(start(&file, reserve));
     }
     let (_, placed) = attacker.finish();
-    let placed: u64 = placed.trim().parse().expect("a number");
+    let placed: u64 = placed.trim().parse().expect("the attacker prints a number");
     let harmed = victims.harmed();
     println!("{what} in {mode:o}: {starts} starts, {inside} in, {placed} attacks, {harmed} harmed");
     Figures {
@@ -117,28 +120,31 @@ fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool
     }
     .record(&format!("attacks on {what} in {mode:o}"));
     assert_eq!(harmed, 0, "{what} in {mode:o}");
-    assert!(placed > 0, "{what} in {mode:o}: nothing was attacked");
-    // Once the attacker has gone, what it left is all that can be in the way.
+    assert!(
+        placed > 0,
+        "{what} in {mode:o}: the attacker placed no file"
+    );
+    // The attacker has exited. The next start succeeds once the file that it left is removed.
     if let Err(error) = fs::remove_file(&path) {
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
     assert!(
         start(&file, reserve),
-        "{what} in {mode:o}: a start afterwards"
+        "{what} in {mode:o}: the next start is refused"
     );
 }
 
 const MODES: [u32; 2] = [0o1777, 0o777];
 
 #[test]
-fn starts_with_a_lock() {
+fn attacked_start_with_a_lock_harms_no_other_file() {
     for mode in MODES {
         attack(mode, "acquire", |file| file, false);
     }
 }
 
 #[test]
-fn starts_without_a_lock() {
+fn attacked_start_without_a_lock_harms_no_other_file() {
     for mode in MODES {
         attack(
             mode,
@@ -150,13 +156,13 @@ fn starts_without_a_lock() {
 }
 
 #[test]
-fn starts_that_keep_the_file() {
-    // In a sticky directory the first who gets in keeps the attacker out for good.
+fn attacked_start_that_keeps_the_file_harms_no_other_file() {
+    // In a sticky directory, the attacker cannot replace the file that the first start keeps.
     attack(0o777, "acquire and keep", |file| file.keep(true), false);
 }
 
 #[test]
-fn reservations() {
+fn attacked_reservation_harms_no_other_file() {
     for mode in MODES {
         attack(mode, "reserve", |file| file, true);
     }

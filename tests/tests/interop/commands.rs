@@ -1,4 +1,4 @@
-//! Commands that read the pidfile or take its lock: `pgrep`, `flock` and `kill`.
+//! Commands that read the pidfile or lock it: `pgrep`, `flock` and `kill`.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,11 +17,11 @@ fn pgrep(path: &Path) -> Command {
 }
 
 #[test]
-fn pgrep_sees_the_lock_and_the_pid() {
+fn pgrep_finds_the_holder_until_it_is_killed() {
     if !has_tool("pgrep") {
         return skip("there is no pgrep");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut holder = holder(&path);
     let seen = run(&mut pgrep(&path));
@@ -34,11 +34,11 @@ fn pgrep_sees_the_lock_and_the_pid() {
 }
 
 #[test]
-fn flock_sees_the_lock_and_we_see_its() {
+fn flock_and_pidlock_exclude_each_other() {
     if !has_tool("flock") {
         return skip("there is no flock");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let flock = || {
         let mut command = Command::new("flock");
@@ -67,12 +67,12 @@ fn flock_sees_the_lock_and_we_see_its() {
         .acquire()
         .expect("flock is gone")
         .close()
-        .expect("an end");
+        .expect("release");
 }
 
 #[test]
-fn kill_reaches_the_holder_by_its_pidfile() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn kill_with_the_recorded_pid_ends_the_holder() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut holder = holder(&path);
     let killed = run(Command::new("sh")
@@ -86,9 +86,10 @@ fn kill_reaches_the_holder_by_its_pidfile() {
     );
 }
 
-/// Runs looks at the file in a tight loop beside starts, until there were enough of both.
+/// Acquires and releases the file while two threads call `looks` in a loop, until both have run
+/// often enough.
 fn starts_beside(looks: impl Fn(&Path) + Sync) {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let (stop, looked) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
@@ -103,13 +104,13 @@ fn starts_beside(looks: impl Fn(&Path) + Sync) {
         let mut outcome = Ok(());
         let mut starts = 0;
         while outcome.is_ok() && (starts < 300 || looked.load(Ordering::Relaxed) < 300) {
-            // A file that is there, so that there is something to look at from the start on.
-            std::fs::write(&path, stale_record()).expect("a stale file");
+            // The file exists before each start, so that `looks` always has a file to read.
+            std::fs::write(&path, stale_record()).expect("write a stale file");
             outcome = PidFile::at(&path).acquire().and_then(PidGuard::close);
             starts += 1;
         }
         stop.store(true, Ordering::Relaxed);
-        outcome.expect("there are nobody but onlookers");
+        outcome.expect("a start beside readers must succeed");
     });
 }
 
@@ -124,7 +125,7 @@ fn pgrep_in_a_tight_loop_makes_no_start_fail() {
 #[test]
 fn status_in_a_tight_loop_makes_no_start_fail() {
     starts_beside(|path| {
-        // Whatever it shows; a file that went away meanwhile is no error either.
-        PidFile::at(path).status().expect("a look");
+        // Any status is accepted. A file that is removed during the call must not cause an error.
+        PidFile::at(path).status().expect("read the status");
     });
 }

@@ -1,4 +1,4 @@
-//! Tools that start and stop daemons by their pidfile, or show who has locked it.
+//! Tools that start and stop daemons by their pidfile, or show which process holds the lock.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -19,27 +19,27 @@ fn start_stop_daemon(what: &str, path: &Path) -> Command {
 }
 
 #[test]
-fn start_stop_daemon_sees_and_stops_us() {
+fn start_stop_daemon_finds_and_stops_the_holder() {
     if !has_tool("start-stop-daemon") {
         return skip("there is no start-stop-daemon");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let status = || {
         let mut command = start_stop_daemon("--status", &path);
         let output = run(command.args(["--exec", HOLDER]));
         output.status.code()
     };
-    // The codes of its manual: runs; dead, and there is a pidfile; does not run.
+    // The exit codes in start-stop-daemon(8): running; dead, but the pidfile exists; not running.
     const RUNS: Option<i32> = Some(0);
     const DEAD: Option<i32> = Some(1);
     const DOES_NOT_RUN: Option<i32> = Some(3);
 
     assert_eq!(status(), DOES_NOT_RUN);
-    std::fs::write(&path, stale_record()).expect("a stale file");
+    std::fs::write(&path, stale_record()).expect("write a stale file");
     assert_eq!(status(), DEAD);
 
-    // It becomes the program that it starts.
+    // start-stop-daemon calls exec, so the holder has its PID.
     let mut start = start_stop_daemon("--start", &path);
     start.args(["--exec", HOLDER, "--", "--at"]).arg(&path);
     let mut ours = Program::start(&mut start);
@@ -51,19 +51,24 @@ fn start_stop_daemon_sees_and_stops_us() {
 
     let mut stop = start_stop_daemon("--stop", &path);
     stop.args(["--exec", HOLDER, "--retry", "TERM/30", "--quiet"]);
-    let mut stopping = stop.spawn().expect("it starts");
+    let mut stopping = stop.spawn().expect("start start-stop-daemon");
     assert_eq!(ours.wait().signal(), Some(TERM));
-    assert!(stopping.wait().expect("it ends").success());
-    assert!(!path.exists(), "removed on its way out");
+    assert!(
+        stopping
+            .wait()
+            .expect("wait for start-stop-daemon")
+            .success()
+    );
+    assert!(!path.exists(), "the holder removes its file");
     assert_eq!(status(), DOES_NOT_RUN);
 }
 
 #[test]
-fn what_start_stop_daemon_has_started_is_in_our_way() {
+fn start_beside_a_program_of_start_stop_daemon_is_refused() {
     if !has_tool("start-stop-daemon") {
         return skip("there is no start-stop-daemon");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut start = start_stop_daemon("--start", &path);
     start.args(["--make-pidfile", "--startas", "/bin/cat"]);
@@ -71,44 +76,50 @@ fn what_start_stop_daemon_has_started_is_in_our_way() {
     while text(&path).is_empty() {
         std::thread::yield_now(); // until it has written the PID
     }
-    let error = PidFile::at(&path).acquire().expect_err("it runs");
+    let error = PidFile::at(&path)
+        .acquire()
+        .expect_err("the program is running");
     let running = matches!(error, PidFileError::AlreadyRunning { .. });
     assert!(running && error.pid() == Some(theirs.pid()), "{error}");
     theirs.finish();
     PidFile::at(&path)
         .acquire()
-        .expect("its file is stale")
+        .expect("the file is stale")
         .close()
-        .expect("an end");
+        .expect("release");
 }
 
 #[test]
-fn pkill_reaches_who_has_the_lock_and_nobody_else() {
+fn pkill_signals_only_the_holder_of_the_lock() {
     if !has_tool("pkill") {
         return skip("there is no pkill");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let pkill = || run(Command::new("pkill").arg("-F").arg(&path).arg("-L"));
 
-    // A left-over record whose number another program has got.
+    // A stale record. Its PID has been reused by another program.
     let mut innocent = Program::start(&mut Command::new("cat"));
-    std::fs::write(&path, format!("{}\n", innocent.pid())).expect("a file");
-    assert!(!pkill().status.success(), "nobody has locked it");
-    assert_eq!(innocent.finish().0.code(), Some(0), "it was not killed");
+    std::fs::write(&path, format!("{}\n", innocent.pid())).expect("write a record");
+    assert!(!pkill().status.success(), "no process holds the lock");
+    assert_eq!(
+        innocent.finish().0.code(),
+        Some(0),
+        "the other program was not killed"
+    );
 
     let mut ours = holder(&path);
     assert!(pkill().status.success());
     assert_eq!(ours.wait().signal(), Some(TERM));
-    assert!(!path.exists(), "removed on its way out");
+    assert!(!path.exists(), "the holder removes its file");
 }
 
 #[test]
-fn lslocks_shows_who_has_the_lock() {
+fn lslocks_shows_the_holder_until_it_exits() {
     if !has_tool("lslocks") {
         return skip("there is no lslocks");
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let lslocks = || {
         let mut command = Command::new("lslocks");

@@ -1,4 +1,4 @@
-//! Python's `filelock`, which locks and writes nothing.
+//! Python's `filelock`, which locks the file and writes nothing to it.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,11 +17,11 @@ fn script(python: &Environment, path: &Path, body: &str) -> Command {
 }
 
 #[test]
-fn excludes_us_and_is_excluded() {
+fn filelock_and_pidlock_exclude_each_other() {
     let Some(python) = Environment::get() else {
         return;
     };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
 
     let holds = "with lock:\n    print('held', flush=True)\n    sys.stdin.read()";
@@ -36,12 +36,16 @@ fn excludes_us_and_is_excluded() {
     let tries = "try:\n    lock.acquire(timeout=0)\n    print('in')\n\
                  except filelock.Timeout:\n    print('refused')";
     assert_eq!(said(&run(&mut script(python, &path, tries))), "refused\n");
-    assert_eq!(text(&path), format!("{}\n", ours.pid()), "it is whole");
+    assert_eq!(
+        text(&path),
+        format!("{}\n", ours.pid()),
+        "filelock does not change the record"
+    );
     ours.kill();
     assert_eq!(said(&run(&mut script(python, &path, tries))), "in\n");
     PidFile::at(&path)
         .acquire()
         .expect("filelock is gone")
         .close()
-        .expect("an end");
+        .expect("release");
 }

@@ -9,7 +9,7 @@ use pidlock_tests::{Program, run, said, skip, text};
 
 use crate::holder;
 
-/// The program, compiled once for all tests; `None`, and said so, where it cannot be.
+/// Compiles the program once for all tests. Reports a skip and returns `None` if that fails.
 pub(crate) fn program() -> Option<PathBuf> {
     static BUILT: OnceLock<Result<tempfile::TempDir, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
@@ -34,9 +34,9 @@ pub(crate) fn program() -> Option<PathBuf> {
 }
 
 #[test]
-fn excludes_us_and_is_excluded() {
+fn libbsd_and_pidlock_exclude_each_other() {
     let Some(pidfile) = program() else { return };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
 
     let mut theirs = Program::start(Command::new(&pidfile).arg("hold").arg(&path));
@@ -48,28 +48,28 @@ fn excludes_us_and_is_excluded() {
     assert!(theirs.finish().0.success());
 
     let mut ours = holder(&path);
-    // pidfile_read takes the line feed for an error, after it has read the PID.
+    // pidfile_read reads the PID, and then reports the line feed as an error.
     let refused = run(Command::new(&pidfile).arg("hold").arg(&path));
     let expected = format!("Invalid argument, PID {}\n", ours.pid());
     assert_eq!(said(&refused), expected);
-    // Without asking for the PID it is what it is.
+    // If the caller does not ask for the PID, pidfile_open returns the right error.
     let refused = run(Command::new(&pidfile).arg("ask").arg(&path));
     assert_eq!(said(&refused), "File exists\n");
     assert_eq!(text(&path), format!("{}\n", ours.pid()));
     ours.kill();
     let free = run(Command::new(&pidfile).arg("ask").arg(&path));
-    assert_eq!(said(&free), "free\n", "our stale file is taken over");
+    assert_eq!(said(&free), "free\n", "libbsd takes over the stale file");
 }
 
 #[test]
-fn leaves_a_stale_file_that_we_take_over() {
+fn stale_file_of_libbsd_is_taken_over() {
     let Some(pidfile) = program() else { return };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut theirs = Program::start(Command::new(&pidfile).arg("hold").arg(&path));
     theirs.expect("held");
     theirs.kill();
     let guard = PidFile::at(&path).acquire().expect("libbsd was killed");
     assert_eq!(text(&path), format!("{}\n", std::process::id()));
-    guard.close().expect("an end");
+    guard.close().expect("release");
 }

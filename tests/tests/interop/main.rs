@@ -1,5 +1,5 @@
-//! Other programs that lock or read the pidfile, each both ways: those that come with the system,
-//! Python's `pid` and `filelock`, and libbsd.
+//! Other programs that lock or read the pidfile: system tools, Python's `pid` and `filelock`, and
+//! libbsd. The tests run them while pidlock holds the file, and start pidlock while they use it.
 
 mod commands;
 mod daemons;
@@ -21,10 +21,10 @@ fn holder(path: &Path) -> Program {
     program
 }
 
-/// A text for a program to read.
+/// An input that contains this text.
 fn input(text: &str) -> Stdio {
-    let mut file = tempfile::tempfile().expect("a file");
-    file.write_all(text.as_bytes()).expect("a text");
-    file.rewind().expect("its beginning");
+    let mut file = tempfile::tempfile().expect("create a file");
+    file.write_all(text.as_bytes()).expect("write the text");
+    file.rewind().expect("rewind the file");
     file.into()
 }

@@ -1,4 +1,4 @@
-//! Python's `pid` 3.0.4, from its registry, in an environment of its own.
+//! Python's `pid` 3.0.4, from PyPI, in a virtual environment.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,8 +17,8 @@ trait Pid {
 }
 
 impl Pid for Environment {
-    /// A program that does something with `pid`, and with what both sides go by when they look
-    /// for a directory left out.
+    /// A program that uses `pid`, without the environment variables that choose a default
+    /// directory.
     fn script(&self, arguments: &str, body: &str) -> Command {
         let mut command = Command::new(self.python());
         command.env_remove("XDG_RUNTIME_DIR").env_remove("RUNTIME_DIRECTORY").arg("-c").arg(format!(
@@ -37,7 +37,7 @@ impl Pid for Environment {
         python
     }
 
-    /// What Python says when it tries: `in`, or the name of what it raises.
+    /// The output of an attempt to acquire in Python: `in`, or the name of the exception.
     fn attempt(&self, arguments: &str) -> String {
         let output = run(&mut self.script(
             arguments,
@@ -52,11 +52,11 @@ fn here(path: &Path) -> String {
 }
 
 #[test]
-fn holds_and_we_are_refused_with_its_pid() {
+fn start_beside_python_pid_is_refused_with_its_pid() {
     let Some(python) = Environment::get() else {
         return;
     };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let file = PidFile::new("app").dir(dir.path());
     let mut theirs = python.holder(&here(dir.path()));
     let error = file.acquire().expect_err("Python holds it");
@@ -69,22 +69,22 @@ fn holds_and_we_are_refused_with_its_pid() {
     file.acquire()
         .expect("Python is gone")
         .close()
-        .expect("an end");
+        .expect("release");
 
     let mut killed = python.holder(&here(dir.path()));
     killed.kill();
     file.acquire()
         .expect("Python was killed")
         .close()
-        .expect("an end");
+        .expect("release");
 }
 
 #[test]
-fn is_refused_while_we_hold() {
+fn python_pid_is_refused_until_the_holder_is_killed() {
     let Some(python) = Environment::get() else {
         return;
     };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let mut ours = holder(&dir.path().join("app.pid"));
     assert_eq!(
         python.attempt(&here(dir.path())),
@@ -98,16 +98,16 @@ fn is_refused_while_we_hold() {
     assert_eq!(
         python.attempt(&here(dir.path())),
         "in",
-        "it takes our stale file over"
+        "Python takes over the stale file"
     );
 }
 
 #[test]
-fn without_locks_on_both_sides_the_pid_excludes() {
+fn python_pid_and_pidlock_without_locks_exclude_each_other() {
     let Some(python) = Environment::get() else {
         return;
     };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let unlocked = here(dir.path()) + ", lock_pidfile=False";
     let file = PidFile::new("app").dir(dir.path()).lock(false);
 
@@ -120,13 +120,13 @@ fn without_locks_on_both_sides_the_pid_excludes() {
     assert_eq!(error.pid(), Some(theirs.pid()));
     theirs.finish();
 
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire");
     assert_eq!(python.attempt(&unlocked), "PidFileAlreadyRunningError");
-    guard.close().expect("an end");
+    guard.close().expect("release");
 }
 
 #[test]
-fn finds_the_same_default_directory() {
+fn python_pid_and_pidlock_in_the_default_directory_exclude_each_other() {
     let Some(python) = Environment::get() else {
         return;
     };

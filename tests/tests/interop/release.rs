@@ -1,5 +1,6 @@
-//! Neighbours at the moment when we give the file back. Who locks without looking a second time
-//! whether the path still names the file can then hold one that nobody else will ever open.
+//! Other programs that lock the pidfile while pidlock releases it. A program that does not check
+//! the path again after it has locked the file can hold a removed file, which no other process can
+//! open.
 
 use std::fs;
 use std::path::Path;
@@ -14,24 +15,26 @@ use pidlock_tests::{Program, has_tool, skip};
 
 use crate::libbsd;
 
-/// What a neighbour counted that started again and again.
+/// The results of a run of pidlock against another program.
 #[derive(Debug)]
 struct Counted {
+    /// Holds of the other program.
     inside: u64,
-    /// Holds of a file that had been removed.
+    /// Holds of the other program whose file had been removed.
     removed: u64,
-    /// Holds of the file at the path, beside another of that.
+    /// Holds of the file at the path that overlapped with a hold of the other side.
     overlaps: u64,
-    /// Our own holds.
+    /// Holds of pidlock.
     ours: u64,
-    /// Those of them that were told that their file had gone.
+    /// Holds of pidlock whose release returned `Replaced`.
     told: u64,
 }
 
-/// We and a neighbour take turns as fast as we can, until it has had enough. Who is in makes the
-/// oracle, a directory, which one at a time can.
+/// Acquires and releases the file in a loop while another program does the same, until that program
+/// exits. Each holder creates and removes a directory, the oracle. Creating it fails if two holds
+/// overlap.
 fn storm(keep: bool, what: &str, neighbour: impl FnOnce(&Path, &Path) -> Command) -> Counted {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let (path, oracle) = (dir.path().join("app.pid"), dir.path().join("oracle"));
     let mut neighbour = Program::start(&mut neighbour(&path, &oracle));
     let line = thread::spawn(move || neighbour.line());
@@ -39,7 +42,7 @@ fn storm(keep: bool, what: &str, neighbour: impl FnOnce(&Path, &Path) -> Command
     let (mut ours, mut told, mut overlaps) = (0, 0, 0);
     let mut pause = 0;
     while !line.is_finished() {
-        // Out for as long as in, and never in step with the neighbour.
+        // A pause that differs each time, so that the two programs do not fall into step.
         pause = (pause + 37) % 331;
         let until = Instant::now() + Duration::from_micros(pause);
         while Instant::now() < until {
@@ -52,7 +55,7 @@ fn storm(keep: bool, what: &str, neighbour: impl FnOnce(&Path, &Path) -> Command
         };
         ours += 1;
         match fs::create_dir(&oracle) {
-            Ok(()) => fs::remove_dir(&oracle).expect("our oracle"),
+            Ok(()) => fs::remove_dir(&oracle).expect("remove the oracle"),
             Err(_) => overlaps += 1,
         }
         match guard.close() {
@@ -61,7 +64,7 @@ fn storm(keep: bool, what: &str, neighbour: impl FnOnce(&Path, &Path) -> Command
             Err(error) => panic!("{what}: {error}"),
         }
     }
-    let line = line.join().expect("it says something");
+    let line = line.join().expect("the thread does not panic");
     let mut numbers = line.split(' ').map(|n| n.parse().expect("a number"));
     let mut number = || numbers.next().expect("three numbers");
     let counted = Counted {
@@ -74,13 +77,13 @@ fn storm(keep: bool, what: &str, neighbour: impl FnOnce(&Path, &Path) -> Command
     println!("{what}, keep {keep}: {counted:?}");
     assert!(counted.inside > 0 && ours > 0, "{what}: {counted:?}");
     file.acquire()
-        .expect("a start after it")
+        .expect("acquire after the run")
         .close()
-        .expect("an end");
+        .expect("release");
     counted
 }
 
-/// Every hold excludes the other side's.
+/// Asserts that no holds overlapped and that no release of pidlock failed, and reports the counts.
 fn assert_whole(what: &str, counted: &Counted) {
     assert_eq!(
         (counted.overlaps, counted.told),
@@ -136,9 +139,10 @@ fn filelock_and_libbsd_never_hold_a_removed_file() {
     }
 }
 
-/// `flock(1)` waits, and leaves the file as it is; its command inherits the descriptor.
+/// `flock(1)` waits for the lock and does not change the file. Its command inherits the file
+/// descriptor.
 #[test]
-fn flock_holds_removed_files_unless_we_keep_ours() {
+fn flock_holds_removed_files_unless_pidlock_keeps_them() {
     if !has_tool("flock") {
         return skip("there is no flock");
     }
@@ -162,13 +166,13 @@ fn flock_holds_removed_files_unless_we_keep_ours() {
             command.args(["-c", script, "-"]).args([path, oracle]);
             command
         });
-        // It waits for the lock of a file that we remove with it.
+        // flock waits for the lock on a file that pidlock then removes.
         assert_eq!(counted.removed == 0, keep, "{counted:?}");
         assert_whole("beside flock", &counted);
     }
 }
 
-/// Where Python's `pid` stops, until its input ends.
+/// Python code that stops `pid` at a call until the end of the input.
 const STOPS: &str = "import fcntl, os, sys, pid\n\
     def stop(where, function):\n    \
         def stopping(*arguments):\n        \
@@ -183,9 +187,10 @@ fn stopping(environment: &Environment, path: &Path, body: &str) -> Program {
     Program::start(&mut command)
 }
 
-/// As long as one of us lives it takes its PID in a removed file for a holder's, besides.
+/// Python's `pid` also checks the recorded PID. While the recorded process runs, `pid` is refused
+/// even if the file has been removed.
 #[test]
-fn python_pid_excludes_in_every_hold() {
+fn python_pid_and_pidlock_in_a_loop_exclude_each_other() {
     let Some(environment) = Environment::get() else {
         return;
     };
@@ -202,10 +207,10 @@ fn python_pid_excludes_in_every_hold() {
     }
 }
 
-/// Between opening the file and locking it, one of us leaves and another comes. At its end it removes
-/// whatever is at the path.
+/// After Python's `pid` opens the file and before it locks it, one process releases the file and
+/// another acquires it. On release, Python's `pid` removes the file that is at the path.
 #[test]
-fn python_pid_holds_a_removed_file_unless_we_keep_ours() {
+fn python_pid_holds_a_removed_file_unless_pidlock_keeps_it() {
     let Some(environment) = Environment::get() else {
         return;
     };
@@ -216,7 +221,7 @@ fn python_pid_holds_a_removed_file_unless_we_keep_ours() {
         (false, "in, names 0\n"),
         (true, "PidFileAlreadyLockedError\n"),
     ] {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
         let file = PidFile::at(&path).keep(keep);
         let mut first = Command::new(env!("CARGO_BIN_EXE_holder"));
@@ -226,7 +231,7 @@ fn python_pid_holds_a_removed_file_unless_we_keep_ours() {
         let mut theirs = stopping(environment, &path, body);
         theirs.expect("opened");
         first.finish();
-        let second = file.acquire().expect("the first has left");
+        let second = file.acquire().expect("the first holder has exited");
         assert_eq!(theirs.finish().1, outcome, "keep {keep}");
         let told = |answer| matches!(answer, Err(PidFileError::Replaced { .. }));
         assert_eq!(told(second.verify()), !keep);
@@ -234,21 +239,23 @@ fn python_pid_holds_a_removed_file_unless_we_keep_ours() {
     }
 }
 
-/// It removes its file when it has unlocked it already. The file names it as long as it lives, so
-/// that we are not in by then.
+/// Python's `pid` unlocks its file before it removes it. In between, the recorded process is still
+/// running, so starts are refused.
 #[test]
-fn what_python_pid_removes_is_not_ours_yet() {
+fn start_while_python_pid_is_releasing_is_refused() {
     let Some(environment) = Environment::get() else {
         return;
     };
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let body = "file.create()\nos.path.isfile = stop('unlocked', os.path.isfile)\nfile.close()";
     let mut theirs = stopping(environment, &path, body);
     theirs.expect("unlocked");
-    let error = PidFile::at(&path).acquire().expect_err("it is at its end");
+    let error = PidFile::at(&path)
+        .acquire()
+        .expect_err("the Python process is running");
     let running = matches!(error, PidFileError::AlreadyRunning { .. });
     assert!(running && error.pid() == Some(theirs.pid()), "{error}");
     assert!(theirs.finish().0.success());
-    assert!(!path.exists(), "it has removed its file");
+    assert!(!path.exists(), "Python removes its file");
 }

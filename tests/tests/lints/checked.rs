@@ -1,4 +1,4 @@
-//! A crate of its own, checked by clippy with and without the attribute.
+//! Runs clippy on a generated crate, with and without the attribute.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -8,7 +8,7 @@ use std::process::Command;
 use pidlock_tests::{run, said, skip, skip_for_this_user};
 use serde_json::Value;
 
-/// One warning. Its text does not count: that may name the closure that the body is in.
+/// One warning. Its text is ignored, because it can name the closure around the body.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fired {
     pub(crate) lint: String,
@@ -21,21 +21,22 @@ impl Fired {
     }
 }
 
-/// The checks that can be made here.
+/// The configuration of clippy.
 #[derive(Clone)]
 pub(crate) struct Checks {
     edition: &'static str,
-    /// Every lint of the compiler's, asked for as a warning.
+    /// All lints of the compiler, enabled as warnings.
     lints: Vec<String>,
 }
 
 impl Checks {
-    /// None where they cannot be made.
+    /// Returns `None` if clippy cannot run here.
     pub(crate) fn possible() -> Option<Self> {
-        let made = std::fs::create_dir_all(room()).and_then(|()| tempfile::tempfile_in(room()));
+        let made =
+            std::fs::create_dir_all(work_dir()).and_then(|()| tempfile::tempfile_in(work_dir()));
         if let Err(error) = made {
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
-            skip_for_this_user("only who has built the tests can build more");
+            skip_for_this_user("only the user who built the tests can build more");
             return None;
         }
         if !run(cargo().args(["clippy", "--version"])).status.success() {
@@ -63,17 +64,17 @@ impl Checks {
         }
     }
 
-    /// What fires in the source; `#[cfg_attr(guarded, ..)]` in it is the attribute.
+    /// Returns the warnings about `source`, whose `#[cfg_attr(guarded, ..)]` apply if `guarded`.
     pub(crate) fn fired(&self, what: &str, source: &str, guarded: bool) -> BTreeSet<Fired> {
-        let package = room().join(format!("{what}-{}", self.edition));
-        self.lay(&package, what, source);
+        let package = work_dir().join(format!("{what}-{}", self.edition));
+        self.write_package(&package, what, source);
         let mut command = cargo();
         command
             .args(["clippy", "--quiet", "--offline", "--message-format=json"])
             .arg("--manifest-path")
             .arg(package.join("Cargo.toml"))
             .arg("--target-dir")
-            .arg(room().join("target"))
+            .arg(work_dir().join("target"))
             .args(["--", "--cap-lints=warn", "--check-cfg=cfg(guarded)"])
             .args(["-Wclippy::all", "-Wclippy::pedantic", "-Wclippy::nursery"])
             .args(self.lints.iter().map(|lint| format!("-W{lint}")));
@@ -88,10 +89,10 @@ impl Checks {
             errors(&text),
             String::from_utf8_lossy(&output.stderr)
         );
-        text.lines().filter_map(one).collect()
+        text.lines().filter_map(parse_warning).collect()
     }
 
-    fn lay(&self, package: &Path, what: &str, source: &str) {
+    fn write_package(&self, package: &Path, what: &str, source: &str) {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let manifest = format!(
             "[package]\n\
@@ -103,22 +104,22 @@ impl Checks {
             edition = self.edition,
             core = workspace.join("pidlock-core"),
         );
-        std::fs::create_dir_all(package.join("src")).expect("its folder");
+        std::fs::create_dir_all(package.join("src")).expect("create the package's directory");
         write(&package.join("Cargo.toml"), &manifest);
         write(&package.join("src/lib.rs"), source);
         std::fs::copy(workspace.join("Cargo.lock"), package.join("Cargo.lock"))
-            .expect("the versions of the workspace");
+            .expect("copy the workspace's lock file");
     }
 }
 
-/// Only what changes, for cargo goes by the time of the last write.
+/// Writes the file only if its text changes, because cargo checks the modification time.
 fn write(path: &Path, text: &str) {
     if !std::fs::read_to_string(path).is_ok_and(|found| found == text) {
-        std::fs::write(path, text).expect("its file is written");
+        std::fs::write(path, text).expect("write the file");
     }
 }
 
-fn room() -> PathBuf {
+fn work_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("lints")
 }
 
@@ -131,21 +132,21 @@ fn cargo() -> Command {
 fn errors(lines: &str) -> String {
     lines
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("cargo speaks JSON"))
+        .map(|line| serde_json::from_str::<Value>(line).expect("cargo prints JSON"))
         .filter(|said| said["message"]["level"] == "error")
         .map(|said| said["message"]["rendered"].to_string())
         .collect()
 }
 
-/// The lint in a line of cargo's, if it is about one.
-fn one(line: &str) -> Option<Fired> {
-    let said: Value = serde_json::from_str(line).expect("cargo speaks JSON");
+/// Parses a line of cargo's output. Returns `None` if the line is not about a lint.
+fn parse_warning(line: &str) -> Option<Fired> {
+    let said: Value = serde_json::from_str(line).expect("cargo prints JSON");
     let message = &said["message"];
     let lint = message["code"]["code"].as_str()?;
     let spans = message["spans"].as_array()?;
-    // Of a lint that this compiler does not have yet, or any more.
+    // A warning about a lint that this compiler does not know has no span.
     let mut place = spans.iter().find(|span| span["is_primary"] == true)?;
-    // What is in a macro of std's is where that is called.
+    // For a span inside a macro of std, use the place of the call.
     while place["file_name"] != "src/lib.rs" {
         place = &place["expansion"]["span"];
     }

@@ -1,15 +1,15 @@
-//! What the attribute's documentation says of lints.
+//! The lints that the attribute's documentation lists.
 
 use std::collections::BTreeSet;
 
 const DOCUMENTATION: &str = include_str!("../../../pidlock-macros/src/lib.rs");
 
-/// The lints that go quiet, as the note about them lists them.
+/// Returns the lints that, according to the documentation, the attribute silences.
 pub(crate) fn quiet() -> BTreeSet<String> {
     listed(" These lints no longer fire")
 }
 
-/// The lints that can fire only because of the attribute.
+/// Returns the lints that, according to the documentation, the attribute adds.
 pub(crate) fn new() -> BTreeSet<String> {
     listed(" These lints can fire")
 }

@@ -1,6 +1,6 @@
-//! The attribute leaves no trace in the lints: the same crate is checked with and without it, with
-//! every lint of the compiler, and clippy's ordinary, pedantic and nursery ones. Nothing may fire
-//! because of it, and nothing may go quiet but what the documentation lists.
+//! Checks that the attribute adds and silences only the lints that its documentation lists. Runs
+//! all lints of the compiler, and clippy's default, pedantic and nursery lints, on functions with
+//! and without it.
 
 mod checked;
 mod documented;
@@ -12,7 +12,7 @@ use checked::{Checks, Fired};
 
 const SIGNATURES: &str = include_str!("signatures.rs");
 
-/// What fires without the attribute but not with it. What fires only with it must be these.
+/// Returns the warnings that the attribute silences. Asserts that the lints that it adds are `new`.
 fn quiet(what: &str, checks: &Checks, source: &str, new: &BTreeSet<String>) -> BTreeSet<Fired> {
     let (bare, guarded) = (
         checks.fired(what, source, false),
@@ -29,7 +29,7 @@ fn quiet(what: &str, checks: &Checks, source: &str, new: &BTreeSet<String>) -> B
     bare.difference(&guarded).cloned().collect()
 }
 
-/// Each lint with the first line that it is about.
+/// Formats each lint with its count and the first line on which it fires.
 fn show(fired: &[&Fired], source: &str) -> String {
     let lines: Vec<&str> = source.lines().collect();
     let mut by_lint: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -43,7 +43,7 @@ fn show(fired: &[&Fired], source: &str) -> String {
 }
 
 #[test]
-fn nothing_fires_anew_and_nothing_goes_quiet_but_what_is_documented() {
+fn attribute_adds_and_silences_only_documented_lints() {
     let Some(checks) = Checks::possible() else {
         return;
     };
@@ -52,14 +52,14 @@ fn nothing_fires_anew_and_nothing_goes_quiet_but_what_is_documented() {
         let checks = checks.edition(edition);
         let bare = checks.fired("bodies", &bodies, false);
         for (lint, places) in &expected {
-            // Not on every shape: clippy leaves some alone in the methods of traits.
+            // Not in every shape, because clippy skips some of them in trait methods.
             let found = places.iter().filter(|place| {
                 bare.iter()
                     .any(|fired| fired.lint == *lint && place.contains(&fired.line))
             });
             assert!(
                 found.count() * 2 > places.len(),
-                "{lint} fires without it in {places:?}"
+                "{lint} must fire without the attribute in {places:?}"
             );
         }
         let mut quiet = quiet("bodies", &checks, &bodies, &BTreeSet::new());

@@ -1,4 +1,4 @@
-//! Functions on whose signatures, or on all of which, a lint fires.
+//! Functions on which lints fire because of the signature or of the function as a whole.
 #![allow(clippy::missing_errors_doc, clippy::missing_safety_doc, missing_docs)]
 
 use std::rc::Rc;
@@ -166,8 +166,8 @@ pub fn only_recursion(number: u8, unused: u8) {
 }
 
 #[cfg_attr(guarded, pidlock_core::pidfile)]
-pub fn for_ever() {
-    for_ever();
+pub fn recurses_forever() {
+    recurses_forever();
 }
 
 #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| ()))]
@@ -288,7 +288,7 @@ impl Fallible for Owner<'_> {
 }
 
 #[cfg_attr(guarded, pidlock_core::pidfile)]
-pub fn as_long_as_may_be() {
+pub fn longest_allowed() {
     println!();
     println!();
     println!();

@@ -1,12 +1,12 @@
-//! Bodies in which a lint fires, put into functions of every shape.
+//! Puts bodies in which a lint fires into functions of every shape.
 
 use std::ops::RangeInclusive;
 
 const SNIPPETS: &str = include_str!("snippets.txt");
 
-/// What the functions are about.
+/// The items that the functions use.
 const HEAD: &str = "\
-#![allow(dead_code, reason = \"not all is used by every shape\")]
+#![allow(dead_code, reason = \"not every shape uses every item\")]
 use pidlock_core::PidFileError;
 pub type R<T> = Result<T, PidFileError>;
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Owner { pub number: u8 }
 fn call(number: u8) -> R<u8> { Ok(number) }
 ";
 
-/// The signatures up to the parameters, by what they are in.
+/// The beginnings of function signatures, grouped by the enclosing item.
 const SHAPES: [(&str, &[&str]); 4] = [
     (
         "",
@@ -50,7 +50,7 @@ const SHAPES: [(&str, &[&str]); 4] = [
 ];
 
 struct Snippet {
-    /// What fires in it.
+    /// The lint that fires in the body.
     lint: &'static str,
     params: &'static str,
     body: Vec<&'static str>,
@@ -73,10 +73,10 @@ fn snippets() -> Vec<Snippet> {
         .collect()
 }
 
-/// A lint, and the lines of the functions that it fires in.
+/// A lint, and the line ranges of the functions in which it fires.
 pub(crate) type Expected = (&'static str, Vec<RangeInclusive<usize>>);
 
-/// The source, and what fires in it.
+/// Returns the source, and the lints that fire in it.
 pub(crate) fn source() -> (String, Vec<Expected>) {
     let mut lines: Vec<String> = HEAD.lines().map(str::to_owned).collect();
     let snippets = snippets();
@@ -110,7 +110,7 @@ pub(crate) fn source() -> (String, Vec<Expected>) {
     }
     lines.push("pub trait Implemented: Sized {".into());
     for (signature, params) in required {
-        // Of patterns only the types.
+        // Functions without a body cannot have patterns, so keep only the types.
         let params: Vec<String> = params
             .split("; ")
             .filter(|param| !param.is_empty())

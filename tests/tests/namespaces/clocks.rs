@@ -1,5 +1,6 @@
-//! Clocks that differ, and clocks that are set. The lock does not ask what time it is; only of a
-//! process that is alive and does not lock is it asked whether it is older than the file.
+//! Clocks that differ between processes, and clocks that are set. The lock does not depend on the
+//! time. Times matter only if the recorded process is alive and does not hold the lock: a process
+//! that is younger than the file cannot have written it.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -15,31 +16,34 @@ use super::{assert_held, assert_refused, flags, holder, holder_within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A live process that does not lock, and a file that names it.
+/// Starts a process that does not lock the file, and writes its PID to the file.
 fn stranger(path: &Path) -> Program {
     let stranger = Program::start(&mut Command::new("cat"));
-    fs::write(path, format!("{}\n", stranger.pid())).expect("a record");
+    fs::write(path, format!("{}\n", stranger.pid())).expect("write a record");
     stranger
 }
 
 fn set_written(path: &Path, time: SystemTime) {
-    let file = File::options().write(true).open(path).expect("the file");
-    file.set_modified(time).expect("a time");
+    let file = File::options()
+        .write(true)
+        .open(path)
+        .expect("open the file");
+    file.set_modified(time).expect("set the time");
 }
 
 #[test]
-fn a_time_namespace_changes_nobodys_age() {
+fn time_namespace_does_not_change_the_age_of_a_process() {
     for offset in ["1000000", "-60"] {
         let flags = flags(&["--time", "--boottime", offset]);
         if !can_unshare(&flags) {
             return;
         }
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
 
         let mut inside = holder_within(&flags, &path, &[]);
         assert_held(&mut inside);
-        let error = PidFile::at(&path).acquire().expect_err("held");
+        let error = PidFile::at(&path).acquire().expect_err("the file is held");
         assert!(error.is_contention(), "{error}");
         inside.finish();
 
@@ -49,55 +53,57 @@ fn a_time_namespace_changes_nobodys_age() {
         set_written(&path, SystemTime::now() - HOUR);
         let mut inside = holder_within(&flags, &path, &[]);
         assert_held(&mut inside);
-        // Killed, it would be gone a moment after `unshare`.
+        // Not killed, because the holder would exit a moment later than `unshare`.
         inside.finish();
 
-        // One that is older than the file for sure, whatever it seems inside.
-        fs::write(&path, "1\n").expect("a record");
+        // PID 1 is older than the file, whatever its start time seems to be in the namespace.
+        fs::write(&path, "1\n").expect("write a record");
         set_written(&path, SystemTime::now() - Duration::from_secs(5));
         let running = "process 1 is running";
         assert_refused(&mut holder_within(&flags, &path, &[]), running);
     }
 }
 
-/// As a step of the clock between the writing of the file and now makes it look.
+/// The modification time is set as if the clock had been set after the file was written.
 #[test]
-fn a_file_from_before_or_after_a_step_of_the_clock() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn clock_set_after_the_file_was_written_does_not_free_a_held_file() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
 
     let mut holder = Program::start(&mut holder(&path));
     assert_held(&mut holder);
     for written in [SystemTime::now() - HOUR, SystemTime::now() + HOUR] {
         set_written(&path, written);
-        let error = PidFile::at(&path).acquire().expect_err("held");
+        let error = PidFile::at(&path).acquire().expect_err("the file is held");
         assert_eq!(error.pid(), Some(holder.pid()), "{error}");
     }
     holder.finish();
 
     let stranger = stranger(&path);
-    // Set back since: from the future, so nobody is younger.
+    // The clock was set back: the file is from the future, so no process is younger.
     set_written(&path, SystemTime::now() + HOUR);
-    let error = PidFile::at(&path).acquire().expect_err("it is there");
+    let error = PidFile::at(&path)
+        .acquire()
+        .expect_err("the process is running");
     assert_eq!(error.pid(), Some(stranger.pid()));
-    // The lock mark says that the writer locks, and so that it is gone.
+    // The lock mark says that the writer locks. The lock is free, so the writer is gone.
     let is_stale = || matches!(PidFile::at(&path).status(), Ok(Status::Stale { .. }));
     assert!(!is_stale());
-    fs::set_permissions(&path, Permissions::from_mode(0o1644)).expect("a mode");
+    fs::set_permissions(&path, Permissions::from_mode(0o1644)).expect("set the mode");
     assert!(is_stale());
-    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
-    // Once the clock has been set forward, the process seems younger than what it wrote.
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("set the mode");
+    // The clock was set forward: the process seems younger than the file that it wrote.
     set_written(&path, SystemTime::now() - HOUR);
     assert!(is_stale());
 }
 
-/// A program under a clock that is wrong by so much. Not to be killed: its library leaves something
-/// in shared memory then, under a number that another gets.
+/// A program whose clock is wrong by `offset`. Do not kill it: libfaketime would leave shared
+/// memory behind, named after the PID, which another process may get.
 fn under_clock(offset: &str, program: &str) -> Command {
     let mut command = Command::new(program);
     command.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1");
     command.env("FAKETIME", offset);
-    // The time since boot is not set with the clock.
+    // Setting the clock does not change the time since boot.
     command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     command
 }
@@ -114,39 +120,39 @@ fn assert_refused_at(offset: &str, path: &Path, arguments: &[&str], words: &str)
 }
 
 #[test]
-fn a_clock_that_is_stepped_an_hour_does_not_let_two_in() {
+fn clock_set_by_an_hour_never_allows_two_holders() {
     if !has_tool("faketime") {
         return skip("there is no faketime");
     }
     let date = said(&run(under_clock("+1h", "date").arg("+%s")));
-    let date: u64 = date.trim().parse().expect("seconds");
+    let date: u64 = date.trim().parse().expect("a number of seconds");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     assert!(
-        date > now.expect("a time").as_secs() + 3000,
-        "faketime works"
+        date > now.expect("after 1970").as_secs() + 3000,
+        "faketime sets the clock"
     );
 
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     for arguments in [&[][..], &["--no-lock"]] {
         let lock = arguments.is_empty();
         for offset in ["+1h", "-1h"] {
-            // Set after the start of the holder.
+            // The clock is set after the holder has started.
             let mut first = Program::start(holder(&path).args(arguments));
             assert_held(&mut first);
             assert_refused_at(offset, &path, arguments, &first.pid().to_string());
             first.finish();
-            // Set before, and back since.
+            // The clock is wrong when the holder starts, and correct afterwards.
             let mut first = holder_at(offset, &path, arguments);
             assert_held(&mut first);
             let error = PidFile::at(&path).lock(lock).acquire();
-            assert!(error.expect_err("held").is_contention());
+            assert!(error.expect_err("the file is held").is_contention());
             first.finish();
             assert!(!path.exists());
         }
     }
-    // Who does not lock is protected from a clock that was set back, and of one that was set
-    // forward only where nobody locks.
+    // A process that does not lock is protected from a clock that is set back. If the clock is set
+    // forward, it is protected only from starts that do not lock either.
     let stranger = stranger(&path);
     let pid = format!("process {} is running", stranger.pid());
     assert_refused_at("-1h", &path, &[], &pid);

@@ -1,4 +1,5 @@
-//! PID namespaces, as containers have them: one directory, and numbers that mean nothing outside.
+//! PID namespaces, as containers use them. The containers share a directory, but a PID means
+//! nothing outside its namespace.
 
 use std::thread;
 
@@ -16,14 +17,14 @@ fn containers_and_their_host_exclude_each_other() {
     if !can_unshare(&[&flags[..], &["--fork"]].concat()) {
         return;
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
 
     let mut first = holder_within(&flags, &path, &[]);
     assert_held(&mut first);
-    assert_eq!(text(&path), "1\n", "its number in its own namespace");
-    let error = PidFile::at(&path).acquire().expect_err("held");
-    // The number is the holder's own word.
+    assert_eq!(text(&path), "1\n", "the PID in its own namespace");
+    let error = PidFile::at(&path).acquire().expect_err("the file is held");
+    // The PID is from the record, which the holder wrote in its own namespace.
     assert!(
         matches!(
             error,
@@ -38,40 +39,40 @@ fn containers_and_their_host_exclude_each_other() {
         PidFile::at(&path).status(),
         Ok(Status::Locked { .. })
     ));
-    // Another container, whose first process has the same number.
+    // PID 1 of another container has the recorded PID.
     let unknown = "already locked by an unknown process";
     assert_refused(&mut holder_within(&flags, &path, &[]), unknown);
     let (_, said) = first.finish();
     assert_eq!(said, "closed\n");
     assert!(!path.exists());
 
-    let guard = PidFile::at(&path).acquire().expect("a start");
+    let guard = PidFile::at(&path).acquire().expect("acquire");
     assert_refused(&mut holder_within(&flags, &path, &[]), "already locked by");
-    guard.close().expect("an end");
+    guard.close().expect("release");
 }
 
 #[test]
-fn a_container_that_was_killed_and_restarted_takes_its_file_over() {
+fn container_that_was_killed_and_restarted_takes_its_file_over() {
     let flags = flags(&CONTAINER);
     if !can_unshare(&[&flags[..], &["--fork"]].concat()) {
         return;
     }
     for arguments in [&[][..], &["--keep"], &["--no-lock"], &["--reentrant"]] {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let path = dir.path().join("app.pid");
         for _ in 0..3 {
             let mut container = holder_within(&flags, &path, arguments);
             assert_held(&mut container);
             assert_eq!(text(&path), "1\n");
             container.kill();
-            // Its own first process is killed because it is, and gone a moment later.
+            // The kernel kills the holder with `unshare`, and the holder is gone a moment later.
             while matches!(PidFile::at(&path).status(), Ok(Status::Locked { .. })) {
                 thread::yield_now();
             }
-            assert_eq!(text(&path), "1\n", "nobody cleaned up");
+            assert_eq!(text(&path), "1\n", "the killed holder leaves its record");
         }
-        // To the host the number is another process, older than the file, and gets the benefit of
-        // the doubt.
+        // On the host, PID 1 is another process, which is older than the file and so may have
+        // written it.
         let error = PidFile::at(&path).acquire().expect_err("PID 1 is alive");
         assert!(
             matches!(error, PidFileError::AlreadyRunning { pid: 1, .. }),

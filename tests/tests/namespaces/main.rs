@@ -1,4 +1,4 @@
-//! Processes that see each other's numbers, clocks and users differently, or not at all.
+//! Processes that see each other's PIDs, clocks and users differently, or not at all.
 
 mod clocks;
 mod containers;
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use pidlock_tests::{Program, is_root};
 
-/// For `unshare`: an ordinary user needs to be root of a user namespace first.
+/// Flags for `unshare`. An ordinary user first has to become root of a user namespace.
 fn flags<'a>(own: &[&'a str]) -> Vec<&'a str> {
     let user: &[&str] = match is_root() {
         true => &[],
@@ -26,7 +26,8 @@ fn holder(path: &Path) -> Command {
     command
 }
 
-/// A holder within what these flags of `unshare` make, killed when `unshare` is.
+/// Starts a holder in the namespaces that `unshare` creates with these flags. The holder is killed
+/// with `unshare`.
 fn holder_within(flags: &[&str], path: &Path, arguments: &[&str]) -> Program {
     let mut unshare = Command::new("unshare");
     unshare.args(flags).args(["--fork", "--kill-child"]);

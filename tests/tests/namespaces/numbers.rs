@@ -1,4 +1,4 @@
-//! Numbers that the system gives to somebody else after a crash, forced to do so at once.
+//! PIDs that are reused after a crash. The tests make the kernel reuse a PID at once.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -12,23 +12,27 @@ use pidlock_tests::{Program, rerun_in_namespace, text};
 use super::{flags, holder};
 
 #[test]
-fn a_number_that_another_process_got() {
+fn start_over_a_reused_pid_is_refused_if_its_process_may_be_the_holder() {
     if let Some(place) = rerun_in_namespace::inside() {
         return in_a_namespace_of_our_own(&place);
     }
     let flags = flags(&["--pid", "--fork", "--mount-proc"]);
     if rerun_in_namespace::can_unshare(&flags) {
-        rerun_in_namespace::within("numbers::a_number_that_another_process_got", &flags, ":");
+        rerun_in_namespace::within(
+            "numbers::start_over_a_reused_pid_is_refused_if_its_process_may_be_the_holder",
+            &flags,
+            ":",
+        );
     }
 }
 
-/// The next process is to have this number.
+/// Makes the kernel give this PID to the next process.
 fn set_next(number: u32) {
     fs::write("/proc/sys/kernel/ns_last_pid", (number - 1).to_string())
-        .expect("the first process of a namespace may choose numbers in it");
+        .expect("PID 1 of a namespace can choose the next PID");
 }
 
-/// A process that did nothing with the pidfile, and has its number.
+/// Starts a process that has this PID, and nothing to do with the pidfile.
 fn stranger(number: u32) -> Program {
     set_next(number);
     let stranger = Program::start(&mut Command::new("cat"));
@@ -39,12 +43,12 @@ fn stranger(number: u32) -> Program {
 fn zombie(number: u32) -> Child {
     set_next(number);
     let zombie = Command::new("true").stdin(Stdio::null()).spawn();
-    let zombie = zombie.expect("true starts");
+    let zombie = zombie.expect("start `true`");
     assert_eq!(zombie.id(), number);
     zombie
 }
 
-/// Leaves a file as a crash does; the number in it.
+/// Leaves a file as after a crash, and returns the PID in it.
 fn crash(path: &Path, arguments: &[&str]) -> u32 {
     let mut holder = Program::start(holder(path).args(arguments));
     assert!(holder.line().starts_with("held "));
@@ -54,8 +58,11 @@ fn crash(path: &Path, arguments: &[&str]) -> u32 {
 }
 
 fn set_written(path: &Path, time: SystemTime) {
-    let file = File::options().write(true).open(path).expect("the file");
-    file.set_modified(time).expect("a time");
+    let file = File::options()
+        .write(true)
+        .open(path)
+        .expect("open the file");
+    file.set_modified(time).expect("set the time");
 }
 
 fn in_a_namespace_of_our_own(place: &Path) {
@@ -64,32 +71,32 @@ fn in_a_namespace_of_our_own(place: &Path) {
     for (arguments, lock) in [(&[][..], true), (&["--no-lock"], false)] {
         let file = file.clone().lock(lock);
 
-        // It is older than the file, for all that can be known, and may have written it.
+        // The process may be older than the file, and so may have written it.
         let number = crash(&path, arguments);
         let before = SystemTime::now();
         let stranger_is_there = stranger(number);
         set_written(&path, SystemTime::now());
         assert!(matches!(file.status(), Ok(Status::RunningUnlocked { pid }) if pid == number));
-        let error = file.acquire().expect_err("it may be the holder");
+        let error = file.acquire().expect_err("the process may be the holder");
         assert!(
             matches!(error, PidFileError::AlreadyRunning { pid, .. } if pid == number),
             "{error}"
         );
 
-        // It started half a second after the file was written. The mark of a writer that locks
-        // makes that enough.
+        // The process started half a second after the file was written. That makes the file stale
+        // only if the lock mark says that its writer locks.
         set_written(&path, before - Duration::from_millis(500));
         let is_stale = || matches!(file.status(), Ok(Status::Stale { .. }));
         assert_eq!(is_stale(), lock);
-        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("set the mode");
         assert!(!is_stale(), "without the mark");
 
-        // It started long after the file was written. Without a lock the PID is all there is.
+        // The process started long after the file was written. Without a lock, the PID decides.
         set_written(&path, before - Duration::from_secs(10));
         match file.acquire() {
             Ok(guard) => {
                 assert!(lock);
-                guard.close().expect("an end");
+                guard.close().expect("release");
             }
             Err(error) => {
                 assert!(!lock, "{error}");
@@ -99,7 +106,7 @@ fn in_a_namespace_of_our_own(place: &Path) {
         drop(stranger_is_there);
         let _ = fs::remove_file(&path);
 
-        // Its own next start, with the very same number.
+        // The next start has the PID of the holder that crashed.
         let number = crash(&path, arguments);
         set_next(number);
         let mut next = Program::start(holder(&path).args(arguments));
@@ -108,16 +115,19 @@ fn in_a_namespace_of_our_own(place: &Path) {
         next.finish();
         assert!(!path.exists());
 
-        // A process that is no more than an entry in the table.
+        // A zombie has the PID of the holder that crashed.
         let number = crash(&path, arguments);
         let mut ended = zombie(number);
         let begin = Instant::now();
         while matches!(file.status(), Ok(Status::RunningUnlocked { .. })) {
-            assert!(begin.elapsed() < Duration::from_secs(30), "taken for alive");
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "the zombie is reported as running"
+            );
             std::thread::yield_now();
         }
         let guard = file.acquire().expect("a zombie holds nothing");
-        guard.close().expect("an end");
-        ended.wait().expect("its end");
+        guard.close().expect("release");
+        ended.wait().expect("wait for the zombie");
     }
 }

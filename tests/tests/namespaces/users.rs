@@ -1,4 +1,4 @@
-//! User namespaces, where other users' files seem to be nobody's.
+//! User namespaces, where files of unmapped users appear to belong to the overflow uid.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -18,47 +18,56 @@ fn root_of_a_user_namespace_and_the_user_outside_exclude_each_other() {
     if !can_unshare(&USER) {
         return;
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     for (arguments, lock) in [(&[][..], true), (&["--no-lock"], false)] {
         let mut inside = holder_within(&USER, &path, arguments);
         assert_held(&mut inside);
-        let error = PidFile::at(&path).lock(lock).acquire().expect_err("held");
+        let error = PidFile::at(&path)
+            .lock(lock)
+            .acquire()
+            .expect_err("the file is held");
         assert!(error.is_contention() && error.pid().is_some(), "{error}");
         inside.finish();
         assert!(!path.exists());
 
-        let guard = PidFile::at(&path).lock(lock).acquire().expect("a start");
+        let guard = PidFile::at(&path).lock(lock).acquire().expect("acquire");
         let pid = guard.pid().to_string();
         assert_refused(&mut holder_within(&USER, &path, arguments), &pid);
-        guard.close().expect("an end");
+        guard.close().expect("release");
     }
 }
 
 #[test]
-fn an_owner_who_is_not_mapped_cannot_be_given_the_file() {
+fn start_that_sets_an_unmapped_owner_fails_and_leaves_no_file() {
     if !can_unshare(&USER) {
         return;
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     for flag in ["--uid", "--gid"] {
         for arguments in [&[flag, "12345"][..], &[flag, "12345", "--no-lock"]] {
             let mut inside = holder_within(&USER, &path, arguments);
             assert_refused(&mut inside, "cannot change the owner or mode of pidfile");
             inside.finish();
-            assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+            assert_eq!(
+                fs::read_dir(dir.path())
+                    .expect("read the directory")
+                    .count(),
+                0
+            );
         }
     }
 }
 
-/// Puts a file of another user there, which everybody may write to, where everybody may make some.
+/// Creates a file of another user, which all users can write, in a directory where all users can
+/// create files.
 fn put_others_file(path: &Path, contents: &str) {
-    let directory = path.parent().expect("a directory");
-    fs::set_permissions(directory, Permissions::from_mode(0o1777)).expect("a mode");
-    fs::write(path, contents).expect("a file");
-    fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
-    chown(path, Some(12), None).expect("another owner");
+    let directory = path.parent().expect("the parent directory");
+    fs::set_permissions(directory, Permissions::from_mode(0o1777)).expect("set the mode");
+    fs::write(path, contents).expect("write the file");
+    fs::set_permissions(path, Permissions::from_mode(0o666)).expect("set the mode");
+    chown(path, Some(12), None).expect("set the owner");
 }
 
 #[test]
@@ -69,25 +78,28 @@ fn stale_file_of_an_unmapped_user_is_replaced_where_it_can_be_removed() {
     if !can_unshare(&USER) {
         return;
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     for contents in [String::new(), stale_record()] {
         for arguments in [&[][..], &["--no-lock"]] {
             put_others_file(&path, &contents);
-            let theirs = File::open(&path).expect("their file");
+            let theirs = File::open(&path).expect("open the other user's file");
             let mut inside = holder_within(&USER, &path, arguments);
             assert_held(&mut inside);
-            assert_eq!(fs::metadata(&path).expect("the file").uid(), 0);
-            assert_eq!(io::read_to_string(&theirs).expect("text"), contents);
-            assert_eq!(theirs.metadata().expect("their file").uid(), 12);
+            assert_eq!(fs::metadata(&path).expect("the file exists").uid(), 0);
+            assert_eq!(
+                io::read_to_string(&theirs).expect("read the other user's file"),
+                contents
+            );
+            assert_eq!(theirs.metadata().expect("the file is open").uid(), 12);
             inside.finish();
             assert!(!path.exists());
         }
     }
 }
 
-/// Permission to write to it is not enough. To root of a user namespace, the owner of such a file
-/// seems to be the uid that is `nobody` elsewhere.
+/// Write permission on the file is not enough to take it over. Inside the user namespace, its owner
+/// appears to be uid 65534, the overflow uid.
 #[test]
 fn stale_file_of_an_unmapped_user_is_left_where_it_cannot_be_removed() {
     if !is_root() {
@@ -96,7 +108,7 @@ fn stale_file_of_an_unmapped_user_is_left_where_it_cannot_be_removed() {
     if !can_unshare(&USER) {
         return;
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let remapped = ["--remapped", &ORDINARY_UID.to_string()];
     for contents in [String::new(), stale_record()] {
@@ -108,10 +120,10 @@ fn stale_file_of_an_unmapped_user_is_left_where_it_cannot_be_removed() {
                 "it belongs to uid 65534 and no process holds it",
             );
             assert_eq!(text(&path), contents);
-            assert_eq!(fs::metadata(&path).expect("their file").uid(), 12);
+            assert_eq!(fs::metadata(&path).expect("the file exists").uid(), 12);
         }
     }
-    fs::remove_file(&path).expect("removed");
+    fs::remove_file(&path).expect("remove the file");
     let mut alone = Program::start(holder(&path).args(remapped));
     assert_held(&mut alone);
 }

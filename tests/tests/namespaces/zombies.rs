@@ -1,4 +1,5 @@
-//! What is shown as a zombie: processes that have ended, and one that has not.
+//! Processes that are shown as zombies: those that have exited, and a process that still has a
+//! running thread.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::{Program, stale_record, text};
 
-/// Waits until the main thread has ended.
+/// Waits until the main thread has exited.
 fn wait_for_zombie(pid: u32) {
     let is_zombie = || text(format!("/proc/{pid}/status").as_ref()).contains("State:\tZ");
     while !is_zombie() {
@@ -17,8 +18,8 @@ fn wait_for_zombie(pid: u32) {
 }
 
 #[test]
-fn a_process_whose_main_thread_has_ended_still_holds() {
-    let dir = tempfile::tempdir().expect("a directory");
+fn process_whose_main_thread_has_exited_still_holds() {
+    let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let start = || {
         let mut program = Command::new(env!("CARGO_BIN_EXE_main_thread_exits"));
@@ -28,14 +29,14 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
         program
     };
     let check_refused = |program: &Program| {
-        let error = PidFile::at(&path).acquire().expect_err("held");
+        let error = PidFile::at(&path).acquire().expect_err("the file is held");
         assert!(
             matches!(error, PidFileError::AlreadyLocked { .. }),
             "{error}"
         );
         assert_eq!(error.pid(), Some(program.pid()));
     };
-    // Over a file that is older than the record, which is believed less readily.
+    // The record is written long after the creation of the file, so it counts only if confirmed.
     fs::write(&path, stale_record()).expect("write a stale record");
     thread::sleep(Duration::from_millis(60));
     let mut program = start();
@@ -44,14 +45,17 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
     let mut program = start();
     check_refused(&program);
     let error = PidFile::at(&path).lock(false).acquire();
-    assert_eq!(error.expect_err("alive").pid(), Some(program.pid()));
+    assert_eq!(
+        error.expect_err("the process is alive").pid(),
+        Some(program.pid())
+    );
 
-    // The same where it does not lock.
+    // The process is recorded in a file that it does not lock.
     let other = dir.path().join("other.pid");
-    fs::write(&other, format!("{}\n", program.pid())).expect("a record");
+    fs::write(&other, format!("{}\n", program.pid())).expect("write a record");
     for lock in [true, false] {
         let error = PidFile::at(&other).lock(lock).acquire();
-        let error = error.expect_err("alive");
+        let error = error.expect_err("the process is alive");
         assert!(
             matches!(error, PidFileError::AlreadyRunning { .. }),
             "{error}"
@@ -61,18 +65,18 @@ fn a_process_whose_main_thread_has_ended_still_holds() {
     assert!(!path.exists());
     PidFile::at(&other)
         .acquire()
-        .expect("it is gone")
+        .expect("the process is gone")
         .close()
-        .expect("an end");
+        .expect("release");
 
-    // Killed, and not yet waited for.
+    // The process is killed and has not been waited for.
     let program = start();
-    let pid = i32::try_from(program.pid()).expect("a number");
-    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is there");
+    let pid = i32::try_from(program.pid()).expect("a valid PID");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a valid PID");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill the process");
     loop {
         match PidFile::at(&path).acquire() {
-            Ok(guard) => break guard.close().expect("an end"),
+            Ok(guard) => break guard.close().expect("release"),
             Err(error) => assert!(error.is_contention(), "{error}"),
         }
     }

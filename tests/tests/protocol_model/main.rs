@@ -1,8 +1,9 @@
-//! Every order in which the steps of a few processes can come, with deaths at any of them, in both
-//! protocols: there is never more than one holder, and a start succeeds where no process is in. With a
-//! check switched off the search finds two holders, and prints the steps that lead there.
+//! Exhaustive search of both protocols: every interleaving of the steps of a few processes, with
+//! kills at any step. There is never more than one holder, and a start succeeds when no process
+//! holds the file. With one check switched off, the search finds a violation and prints the steps
+//! that lead to it.
 //!
-//! `cargo test --test protocol_model -- --nocapture` prints those, and how many states there are.
+//! `cargo test --test protocol_model -- --nocapture` prints these steps and the numbers of states.
 
 mod locked;
 mod search;
@@ -23,7 +24,7 @@ const BUDGET: Budget = Budget {
     writers: 0,
 };
 
-/// Two starts of two users.
+/// One start of each of two processes, which belong to different users.
 const LOCKED: Locked = Locked {
     processes: 2,
     users: [0, 1, 0],
@@ -36,20 +37,20 @@ const LOCKED: Locked = Locked {
     without: Without::Nothing,
 };
 
-/// Searches everything, and from everything that is left what a start alone comes to. A model of
-/// fewer states than `at_least` is not the one that was meant.
-fn assert_whole(what: &str, at_least: usize, protocol: Locked) {
+/// Asserts that no state is wrong: neither in the full search, nor when one process starts alone
+/// after it. If there are fewer states than `at_least`, the model is not the intended one.
+fn assert_no_violation(what: &str, at_least: usize, protocol: Locked) {
     let mut left = locked::Left::new(protocol);
     let states = search(&protocol, |state| left.gather(state)).all_right(what);
     assert!(states >= at_least, "{what}: {states} states");
     let mut alone = locked::Alone { who: 0, left };
     for who in 0..protocol.processes {
         alone.who = who;
-        search(&alone, |_| {}).all_right(&format!("{what}, then one alone"));
+        search(&alone, |_| {}).all_right(&format!("{what}, then one start alone"));
     }
 }
 
-/// The same of one user, so that a blank file is written into and not replaced.
+/// One start of each of two processes of one user: a blank file is written into, not replaced.
 const ONE_USER: Locked = Locked {
     users: [0; locked::PROCESSES],
     gives_to: [0; locked::PROCESSES],
@@ -72,12 +73,12 @@ fn three_starts_and_a_crash_make_one_holder_at_a_time() {
             budget,
             ..protocol
         };
-        assert_whole(&format!("three starts, {what}"), at_least, protocol);
+        assert_no_violation(&format!("three starts, {what}"), at_least, protocol);
     }
 }
 
 #[test]
-fn starts_that_come_again_make_one_holder_at_a_time() {
+fn repeated_starts_make_one_holder_at_a_time() {
     let budget = Budget {
         kills: 1,
         restarts: 2,
@@ -94,13 +95,13 @@ fn starts_that_come_again_make_one_holder_at_a_time() {
             budget,
             ..protocol
         };
-        assert_whole(&format!("starts again, {what}"), at_least, protocol);
+        assert_no_violation(&format!("starts again, {what}"), at_least, protocol);
     }
 }
 
-/// The superuser gives its file to user 1.
+/// The superuser gives its file to another user.
 #[test]
-fn files_that_are_given_away_or_may_not_be_unlinked_make_one_holder_at_a_time() {
+fn starts_with_chown_or_sticky_directory_make_one_holder_at_a_time() {
     let budget = Budget {
         kills: 1,
         restarts: 2,
@@ -138,7 +139,7 @@ fn files_that_are_given_away_or_may_not_be_unlinked_make_one_holder_at_a_time() 
             budget,
             ..LOCKED
         };
-        assert_whole(what, at_least, protocol);
+        assert_no_violation(what, at_least, protocol);
     }
 }
 
@@ -153,7 +154,7 @@ fn probes_make_no_second_holder() {
         probe: true,
         ..LOCKED
     };
-    assert_whole("beside a probe", 250_000, protocol);
+    assert_no_violation("beside a probe", 250_000, protocol);
 }
 
 #[test]
@@ -180,12 +181,12 @@ fn errors_and_lost_locks_make_no_second_holder() {
         ("with a lost lock", 20_000, losing),
     ] {
         let protocol = Locked { budget, ..LOCKED };
-        assert_whole(what, at_least, protocol);
+        assert_no_violation(what, at_least, protocol);
     }
 }
 
 #[test]
-fn a_process_that_does_not_lock_makes_no_second_holder() {
+fn process_that_does_not_lock_makes_no_second_holder() {
     let again = Budget {
         kills: 1,
         restarts: 1,
@@ -214,7 +215,7 @@ fn a_process_that_does_not_lock_makes_no_second_holder() {
             written,
             ..LOCKED
         };
-        assert_whole(what, at_least, protocol);
+        assert_no_violation(what, at_least, protocol);
     }
 }
 
@@ -244,12 +245,13 @@ fn forked_children_that_share_the_lock_make_no_second_holder() {
                 keep,
                 ..protocol
             };
-            assert_whole(&format!("forks, {what}, {who}"), at_least, protocol);
+            assert_no_violation(&format!("forks, {what}, {who}"), at_least, protocol);
         }
     }
 }
 
-/// Nothing is wrong with a protocol, and something is without a part of it: returns the steps.
+/// Asserts that nothing goes wrong in the complete protocol, and that `wrong` happens without a
+/// part of it. Returns the steps that lead there.
 fn assert_needed(protocol: Locked, without: Without, wrong: &str, what: &str) -> Vec<String> {
     search(&protocol, |_| {}).all_right(what);
     let protocol = Locked {
@@ -259,7 +261,7 @@ fn assert_needed(protocol: Locked, without: Without, wrong: &str, what: &str) ->
     search(&protocol, |_| {}).trace_to(wrong, &format!("without {what}"))
 }
 
-/// That is what Python's `pid` does, and why it can have two holders.
+/// Python's `pid` does not check the path, and so can have two holders.
 #[test]
 fn each_check_of_an_attempt_is_needed() {
     let trace = assert_needed(LOCKED, Without::PathCheck, TWO_HOLDERS, "the path check");
@@ -312,7 +314,7 @@ fn each_check_of_an_attempt_is_needed() {
         },
         ..LOCKED
     };
-    let what = "a look whether a created file is blank before it is unlinked in a failure";
+    let what = "the check that a created file is blank before a failed start unlinks it";
     assert_needed(failing, Without::BlankBeforeAbort, locked::HARM, what);
 }
 
@@ -347,13 +349,13 @@ fn each_check_of_a_release_is_needed() {
         },
         ..LOCKED
     };
-    let what = "a look whether the file is blank after reopening";
+    let what = "the blank check after reopening";
     assert_needed(beside, Without::BlankCheck, locked::HARM, what);
     let kept = Locked {
         keep: ALL_KEEP,
         ..beside
     };
-    let what = "truncating a kept file once only";
+    let what = "truncating a kept file only once";
     assert_needed(kept, Without::TruncatingOnce, locked::HARM, what);
 }
 
@@ -367,7 +369,7 @@ const UNLOCKED: Unlocked = Unlocked {
     without_second_name: false,
 };
 
-fn assert_whole_without_locks(what: &str, at_least: usize, protocol: Unlocked) {
+fn assert_no_violation_without_locks(what: &str, at_least: usize, protocol: Unlocked) {
     let mut left = unlocked::Beginnings::new(protocol);
     let states = search(&protocol, |state| left.gather(state)).all_right(what);
     assert!(states >= at_least, "{what}: {states} states");
@@ -377,12 +379,12 @@ fn assert_whole_without_locks(what: &str, at_least: usize, protocol: Unlocked) {
     };
     for who in 0..unlocked::PROCESSES {
         alone.who = who;
-        search(&alone, |_| {}).all_right(&format!("{what}, then one alone"));
+        search(&alone, |_| {}).all_right(&format!("{what}, then one start alone"));
     }
 }
 
 #[test]
-fn without_locks_two_deaths_make_no_second_holder() {
+fn lockless_starts_with_two_kills_make_one_holder_at_a_time() {
     for keep in [false, true] {
         let protocol = Unlocked {
             kills: 2,
@@ -391,22 +393,22 @@ fn without_locks_two_deaths_make_no_second_holder() {
             ..UNLOCKED
         };
         let what = format!("three processes without locks, keep {keep}");
-        assert_whole_without_locks(&what, 150_000, protocol);
+        assert_no_violation_without_locks(&what, 150_000, protocol);
     }
 }
 
 #[test]
-fn without_locks_numbers_that_are_used_again_make_no_second_holder() {
+fn lockless_starts_with_reused_pids_make_one_holder_at_a_time() {
     let protocol = Unlocked {
         processes: 2,
         kills: 2,
         ..UNLOCKED
     };
-    assert_whole_without_locks("two processes without locks", 30_000, protocol);
+    assert_no_violation_without_locks("two processes without locks", 30_000, protocol);
 }
 
 #[test]
-fn without_locks_each_check_is_needed() {
+fn each_check_of_a_lockless_start_is_needed() {
     let without_look_at_name = Unlocked {
         without_look_at_name: true,
         ..UNLOCKED
@@ -420,8 +422,8 @@ fn without_locks_each_check_is_needed() {
         ..UNLOCKED
     };
     for (what, protocol) in [
-        ("no look at the name", without_look_at_name),
-        ("no second look", without_second_look),
+        ("no path check", without_look_at_name),
+        ("no second inspection", without_second_look),
         ("no second name", without_second_name),
     ] {
         let trace = search(&protocol, |_| {}).trace_to(TWO_HOLDERS, what);

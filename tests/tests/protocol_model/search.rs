@@ -1,39 +1,40 @@
-//! Breadth-first search through everything that can happen, so that the first way to something
-//! wrong that it finds is a shortest one.
+//! Breadth-first search through all states of a model, so that the first violation that it finds
+//! has a shortest trace.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
-/// What can happen, one step of one process at a time.
+/// A model, in which one process takes one step at a time.
 pub(crate) trait Model {
     type State: Clone + Eq + Hash;
 
-    /// How it can begin.
+    /// Returns the initial states.
     fn beginnings(&self) -> Vec<Self::State>;
 
-    /// Every step that can be next.
+    /// Adds every step that is possible in this state.
     fn steps(&self, state: &Self::State, steps: &mut Vec<Step<Self::State>>);
 
-    /// What is wrong here, if anything.
+    /// Returns what is wrong with this state, if anything.
     fn wrong(&self, state: &Self::State) -> Option<&'static str>;
 }
 
-/// One step: who does what, named for the function of the core that does it, and what is then.
+/// One step: the process, the function of the core that the step belongs to, and the resulting
+/// state.
 pub(crate) struct Step<S> {
     pub(crate) who: char,
     pub(crate) what: &'static str,
     pub(crate) then: S,
 }
 
-/// What a search found.
+/// The result of a search.
 pub(crate) struct Searched {
     pub(crate) states: usize,
-    /// What is wrong, and the steps that lead there.
+    /// The first violation, and the steps that lead to it.
     pub(crate) wrong: Option<(&'static str, Vec<String>)>,
 }
 
 impl Searched {
-    /// The number of states, of which all are right.
+    /// Returns the number of states. Panics if one is wrong.
     pub(crate) fn all_right(self, what: &str) -> usize {
         if let Some((wrong, trace)) = self.wrong {
             panic!("{what}: {wrong}:\n{}", trace.join("\n"));
@@ -42,7 +43,7 @@ impl Searched {
         self.states
     }
 
-    /// The shortest way to what is wrong.
+    /// Returns the steps to the violation. Panics if it is not the expected one.
     pub(crate) fn trace_to(self, expected: &str, what: &str) -> Vec<String> {
         let (wrong, trace) = self
             .wrong
@@ -53,11 +54,12 @@ impl Searched {
     }
 }
 
-/// Goes through all states, up to the first wrong one, and shows each.
+/// Visits all states up to the first wrong one, and calls `show` with each.
 pub(crate) fn search<M: Model>(model: &M, mut show: impl FnMut(&M::State)) -> Searched {
     let beginnings = model.beginnings();
     let mut seen: HashSet<M::State> = HashSet::new();
-    // For each state, in the order of being found: the state before, and which of its steps.
+    // For each state, in the order of discovery: its predecessor, and the index of the step from
+    // there.
     let mut origins: Vec<(u32, u32)> = Vec::new();
     let mut queue: VecDeque<M::State> = VecDeque::new();
     for (n, state) in beginnings.iter().enumerate() {
@@ -93,7 +95,7 @@ pub(crate) fn search<M: Model>(model: &M, mut show: impl FnMut(&M::State)) -> Se
 
 const NO_ORIGIN: u32 = u32::MAX;
 
-/// The steps to a state, taken once more.
+/// Takes the steps to a state again, and returns their descriptions.
 fn retrace<M: Model>(
     model: &M,
     beginnings: &[M::State],

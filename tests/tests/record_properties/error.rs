@@ -1,6 +1,6 @@
-//! The part of the core's `error.rs` that `record.rs` uses.
+//! A stand-in for the part of the core's `error.rs` that `record.rs` uses.
 
-/// The real one escapes fewer characters, which does not matter here.
+/// Escapes more characters than the core's function, which does not matter to the tests.
 pub(crate) fn escaped(text: &str) -> String {
     text.escape_default().to_string()
 }

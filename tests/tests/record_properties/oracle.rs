@@ -1,8 +1,8 @@
-//! What the text of a pidfile is, by the Filesystem Hierarchy Standard 3.0, section 3.15.2: "they
-//! should ignore extra whitespace, leading zeroes, absence of the trailing newline, or additional
-//! lines in the PID file".
+//! The meaning of a pidfile's text, after the Filesystem Hierarchy Standard 3.0, section 3.15.2:
+//! "they should ignore extra whitespace, leading zeroes, absence of the trailing newline, or
+//! additional lines in the PID file".
 //!
-//! Written to be checked against that sentence, and not to be fast. Knows nothing of the parser.
+//! Written for comparison with that sentence, not for speed, and independent of the parser.
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
@@ -16,11 +16,11 @@ pub(crate) enum Expected {
 const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0c', '\n'];
 
 pub(crate) fn read(text: &[u8]) -> Expected {
-    // Longer than any record, whatever is in it. Not part of the standard.
+    // Longer than any record. The standard has no such limit.
     if text.len() > 4096 {
         return Expected::Invalid;
     }
-    // One character for each byte, so that nothing is lost.
+    // One character for each byte, so that invalid UTF-8 is kept.
     let text: String = text.iter().copied().map(char::from).collect();
     if text.chars().all(|c| c == '\0' || WHITE_SPACE.contains(&c)) {
         return Expected::Blank;
@@ -34,7 +34,7 @@ pub(crate) fn read(text: &[u8]) -> Expected {
     let has_more = lines.next().is_some();
     let is_number = !first.is_empty() && first.chars().all(|c| c.is_ascii_digit());
     let digits = first.trim_start_matches('0');
-    // No PID has more than ten digits.
+    // Every PID fits into an `i32`.
     match digits.parse::<i32>() {
         Ok(pid) if is_number && has_more => Expected::PidWithMore(pid.unsigned_abs()),
         Ok(pid) if is_number => Expected::Pid(pid.unsigned_abs()),

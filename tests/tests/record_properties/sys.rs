@@ -1,4 +1,4 @@
-//! The part of the core's `sys` that `record.rs` uses.
+//! A stand-in for the part of the core's `sys` that `record.rs` uses.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! Where contenders meet, and what became of them.
+//! The directory that contenders share, and the counts of their outcomes.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 use pidlock_core::PidFile;
 use pidlock_tests::{stale_record, text};
 
-/// What the contenders' exit codes came to.
+/// The number of contenders with each outcome, which their exit statuses show.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) inside: u32,
@@ -59,21 +59,21 @@ impl Arena {
         Self::within(&std::env::temp_dir(), how, stale)
     }
 
-    /// One on a given file system.
+    /// Creates a directory below `place`, which selects the file system.
     pub(crate) fn within(place: &Path, how: &'static str, stale: bool) -> Self {
-        let dir = tempfile::tempdir_in(place).expect("a directory");
+        let dir = tempfile::tempdir_in(place).expect("create a directory");
         let arena = Self {
             dir: dir.path().to_owned(),
             _removed: Some(dir),
             how,
         };
         if stale {
-            std::fs::write(arena.pidfile(), stale_record()).expect("a stale file");
+            std::fs::write(arena.pidfile(), stale_record()).expect("write a stale file");
         }
         arena
     }
 
-    /// One in a directory with something in it.
+    /// Uses an existing directory.
     pub(crate) fn exactly(dir: &Path, how: &'static str) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -90,7 +90,7 @@ impl Arena {
         self.dir.join(name)
     }
 
-    /// The settings of this arena's contenders, for who is no contender.
+    /// The pidfile with the settings of the contenders, for use in the test itself.
     pub(crate) fn settings(&self) -> PidFile {
         PidFile::at(self.pidfile())
             .lock(self.how != "unlocked")
@@ -106,12 +106,12 @@ impl Arena {
         command
     }
 
-    /// Nobody is in any more: whatever was left behind, the next start must get in, and leave
-    /// nothing but what it is asked to keep.
+    /// Asserts that the next start succeeds, whatever the contenders have left, and that its
+    /// release leaves no file unless it is kept. All contenders must have exited.
     pub(crate) fn assert_free_afterwards(&self) {
-        let guard = self.settings().acquire().expect("a start after the storm");
+        let guard = self.settings().acquire().expect("acquire after the storm");
         assert_eq!(text(guard.path()), format!("{}\n", std::process::id()));
-        guard.close().expect("an end after the storm");
+        guard.close().expect("release after the storm");
         assert_eq!(text(&self.pidfile()), "");
         assert_eq!(self.pidfile().exists(), self.how == "kept");
     }

@@ -1,5 +1,5 @@
-//! Starts that collide: one process for each attempt, because a loop inside long-lived processes
-//! hides the race between a start and the end before it.
+//! Starts that collide. Each start is a process of its own, because a loop inside a long-lived
+//! process hides the race between a start and the release before it.
 
 mod arena;
 mod mixed;
@@ -18,7 +18,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use arena::{Arena, Tally};
 
-/// `slots` contenders at any time, new ones for as long as `time`, or until `enough` says so.
+/// Runs `slots` contenders at any time, and starts new ones until `time` has passed or `enough`
+/// returns `true`.
 fn churn(
     arena: &Arena,
     slots: u32,
@@ -37,13 +38,13 @@ fn churn(
                     let mut n = slot;
                     while Instant::now() < end && !stop.load(Ordering::Relaxed) {
                         n += 1;
-                        // Times that never fall into step with those of another slot.
+                        // Hold times that do not stay in step with those of another slot.
                         let hold = match n % 5 {
                             0 if crash => "crash".to_owned(),
                             _ => (n * 37 % (100 + 61 * slot)).to_string(),
                         };
                         let mut command = arena.contender(Path::new("-"), &hold);
-                        tally.count(command.status().expect("a contender starts"));
+                        tally.count(command.status().expect("start a contender"));
                         if enough(&tally) {
                             stop.store(true, Ordering::Relaxed);
                         }
@@ -54,18 +55,18 @@ fn churn(
             .collect();
         slots
             .into_iter()
-            .map(|slot| slot.join().expect("a slot ends"))
+            .map(|slot| slot.join().expect("no slot panics"))
             .fold(Tally::default(), |sum, tally| sum.add(&tally))
     })
 }
 
-fn assert_whole(how: &'static str, crash: bool, time: Duration) {
+fn assert_one_holder_at_a_time(how: &'static str, crash: bool, time: Duration) {
     let arena = Arena::new(how, false);
     let tally = churn(&arena, 8, crash, time, |_| false);
     println!("{how}, crash {crash}: {tally:?}");
     assert_eq!(tally.violations(), 0, "{how}: {tally:?}");
-    assert!(tally.inside > 50, "{how}: hardly anybody got in: {tally:?}");
-    assert!(tally.refused > 0, "{how}: no two starts met: {tally:?}");
+    assert!(tally.inside > 50, "{how}: too few holders: {tally:?}");
+    assert!(tally.refused > 0, "{how}: no start was refused: {tally:?}");
     assert_eq!(tally.crashed > 0, crash, "{how}: {tally:?}");
     arena.assert_free_afterwards();
 }
@@ -73,57 +74,57 @@ fn assert_whole(how: &'static str, crash: bool, time: Duration) {
 const LONG: Duration = Duration::from_secs(10);
 
 #[test]
-fn eight_contenders_never_meet_inside() {
-    assert_whole("locked", false, LONG);
+fn eight_contenders_never_hold_at_once() {
+    assert_one_holder_at_a_time("locked", false, LONG);
 }
 
 #[test]
-fn eight_contenders_that_crash_never_meet_inside() {
-    assert_whole("locked", true, LONG);
+fn eight_crashing_contenders_never_hold_at_once() {
+    assert_one_holder_at_a_time("locked", true, LONG);
 }
 
 #[test]
-fn eight_contenders_that_keep_the_file_never_meet_inside() {
-    assert_whole("kept", true, LONG);
+fn eight_crashing_contenders_that_keep_the_file_never_hold_at_once() {
+    assert_one_holder_at_a_time("kept", true, LONG);
 }
 
 #[test]
-fn eight_contenders_without_locks_never_meet_inside() {
-    assert_whole("unlocked", false, LONG);
+fn eight_lockless_contenders_never_hold_at_once() {
+    assert_one_holder_at_a_time("unlocked", false, LONG);
 }
 
 #[test]
-fn eight_contenders_without_locks_that_crash_never_meet_inside() {
-    assert_whole("unlocked", true, LONG);
+fn eight_crashing_lockless_contenders_never_hold_at_once() {
+    assert_one_holder_at_a_time("unlocked", true, LONG);
 }
 
-/// The same storm on the protocol without the second look: were it not to see two inside, the
-/// tests above would prove nothing.
+/// Checks that a storm can find two holders: its contenders do not check the path after they have
+/// locked the file.
 #[test]
-fn the_storm_sees_what_the_second_look_prevents() {
+fn contenders_without_path_check_hold_at_once() {
     let arena = Arena::new("naive", false);
     let tally = churn(&arena, 8, false, 6 * LONG, |tally| tally.not_alone > 0);
     println!("naive: {tally:?}");
     assert!(tally.not_alone > 0, "{tally:?}");
 }
 
-/// Lets `n` contenders go at once, and the one that gets in stay until all others have ended.
+/// Starts `n` contenders at once. The holder stays until all others have exited.
 fn barrier(arena: &Arena, n: usize) {
     let (gate, exit) = (arena.path("gate"), arena.path("exit"));
     let closed = |path: &Path| {
-        let file = File::create(path).expect("a gate");
-        flock(&file, FlockOperation::LockExclusive).expect("a closed gate");
+        let file = File::create(path).expect("create a gate");
+        flock(&file, FlockOperation::LockExclusive).expect("close the gate");
         file
     };
     let (closed_gate, closed_exit) = (closed(&gate), closed(&exit));
     let mut contenders: Vec<_> = (0..n)
-        .map(|_| Program::start(&mut arena.contender(&gate, exit.to_str().expect("a path"))))
+        .map(|_| Program::start(&mut arena.contender(&gate, exit.to_str().expect("UTF-8"))))
         .collect();
     for contender in &mut contenders {
         contender.expect("ready");
     }
     drop(closed_gate);
-    // Everybody says `inside` or nothing any more.
+    // Each contender prints `inside`, or exits without another line.
     let inside: Vec<_> = contenders
         .iter_mut()
         .map(|contender| contender.line())
@@ -144,33 +145,33 @@ fn barrier(arena: &Arena, n: usize) {
 }
 
 #[test]
-fn of_128_that_start_at_once_one_gets_in() {
+fn of_128_simultaneous_starts_one_succeeds() {
     barrier(&Arena::new("locked", false), 128);
 }
 
 #[test]
-fn of_128_that_start_at_once_over_a_stale_file_one_gets_in() {
+fn of_128_simultaneous_starts_over_a_stale_file_one_succeeds() {
     barrier(&Arena::new("locked", true), 128);
 }
 
 #[test]
-fn of_128_that_start_at_once_without_locks_one_gets_in() {
+fn of_128_simultaneous_lockless_starts_one_succeeds() {
     barrier(&Arena::new("unlocked", false), 128);
 }
 
 #[test]
-fn of_128_that_start_at_once_without_locks_over_a_stale_file_one_gets_in() {
+fn of_128_simultaneous_lockless_starts_over_a_stale_file_one_succeeds() {
     barrier(&Arena::new("unlocked", true), 128);
 }
 
-/// All crash as soon as they are in, so several may have been in, one after the other.
+/// Each holder crashes at once, so several contenders can hold the file one after the other.
 #[test]
-fn of_128_that_start_at_once_and_crash_inside_no_two_meet() {
+fn of_128_simultaneous_starts_that_crash_no_two_hold_at_once() {
     for how in ["locked", "unlocked"] {
         let arena = Arena::new(how, true);
         let gate = arena.path("gate");
-        let closed = File::create(&gate).expect("a gate");
-        flock(&closed, FlockOperation::LockExclusive).expect("a closed gate");
+        let closed = File::create(&gate).expect("create a gate");
+        flock(&closed, FlockOperation::LockExclusive).expect("close the gate");
         let mut contenders: Vec<_> = (0..128)
             .map(|_| Program::start(arena.contender(&gate, "crash").stderr(Stdio::inherit())))
             .collect();

@@ -1,5 +1,5 @@
-//! Storms with all there is in them: contenders that end well, crash, or are killed at any moment,
-//! and tools that look. And how long it takes until somebody is in again after a crash.
+//! Storms of contenders that release, crash, or are killed at any moment, beside tools that probe
+//! the pidfile. They also measure how long it takes from a crash to the next holder.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -20,13 +20,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::arena::{Arena, Tally};
 
-/// How a contender is to end.
+/// How a contender ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     Well,
-    /// By itself, inside.
+    /// By a signal that it sends to itself while it holds the file.
     By(&'static str),
-    /// By us, at a moment that has nothing to do with what it is doing.
+    /// By a signal from the test, at a moment that does not depend on its progress.
     Killed(Signal),
 }
 
@@ -42,16 +42,16 @@ impl End {
     }
 }
 
-/// In nanoseconds, of the clock that contenders use.
+/// Returns the time in nanoseconds, of the clock that contenders use.
 fn now() -> i128 {
     let now = clock_gettime(ClockId::Monotonic);
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
-/// A storm, and what is known of it afterwards.
+/// A storm, and what the test records of it.
 pub(crate) struct Storm<'a> {
     arena: &'a Arena,
-    /// Which contender was sent SIGTERM, and when.
+    /// The PIDs of the contenders that were sent SIGTERM, and the times.
     terminated: Mutex<HashMap<i32, i128>>,
     number: AtomicU64,
     looks: AtomicU64,
@@ -59,7 +59,7 @@ pub(crate) struct Storm<'a> {
 
 impl<'a> Storm<'a> {
     pub(crate) fn new(arena: &'a Arena) -> Self {
-        File::create(arena.path("log")).expect("a log");
+        File::create(arena.path("log")).expect("create the log");
         Self {
             arena,
             terminated: Mutex::default(),
@@ -78,24 +78,24 @@ impl<'a> Storm<'a> {
         command
     }
 
-    /// Kills it if it is to be, within so many nanoseconds.
+    /// Kills a contender after at most `within` nanoseconds, if `end` asks for it.
     fn kill(&self, child: &Child, n: u64, end: End, within: f64) {
         let End::Killed(signal) = end else { return };
-        // Multiples of the golden section, less their whole part, fill a line evenly: from before
-        // its first step to after its last.
+        // The fractional parts of multiples of the golden section are spread evenly: the moments
+        // range from before the first step of a contender to after its last.
         let part = (n as f64 * 0.618_033_988_749_895).fract();
         thread::sleep(Duration::from_nanos((part * within) as u64));
         let pid = child.id() as i32;
         if signal == Signal::TERM {
-            let mut terminated = self.terminated.lock().expect("no panic before");
+            let mut terminated = self.terminated.lock().expect("not poisoned");
             terminated.insert(pid, now());
         }
-        // It may be gone, but as long as nobody waits for it its number is its own.
-        let _ = kill_process(Pid::from_raw(pid).expect("a number"), signal);
+        // The contender may have exited, but its PID is not reused until the test waits for it.
+        let _ = kill_process(Pid::from_raw(pid).expect("a PID is not 0"), signal);
     }
 
-    /// So many at any time, new ones for as long as `time`, and tools that look beside them.
-    /// On a busy machine they go on until two have met.
+    /// Runs `slots` contenders at any time, beside tools that probe the pidfile, and starts new
+    /// ones until `time` has passed. On a busy machine it continues until a start was refused.
     pub(crate) fn churn(&self, slots: u32, time: Duration) -> Tally {
         let begin = Instant::now();
         let met = AtomicBool::new(false);
@@ -115,9 +115,9 @@ impl<'a> Storm<'a> {
                             let n = self.number.fetch_add(1, Ordering::Relaxed);
                             let how = End::of(n);
                             let mut command = self.contender(Path::new("-"), n, how);
-                            let mut child = command.spawn().expect("a contender starts");
+                            let mut child = command.spawn().expect("start a contender");
                             self.kill(&child, n, how, 4e6);
-                            tally.count(child.wait().expect("a contender ends"));
+                            tally.count(child.wait().expect("wait for a contender"));
                             if tally.refused > 0 && tally.inside > 0 {
                                 met.store(true, Ordering::Relaxed);
                             }
@@ -128,14 +128,15 @@ impl<'a> Storm<'a> {
                 .collect();
             let tally = slots
                 .into_iter()
-                .map(|slot| slot.join().expect("a slot ends"))
+                .map(|slot| slot.join().expect("no slot panics"))
                 .fold(Tally::default(), |sum, tally| sum.add(&tally));
             over.store(true, Ordering::Relaxed);
             tally
         })
     }
 
-    /// So many at the very same time; on a busy machine again until somebody was killed among them.
+    /// Starts `number` contenders at once. On a busy machine it does so again until a contender was
+    /// killed.
     pub(crate) fn wave(&self, number: u64) -> Tally {
         let mut tally = self.one_wave(number);
         for _ in 0..20 {
@@ -149,18 +150,18 @@ impl<'a> Storm<'a> {
 
     fn one_wave(&self, number: u64) -> Tally {
         let gate = self.arena.path("gate");
-        let closed = File::create(&gate).expect("a gate");
-        flock(&closed, FlockOperation::LockExclusive).expect("a closed gate");
-        // One pipe for all, as two for each would be more files than many a user may open.
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
+        let closed = File::create(&gate).expect("create a gate");
+        flock(&closed, FlockOperation::LockExclusive).expect("close the gate");
+        // One pipe for all, because two for each can exceed the limit of open files.
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("create a pipe");
         let contenders: Vec<_> = (0..number)
             .map(|_| {
                 let n = self.number.fetch_add(1, Ordering::Relaxed);
                 let end = End::of(n);
                 let mut command = self.contender(&gate, n, end);
                 command.stdin(Stdio::null());
-                command.stdout(write.try_clone().expect("a descriptor"));
-                (command.spawn().expect("a contender starts"), n, end)
+                command.stdout(write.try_clone().expect("duplicate a file descriptor"));
+                (command.spawn().expect("start a contender"), n, end)
             })
             .collect();
         drop(write);
@@ -170,14 +171,14 @@ impl<'a> Storm<'a> {
             .filter(|line| line == "ready")
             .take(number as usize)
             .count();
-        assert_eq!(ready as u64, number, "all start");
+        assert_eq!(ready as u64, number, "all contenders are ready");
         drop(closed);
         let mut tally = Tally::default();
         for (child, n, end) in &contenders {
             self.kill(child, *n, *end, 2e5);
         }
         for (mut child, ..) in contenders {
-            tally.count(child.wait().expect("a contender ends"));
+            tally.count(child.wait().expect("wait for a contender"));
         }
         tally
     }
@@ -185,34 +186,33 @@ impl<'a> Storm<'a> {
     fn look_with_status(&self, over: &AtomicBool) {
         let file = self.arena.settings();
         while !over.load(Ordering::Relaxed) {
-            file.status().expect("a look");
+            file.status().expect("probe the pidfile");
             self.looks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn look_with_pgrep(&self, over: &AtomicBool) {
         if !has_tool("pgrep") {
-            return pidlock_tests::skip("there is no pgrep");
+            return pidlock_tests::skip("pgrep is not installed");
         }
         while !over.load(Ordering::Relaxed) {
             let mut pgrep = Command::new("pgrep");
             pgrep.arg("-L").arg("-F").arg(self.arena.pidfile());
-            // Whatever it finds, or finds not.
             pgrep.stdout(Stdio::null()).stderr(Stdio::null());
-            pgrep.status().expect("pgrep runs");
+            pgrep.status().expect("run pgrep");
             self.looks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What the log says, in the order of time.
+    /// Returns the events in the log in the order of time.
     fn log(&self) -> Vec<(i128, String, i32)> {
-        let log = fs::read_to_string(self.arena.path("log")).expect("a log");
+        let log = fs::read_to_string(self.arena.path("log")).expect("read the log");
         let mut events: Vec<_> = log
             .lines()
             .map(|line| {
                 let words: Vec<_> = line.split(' ').collect();
                 let [what, time, pid] = words[..] else {
-                    panic!("no line of a log: {line}");
+                    panic!("not a line of the log: {line}");
                 };
                 let number = |word: &str| word.parse().expect(line);
                 let pid = pid.parse().expect(line);
@@ -223,11 +223,11 @@ impl<'a> Storm<'a> {
         events
     }
 
-    /// Meetings, but for those with somebody who was dying of SIGTERM by then: the handler removes the
-    /// pidfile, and only the end that follows gives the oracle back. It runs nothing of the program
-    /// any more.
+    /// Counts the conflicts between two holders. A contender that SIGTERM is terminating does not
+    /// count as a holder: its handler has removed the pidfile, and only its exit releases the
+    /// oracle. It runs no code of the program in between.
     fn meetings(&self, events: &[(i128, String, i32)]) -> u32 {
-        let mut terminated = self.terminated.lock().expect("no panic before").clone();
+        let mut terminated = self.terminated.lock().expect("not poisoned").clone();
         for (time, _, pid) in events.iter().filter(|(_, what, _)| what == "term") {
             terminated.insert(*pid, *time);
         }
@@ -238,10 +238,10 @@ impl<'a> Storm<'a> {
             .count() as u32
     }
 
-    /// Checks what came of it, and tells.
+    /// Checks, prints and records the results.
     pub(crate) fn conclude(&self, what: &str, mut tally: Tally) {
         let events = self.log();
-        // From the log, for some who met somebody were killed before they could tell by their end.
+        // From the log, because a contender can be killed before its exit code reports a conflict.
         tally.not_alone = self.meetings(&events);
         let mut waits: Vec<_> = events
             .iter()
@@ -256,8 +256,8 @@ impl<'a> Storm<'a> {
         waits.sort_unstable();
         let looks = self.looks.load(Ordering::Relaxed);
         println!(
-            "{what}: {tally:?}, {looks} looks; microseconds from a crash inside to the next holder: \
-             median {:?}, longest {:?}, of {}",
+            "{what}: {tally:?}, {looks} probes; microseconds from a crash inside to the next \
+             holder: median {:?}, longest {:?}, of {}",
             waits.get(waits.len() / 2),
             waits.last(),
             waits.len()
@@ -274,8 +274,8 @@ impl<'a> Storm<'a> {
         }
         .record(what);
         assert_eq!(tally.violations(), 0, "{what}: {tally:?}");
-        assert!(holds > 0, "{what}: nobody got in: {tally:?}");
-        assert!(faults > 0, "{what}: nobody was killed: {tally:?}");
+        assert!(holds > 0, "{what}: no start succeeded: {tally:?}");
+        assert!(faults > 0, "{what}: no contender was killed: {tally:?}");
         self.arena.assert_free_afterwards();
     }
 }

@@ -1,4 +1,4 @@
-//! The storms on each file system that pidfiles are on.
+//! Storms on tmpfs, ext4 and overlayfs.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use rustix::fs::statfs;
 use super::arena::Arena;
 use super::mixed::Storm;
 
-/// How long each storm blows in seconds; more finds more.
+/// The environment variable with the duration of each storm in seconds. A longer storm finds more.
 const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
 
 pub(crate) fn time() -> Duration {
@@ -19,14 +19,14 @@ pub(crate) fn time() -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// Every storm, on one file system.
+/// Runs every storm on one file system.
 fn storms(place: &Path, what: &str) {
     for how in ["locked", "kept", "unlocked"] {
         for slots in [8, 32] {
             let arena = Arena::within(place, how, false);
             let storm = Storm::new(&arena);
             let tally = storm.churn(slots, time());
-            assert!(tally.refused > 0, "no two starts met: {tally:?}");
+            assert!(tally.refused > 0, "no start was refused: {tally:?}");
             storm.conclude(&format!("{slots} contenders, {how}, on {what}"), tally);
         }
         for (number, stale) in [(128, false), (512, true)] {
@@ -39,17 +39,17 @@ fn storms(place: &Path, what: &str) {
 }
 
 #[test]
-fn storms_on_tmpfs() {
+fn contenders_on_tmpfs_never_hold_at_once() {
     const TMPFS: i64 = 0x0102_1994;
     let place = Path::new("/dev/shm");
     match statfs(place) {
         Ok(found) if found.f_type == TMPFS => storms(place, "tmpfs"),
-        _ => skip("/dev/shm is no tmpfs"),
+        _ => skip("/dev/shm is not a tmpfs"),
     }
 }
 
 #[test]
-fn storms_on_ext4() {
+fn contenders_on_ext4_never_hold_at_once() {
     const EXT4: i64 = 0xef53;
     if let Some(place) = rerun_in_namespace::inside() {
         return storms(&place, "ext4");
@@ -59,27 +59,27 @@ fn storms_on_ext4() {
         return storms(&place, "ext4");
     }
     if !is_root() {
-        return skip_for_this_user("only root can mount an ext4");
+        return skip_for_this_user("only root can mount ext4");
     }
     if !has_tool("mkfs.ext4") {
-        return skip("there is no mkfs.ext4");
+        return skip("mkfs.ext4 is not installed");
     }
     rerun_in_namespace::with_mounts(
-        "places::storms_on_ext4",
+        "places::contenders_on_ext4_never_hold_at_once",
         "truncate -s 64M $1.img && mkfs.ext4 -q $1.img && mount -o loop $1.img $1",
     );
 }
 
 #[test]
-fn storms_on_overlayfs() {
+fn contenders_on_overlayfs_never_hold_at_once() {
     if let Some(place) = rerun_in_namespace::inside() {
         return storms_on_an_image(&place);
     }
     if !is_root() {
-        return skip_for_this_user("only root can mount an overlay");
+        return skip_for_this_user("only root can mount overlayfs");
     }
     rerun_in_namespace::with_mounts(
-        "places::storms_on_overlayfs",
+        "places::contenders_on_overlayfs_never_hold_at_once",
         &format!(
             "mount -t tmpfs none $1 && cd $1 && mkdir lower upper work merged && \
              mkdir lower/image && printf '{}' > lower/image/app.pid && \
@@ -91,7 +91,7 @@ fn storms_on_overlayfs() {
 
 fn storms_on_an_image(place: &Path) {
     let place: PathBuf = place.join("merged");
-    // A stale file that came with the image: opening it for writing copies it up.
+    // A stale file in the lower layer: opening it for writing copies it up.
     let arena = Arena::exactly(&place.join("image"), "locked");
     let storm = Storm::new(&arena);
     let tally = storm.wave(128);

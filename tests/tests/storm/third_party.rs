@@ -1,8 +1,8 @@
-//! What no advisory lock can prevent: somebody who deletes and replaces the pidfile all the time.
-//! Every holder whose file went is told, afterwards all is as if nothing had been, and nothing of
-//! theirs is harmed, with one exception that no system call can close: a pidfile is removed by its
-//! name, so what somebody puts there between the last look and the removal goes in its place. With
-//! `keep(true)` nothing is ever removed.
+//! What no advisory lock can prevent: a third party that keeps deleting and replacing the pidfile.
+//! Every holder whose file was removed gets an error, and afterwards exclusion works again. The
+//! files of the third party are not harmed, with one exception that no system call can prevent: a
+//! pidfile is unlinked by its name, so a file that replaces it between the last check and the
+//! unlink is unlinked instead. With `keep(true)` a release unlinks no file.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -20,19 +20,19 @@ use super::arena::Arena;
 use super::mixed::Storm;
 use super::places::time;
 
-/// What the third party saw.
+/// What the third party did, and what it observed.
 #[derive(Debug, Default)]
 struct Seen {
     deleted: u32,
     replaced: u32,
-    /// Files of its own that were changed or removed.
+    /// Its own files that were changed or removed.
     harmed: u32,
 }
 
-const DOCUMENT: &str = "a document of somebody else's\n";
+const DOCUMENT: &str = "a document of a third party\n";
 
-/// Deletes whatever is there, or puts a document of its own in its place and takes that away again.
-/// What is put there is put there during no release, where there is a truce.
+/// Alternately deletes the file at the path, and replaces it with a document for a short time. A
+/// truce prevents a replacement during a release.
 fn interfere(path: &Path, truce: Option<&File>, over: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut n = 0_u32;
@@ -44,52 +44,52 @@ fn interfere(path: &Path, truce: Option<&File>, over: &AtomicBool) -> Seen {
             seen.replaced += 1;
             seen.harmed += u32::from(!replace(path, truce, n));
         }
-        // Now sooner and now later than a hold takes.
+        // Both shorter and longer than a hold.
         thread::sleep(Duration::from_micros(u64::from(n * 89 % 900)));
     }
     seen
 }
 
-/// Whether the document was the same after it had stood in the pidfile's place.
+/// Returns `true` if the document is unchanged after it was at the pidfile's path.
 fn replace(path: &Path, truce: Option<&File>, n: u32) -> bool {
     let mine: PathBuf = path.with_extension("document");
-    fs::write(&mine, DOCUMENT).expect("a document");
-    fs::set_permissions(&mine, fs::Permissions::from_mode(0o640)).expect("a mode");
-    let mut open = File::open(&mine).expect("a document");
+    fs::write(&mine, DOCUMENT).expect("write a document");
+    fs::set_permissions(&mine, fs::Permissions::from_mode(0o640)).expect("set the mode");
+    let mut open = File::open(&mine).expect("open the document");
     let picture = |file: &File| {
-        let found = file.metadata().expect("it is open");
+        let found = file.metadata().expect("inspect the document");
         (found.ino(), found.mode(), found.nlink(), found.mtime_nsec())
     };
     let before = picture(&open);
     if let Some(truce) = truce {
-        flock(truce, FlockOperation::LockExclusive).expect("a truce");
+        flock(truce, FlockOperation::LockExclusive).expect("begin the truce");
     }
-    fs::rename(&mine, path).expect("a replacement");
+    fs::rename(&mine, path).expect("replace the pidfile");
     if let Some(truce) = truce {
-        flock(truce, FlockOperation::Unlock).expect("the end of the truce");
+        flock(truce, FlockOperation::Unlock).expect("end the truce");
     }
     thread::sleep(Duration::from_micros(u64::from(n * 53 % 400)));
     let after = picture(&open);
     let mut text = String::new();
-    open.read_to_string(&mut text).expect("a text");
+    open.read_to_string(&mut text).expect("read the document");
     let _ = fs::rename(path, &mine);
-    // Should it be another's, it is not to be written to.
+    // If this is the file of a holder, the next document must not be written into it.
     let _ = fs::remove_file(&mine);
     before == after && text == DOCUMENT
 }
 
-/// How many files of the third party's were harmed.
-fn besiege(how: &'static str, with_truce: bool) -> u32 {
+/// Runs holders beside the third party. Returns the number of its files that were harmed.
+fn hold_beside_third_party(how: &'static str, with_truce: bool) -> u32 {
     let arena = Arena::new(how, false);
     let path = arena.pidfile();
     let truce = arena.path("truce");
-    let truce_file = File::create(&truce).expect("a file to lock");
+    let truce_file = File::create(&truce).expect("create the truce file");
     let truce_file = with_truce.then_some(&truce_file);
     let truce = if with_truce { &truce } else { Path::new("-") };
     let over = AtomicBool::new(false);
     let begin = Instant::now();
     let (well, told, refused) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    // On a busy machine they go on until somebody's file went.
+    // On a busy machine, continues until the file of a holder was removed.
     let going_on = || {
         let wait = if told.load(Ordering::Relaxed) > 0 {
             2
@@ -111,12 +111,12 @@ fn besiege(how: &'static str, with_truce: bool) -> u32 {
                         let hold = n * 37 % 1500;
                         let mut holder = Command::new(env!("CARGO_BIN_EXE_verify_loop"));
                         holder.arg(how).arg(path).arg(hold.to_string()).arg(truce);
-                        let end = holder.status().expect("a holder starts");
+                        let end = holder.status().expect("run a holder");
                         let count = match end.code() {
                             Some(0) => well,
                             Some(3) => refused,
                             Some(10) => told,
-                            _ => panic!("{how}: a holder was not told right: {end}"),
+                            _ => panic!("{how}: a holder got a wrong result: {end}"),
                         };
                         count.fetch_add(1, Ordering::Relaxed);
                     }
@@ -126,20 +126,21 @@ fn besiege(how: &'static str, with_truce: bool) -> u32 {
         let slots: Vec<_> = slots.into_iter().map(|slot| slot.join()).collect();
         over.store(true, Ordering::Relaxed);
         for slot in slots {
-            slot.expect("holders that are told right");
+            slot.expect("every holder gets the right result");
         }
-        third_party.join().expect("the third party ends")
+        third_party.join().expect("the third party does not panic")
     });
     let [well, told, refused] = [well, told, refused].map(AtomicU32::into_inner);
     println!(
-        "{how}, besieged, truce {with_truce}: {well} well, {told} told, {refused} refused, {seen:?}"
+        "{how}, beside a third party, truce {with_truce}: {well} kept the file, {told} got an \
+         error, {refused} refused, {seen:?}"
     );
-    assert!(told > 0, "nobody's file went");
+    assert!(told > 0, "no holder lost its file");
     assert!(seen.deleted > 0 && seen.replaced > 0, "{seen:?}");
-    // All who were inside are gone: exclusion is whole again.
+    // All holders have exited, so exclusion works again.
     let storm = Storm::new(&arena);
     let tally = storm.churn(8, time());
-    storm.conclude(&format!("8 contenders, {how}, after a siege"), tally);
+    storm.conclude(&format!("8 contenders, {how}, after a third party"), tally);
     let faults = u64::from(seen.deleted + seen.replaced);
     if with_truce || how == "kept" {
         Figures {
@@ -155,19 +156,19 @@ fn besiege(how: &'static str, with_truce: bool) -> u32 {
 }
 
 #[test]
-fn who_replaces_the_file_loses_nothing() {
+fn third_party_that_replaces_the_file_outside_releases_loses_nothing() {
     for how in ["locked", "unlocked"] {
-        assert_eq!(besiege(how, true), 0, "{how}");
+        assert_eq!(hold_beside_third_party(how, true), 0, "{how}");
     }
 }
 
 #[test]
-fn who_replaces_a_file_that_is_kept_loses_nothing_at_any_moment() {
-    assert_eq!(besiege("kept", false), 0);
+fn third_party_that_replaces_a_kept_file_at_any_moment_loses_nothing() {
+    assert_eq!(hold_beside_third_party("kept", false), 0);
 }
 
-/// Holders are told right even there; what was lost, the output tells.
+/// A document can be unlinked here. The output shows how many were harmed.
 #[test]
-fn replacement_during_release_is_seen_by_next_start() {
-    besiege("locked", false);
+fn holder_whose_file_is_replaced_at_any_moment_gets_an_error() {
+    hold_beside_third_party("locked", false);
 }

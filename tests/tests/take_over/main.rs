@@ -1,4 +1,4 @@
-//! A user who can remove a stale file can take it over, no matter whose it is.
+//! A user who can remove a stale file can take it over, whatever user owns it.
 
 mod mounts;
 mod refusals;
@@ -38,7 +38,7 @@ fn can_switch_user() -> bool {
     is_root()
 }
 
-/// A directory, `place`, which others can reach.
+/// A directory that all users can reach.
 struct Place {
     _dir: tempfile::TempDir,
     path: PathBuf,
@@ -47,11 +47,11 @@ struct Place {
 impl Place {
     fn new(owner: User, mode: u32) -> Self {
         let dir = tempfile::tempdir().expect("create a directory");
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("set its mode");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("set the mode");
         let path = dir.path().join("place");
         fs::create_dir(&path).expect("create a directory");
-        chown(&path, Some(owner.uid), Some(owner.gid)).expect("set its owner");
-        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set its mode");
+        chown(&path, Some(owner.uid), Some(owner.gid)).expect("set the owner");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set the mode");
         Self { _dir: dir, path }
     }
 
@@ -69,7 +69,7 @@ fn holder(user: User, path: &Path, arguments: &[&str]) -> Program {
     Program::start(&mut command)
 }
 
-/// A start that succeeds.
+/// Starts a holder and waits until it holds the file.
 fn start(user: User, path: &Path, arguments: &[&str]) -> Program {
     let mut holder = holder(user, path, arguments);
     holder.expect(&format!("held {}", path.display()));
@@ -77,7 +77,7 @@ fn start(user: User, path: &Path, arguments: &[&str]) -> Program {
     holder
 }
 
-/// A start that fails: the message, and the kind of the error.
+/// Starts a holder that must be refused. Returns the message and the kind of its error.
 fn refusal(user: User, path: &Path, arguments: &[&str]) -> (String, String) {
     let mut program = holder(user, path, &[arguments, &["--kind"]].concat());
     let mut part = |name: &str| {
@@ -100,11 +100,11 @@ fn assert_refused_by(holder: &Program, user: User, path: &Path, arguments: &[&st
     assert_eq!(observe(path), before, "a refused start changes nothing");
 }
 
-/// Contents; inode, links and mode; owner and group; the time of the last change of the contents.
+/// Contents; inode, link count and mode; owner and group; modification time.
 type Observed = (String, [u64; 3], [u32; 2], [i64; 2]);
 
 fn observe(path: &Path) -> Observed {
-    let stat = fs::metadata(path).expect("the file is there");
+    let stat = fs::metadata(path).expect("the file exists");
     (
         text(path),
         [stat.ino(), stat.nlink(), stat.mode().into()],
@@ -113,8 +113,8 @@ fn observe(path: &Path) -> Observed {
     )
 }
 
-/// The first user's program is killed, then the second user's starts, and the same the other way
-/// round. While one holds, the other is refused.
+/// Asserts that each of the two users can take over the file after the other user's holder was
+/// killed, and is refused while the other user's holder lives.
 fn assert_each_takes_over(path: &Path, users: [User; 2], mode: u32) {
     let octal = format!("{mode:o}");
     for keep in [&[][..], &["--keep"]] {
@@ -124,8 +124,8 @@ fn assert_each_takes_over(path: &Path, users: [User; 2], mode: u32) {
             assert_refused_by(&killed, second, path, &arguments);
             killed.kill();
             let mut next = start(second, path, &arguments);
-            let stat = fs::metadata(path).expect("the file is there");
-            assert_eq!(stat.uid(), second.uid, "as if it had been created");
+            let stat = fs::metadata(path).expect("the file exists");
+            assert_eq!(stat.uid(), second.uid, "the file belongs to its new holder");
             assert_eq!(stat.mode() & 0o777, mode);
             assert_refused_by(&next, first, path, &arguments);
             let (_, rest) = next.finish();

@@ -1,4 +1,4 @@
-//! File systems that show every file as that of one user, and do not keep modes.
+//! File systems that assign every file to one user, and do not store modes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,10 +11,10 @@ use pidlock_tests::{
 
 use super::{A, ROOT, assert_refused_by, can_switch_user, refusal, start};
 
-/// Everything that a mount needs ends with the first process of the namespace.
+/// The mounts, and the processes that serve them, end with PID 1 of the namespace.
 const NAMESPACE: [&str; 5] = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
-/// Mounts with a command, and says if that is impossible.
+/// Runs a mount command. Reports a skip and returns `false` if it fails.
 fn mount(command: &mut Command, point: &Path) -> bool {
     fs::create_dir(point).expect("create a directory");
     let output = run(command.arg(point));
@@ -28,7 +28,8 @@ fn mount(command: &mut Command, point: &Path) -> bool {
     output.status.success()
 }
 
-/// With a umask that forbids what the default mode allows, so that the mode has to be set.
+/// Starts a holder under a umask that removes bits of the default mode, so that the mode has to be
+/// set.
 fn start_under_umask(path: &Path) -> Program {
     let mut command = Command::new("sh");
     command.args(["-c", "umask 077 && exec \"$@\"", "-"]);
@@ -39,12 +40,13 @@ fn start_under_umask(path: &Path) -> Program {
     holder
 }
 
-/// The owner that the file system shows is not the one who starts.
+/// Asserts that root can take over its own stale file, although the file system shows another
+/// owner.
 fn assert_root_starts_again(path: &Path) {
     for arguments in [&[][..], &["--keep"]] {
         for _ in 0..3 {
             let mut killed = start(ROOT, path, arguments);
-            let shown = fs::metadata(path).expect("the file is there").uid();
+            let shown = fs::metadata(path).expect("the file exists").uid();
             assert_eq!(shown, A.uid, "the file system shows another owner");
             assert_refused_by(&killed, ROOT, path, arguments);
             killed.kill();
@@ -54,7 +56,8 @@ fn assert_root_starts_again(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
-/// The file system refuses to set a mode.
+/// Asserts that a start succeeds if the file system refuses to set a mode, unless it asks for a
+/// mode.
 fn assert_mode_is_not_kept(path: &Path) {
     let (message, kind) = refusal(ROOT, path, &["--mode", "666"]);
     assert!(
@@ -62,7 +65,7 @@ fn assert_mode_is_not_kept(path: &Path) {
         "{kind}: {message}"
     );
     assert!(message.contains("mode of pidfile"), "{message}");
-    assert!(!path.exists(), "a failed start leaves nothing");
+    assert!(!path.exists(), "a failed start leaves no file");
     start_under_umask(path).kill();
     start_under_umask(path).finish();
     assert!(!path.exists());
@@ -98,7 +101,7 @@ fn stale_file_on_fuse_that_gives_every_file_to_one_user_is_taken_over_by_root() 
             if option == "--chmod-deny" {
                 assert_mode_is_not_kept(&path);
             }
-            // The mode with which it is created is kept.
+            // The file system stores the mode that the file is created with.
             start(ROOT, &path, &["--mode", "600"]).finish();
         }
     }

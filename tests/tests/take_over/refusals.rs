@@ -1,5 +1,5 @@
-//! Files that a start must leave: those that the directory protects, those that are held, and other
-//! names of the pidfile.
+//! Files that a start must not change: those that the directory protects, those that are held, and
+//! other links to the pidfile.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -31,16 +31,16 @@ fn assert_protected(owner: User, user: User, arguments: &[&str]) {
     ] {
         assert!(message.contains(&words), "{words}: {message}");
     }
-    assert_eq!(observe(&path), before, "it is left");
-    // Its owner is not shut out by that.
+    assert_eq!(observe(&path), before, "the file is unchanged");
+    // The owner can still start.
     start(owner, &path, arguments).finish();
 }
 
 #[test]
-fn stale_file_that_the_directory_protects_error_names_the_owner_and_what_to_do() {
+fn error_for_a_stale_file_that_the_directory_protects_names_the_owner_and_the_remedy() {
     if can_switch_user() {
         for [owner, user] in [[ROOT, A], [B, A]] {
-            // The second is writable for the other user: it must not be written into all the same.
+            // With mode 666 the other user can write to the file, but a start must not do so.
             for arguments in [&[][..], &["--mode", "666"], &["--keep"]] {
                 assert_protected(owner, user, arguments);
             }
@@ -68,7 +68,7 @@ fn held_file_of_another_user_refuses_with_the_pid_and_is_untouched() {
 }
 
 #[test]
-fn stale_file_with_another_name_is_replaced_and_the_other_name_untouched() {
+fn stale_file_with_another_link_is_replaced_and_the_other_link_is_unchanged() {
     let this = User {
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
@@ -78,20 +78,20 @@ fn stale_file_with_another_name_is_replaced_and_the_other_name_untouched() {
             let dir = tempfile::tempdir().expect("create a directory");
             let (path, other) = (dir.path().join("app.pid"), dir.path().join("other"));
             fs::write(&path, &text).expect("write a stale file");
-            fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set its mode");
-            fs::hard_link(&path, &other).expect("link it");
+            fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set the mode");
+            fs::hard_link(&path, &other).expect("create a link");
             let before = observe(&other);
             let holder = start(this, &path, arguments);
             assert_only_unlinked(&path, &other, before);
             drop(holder);
         }
     }
-    // A file of another user, which that user has linked.
+    // A file of another user.
     if is_root() {
         let place = Place::new(A, 0o755);
         let other = place.path.join("other");
         start(A, &place.pidfile(), &[]).kill();
-        fs::hard_link(place.pidfile(), &other).expect("link it");
+        fs::hard_link(place.pidfile(), &other).expect("create a link");
         let before = observe(&other);
         let holder = start(ROOT, &place.pidfile(), &[]);
         assert_only_unlinked(&place.pidfile(), &other, before);
@@ -99,16 +99,16 @@ fn stale_file_with_another_name_is_replaced_and_the_other_name_untouched() {
     }
 }
 
-/// The pidfile is another file now, and its predecessor lives on under the other name.
+/// Asserts that the pidfile is a new file, and that the old file is unchanged at the other path.
 fn assert_only_unlinked(path: &Path, other: &Path, before: Observed) {
-    let stat = fs::metadata(path).expect("the file is there");
+    let stat = fs::metadata(path).expect("the file exists");
     assert_eq!(stat.nlink(), 1);
     let (contents, [inode, _, mode], owner, time) = before;
-    assert_ne!(stat.ino(), inode, "it is another file");
+    assert_ne!(stat.ino(), inode, "the pidfile is a new file");
     assert_eq!(observe(other), (contents, [inode, 1, mode], owner, time));
 }
 
-/// A umask that others may not read restricts a file from its creation until its mode is set.
+/// A strict umask keeps other users from reading a new file until its mode is set.
 #[test]
 fn file_that_cannot_be_read_until_its_mode_is_set_refuses_with_the_pid() {
     if !can_switch_user() {
@@ -117,7 +117,8 @@ fn file_that_cannot_be_read_until_its_mode_is_set_refuses_with_the_pid() {
     let place = Place::new(ROOT, 0o777);
     let path = place.pidfile();
     let holder = start(ROOT, &path, &[]);
-    let set_mode = |mode| fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set it");
+    let set_mode =
+        |mode| fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set the mode");
     set_mode(0o600);
     let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
     command.arg("close").arg(&path).uid(A.uid).gid(A.gid);
@@ -128,7 +129,7 @@ fn file_that_cannot_be_read_until_its_mode_is_set_refuses_with_the_pid() {
             Stop::Before(call) if call.is_mark() => marks += 1,
             Stop::After(call) if marks == 1 && call.is(libc::SYS_openat) => {
                 opened += 1;
-                // It has tried to open the file for writing, then for reading.
+                // The start has tried to open the file for writing, then for reading.
                 if opened == 2 {
                     set_mode(0o644);
                 }

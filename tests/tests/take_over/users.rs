@@ -9,7 +9,8 @@ use super::{A, B, Place, ROOT, assert_each_takes_over, can_switch_user};
 #[test]
 fn stale_file_of_root_or_of_the_user_is_taken_over_in_the_users_directory() {
     if can_switch_user() {
-        // The second is sticky: the user can still remove root's files, because it is the user's.
+        // The second mode is sticky. The user can still remove root's files, because the user owns
+        // the directory.
         for mode in [0o755, 0o1777] {
             assert_each_takes_over(&Place::new(A, mode).pidfile(), [ROOT, A], 0o644);
         }
@@ -44,9 +45,9 @@ fn stale_file_of_the_user_is_taken_over_by_root_in_a_sticky_directory() {
 fn stale_file_of_a_user_is_taken_over_by_another_member_of_the_group() {
     if can_switch_user() {
         let place = Place::new(ROOT, 0o755);
-        std::os::unix::fs::chown(&place.path, None, Some(A.gid)).expect("set its group");
+        std::os::unix::fs::chown(&place.path, None, Some(A.gid)).expect("set the group");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o2775);
-        std::fs::set_permissions(&place.path, mode).expect("set its mode");
+        std::fs::set_permissions(&place.path, mode).expect("set the mode");
         for mode in [0o664, 0o644] {
             assert_each_takes_over(&place.pidfile(), [A, B], mode);
         }
@@ -54,7 +55,7 @@ fn stale_file_of_a_user_is_taken_over_by_another_member_of_the_group() {
 }
 
 #[test]
-fn stale_file_of_a_user_is_taken_over_by_another_to_whom_an_acl_gives_the_directory() {
+fn stale_file_of_a_user_is_taken_over_by_another_user_with_access_by_acl() {
     if !can_switch_user() {
         return;
     }

@@ -1,4 +1,5 @@
-//! Children of a holder: the pidfile is not theirs to remove, and the lock is theirs as long as they live.
+//! Children of a holder. A child never removes its parent's pidfile, and a forked child shares the
+//! lock until it exits or calls exec.
 
 use pidlock_core::PidFile;
 use pidlock_tests::{Program, is_root, skip_for_this_user};
@@ -11,7 +12,7 @@ const WAYS: [&str; 3] = ["guard", "function", "static"];
 struct Row {
     method: &'static str,
     end: &'static str,
-    /// As its parent is told.
+    /// How the child ends, as its parent prints it.
     ends: &'static str,
 }
 
@@ -30,7 +31,7 @@ impl Row {
             assert_eq!(line, format!("child {}", self.ends), "{arguments}");
             place.check_held(lock, program.pid(), &arguments);
             place.check(After::Stays, program.pid(), &arguments);
-            // The guard still verifies, or this would be an error.
+            // The parent fails if its guard does not verify.
             let (status, said) = program.finish();
             assert_eq!(Ends::of(status), Some(Ends::Code(0)), "{arguments}: {said}");
             place.check(keeps(settings), program.pid(), &arguments);
@@ -47,7 +48,7 @@ fn keeps(settings: &str) -> After {
 }
 
 #[test]
-fn a_child_neither_removes_the_file_nor_frees_the_lock() {
+fn child_that_exits_or_calls_exec_leaves_the_parents_file_and_lock() {
     for row in [
         row("fork", "return", "exited 0"),
         row("fork", "exit", "exited 0"),
@@ -70,7 +71,7 @@ fn a_child_neither_removes_the_file_nor_frees_the_lock() {
 }
 
 #[test]
-fn a_child_has_no_share_in_its_parents_file_but_can_have_its_own() {
+fn child_of_a_holder_is_refused_the_parents_file_and_can_acquire_another() {
     for row in [
         row("fork", "own", "died of 15"),
         row("fork", "own_exit", "exited 0"),
@@ -84,9 +85,9 @@ fn a_child_has_no_share_in_its_parents_file_but_can_have_its_own() {
 }
 
 #[test]
-fn the_first_process_of_a_new_pid_namespace_is_a_child_like_any_other() {
+fn child_in_a_new_pid_namespace_leaves_the_parents_file_and_lock() {
     if !is_root() {
-        return skip_for_this_user("only root can make a PID namespace");
+        return skip_for_this_user("only root can create a PID namespace");
     }
     for row in [
         row("namespace", "return", "exited 0"),
@@ -101,12 +102,14 @@ fn the_first_process_of_a_new_pid_namespace_is_a_child_like_any_other() {
     }
 }
 
-/// Its parent's PID is 1, and so is its own. The refusal names the PID in the record, as the holder sees
-/// it in its own namespace, or no PID if the record was written so late that it needs to be confirmed.
+/// The parent and the child are both PID 1, each of a different PID namespace. The error of a
+/// refused start contains the recorded PID, which is valid in the holder's namespace. It contains
+/// no PID if the holder wrote the record long after it created the file: such a record has to be
+/// confirmed, but PID 1 in the namespace of the test is another process.
 #[test]
-fn a_child_with_its_parents_number_is_another_process() {
+fn child_with_the_pid_of_its_parent_leaves_the_parents_file_and_lock() {
     if !is_root() {
-        return skip_for_this_user("only root can make a PID namespace");
+        return skip_for_this_user("only root can create a PID namespace");
     }
     for way in WAYS {
         for (end, ends) in [
@@ -134,12 +137,11 @@ fn a_child_with_its_parents_number_is_another_process() {
     }
 }
 
-/// The child has a copy of the guard, and so a share in the lock: what it goes on to do is still
-/// protected, and the next start has to wait until the child is gone, too. Without a lock there is
-/// nothing to share, and a child of a bare clone(2) runs no fork handlers: its parent does not know
-/// that it exists, and must not let it keep the next start out.
+/// A forked child has a copy of the guard and shares the lock, so the next start is refused until
+/// the child exits. Without a lock there is nothing to share. A raw clone(2) runs no fork handlers,
+/// so the parent does not know about the child, and its release must free the file all the same.
 #[test]
-fn parent_released_while_child_lives_leaves_lock_and_blank_file_to_child() {
+fn parent_that_ends_before_its_child_leaves_lock_and_blank_file_to_it() {
     for way in WAYS {
         for method in ["fork", "clone"] {
             for settings in ["", "--keep", "--no-lock"] {
@@ -160,7 +162,7 @@ fn parent_released_while_child_lives_leaves_lock_and_blank_file_to_child() {
                         place.check(keeps(settings), program.pid(), &what);
                         place.check_next_start(lock, &what);
                     }
-                    // The child ends with its input, and its copies of the guards change nothing.
+                    // The child ends when its input does. Its copies of the guards change nothing.
                     let (_, said) = program.finish();
                     assert_eq!(said, "", "{what}");
                     if is_shared {
@@ -173,8 +175,8 @@ fn parent_released_while_child_lives_leaves_lock_and_blank_file_to_child() {
     }
 }
 
-/// Starts until each pidfile is free. A child that has closed its output may not have closed the
-/// pidfiles yet.
+/// Retries until each pidfile can be acquired. A child that has closed its output may not have
+/// closed the pidfiles yet.
 fn acquire_soon(place: &Place, what: &str) {
     for path in &place.paths {
         loop {
@@ -186,10 +188,10 @@ fn acquire_soon(place: &Place, what: &str) {
     }
 }
 
-/// The child is between fork and exec for as long as the test likes, and has a copy of every
-/// descriptor. Its exec ends its share in the lock.
+/// The test keeps a child between fork and exec, where the child has a copy of every file
+/// descriptor. Exec closes the copies, and the child no longer shares the lock.
 #[test]
-fn release_while_program_is_starting_leaves_file_free_after_exec() {
+fn release_between_fork_and_exec_of_a_child_leaves_file_free_after_exec() {
     for way in ["guard", "function"] {
         for settings in ["", "--keep", "--no-lock"] {
             let arguments = format!("{settings} {way} spawn");
@@ -209,9 +211,9 @@ fn release_while_program_is_starting_leaves_file_free_after_exec() {
     }
 }
 
-/// The child goes on to exec only when its parent is gone.
+/// The child calls exec only after its parent has exited.
 #[test]
-fn exit_while_program_is_starting_leaves_file_free_after_exec() {
+fn exit_between_fork_and_exec_of_a_child_leaves_file_free_after_exec() {
     for way in ["guard", "function", "static"] {
         for settings in ["", "--keep"] {
             let arguments = format!("{settings} {way} spawn_exit");

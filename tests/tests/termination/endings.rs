@@ -1,4 +1,4 @@
-//! The ends of a program that has nothing to do with signals but what the system does.
+//! Exits and termination signals of programs without signal handlers of their own.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::{After, Ends, Place, send, start, terminate};
 use After::{Empty, Gone, Stays};
 use Ends::{By, Code};
 
-/// A guard, and a function under the attribute.
+/// A guard, and a function with the attribute.
 const BOTH: &[&str] = &["guard", "function"];
 const GUARD: &[&str] = &["guard"];
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
@@ -24,7 +24,7 @@ struct Row {
     after: After,
 }
 
-/// It ends by itself.
+/// A program that ends without a signal.
 const fn end(
     ways: &'static [&'static str],
     settings: &'static str,
@@ -43,7 +43,7 @@ const fn end(
     }
 }
 
-/// It is sent signals, and returns if it outlives them.
+/// A program that receives signals, and returns from `main` if it survives them.
 const fn signal(
     ways: &'static [&'static str],
     settings: &'static str,
@@ -82,7 +82,7 @@ impl Row {
 }
 
 #[test]
-fn ends_of_its_own() {
+fn exit_removes_the_file_and_abort_leaves_it() {
     const ANY: &[&str] = &["guard", "function", "leak", "static", "thread_local"];
     const NEVER_DROPPED: &[&str] = &["leak", "static"];
     for row in [
@@ -128,7 +128,7 @@ fn ends_of_its_own() {
 }
 
 #[test]
-fn signals_that_nobody_handles() {
+fn termination_signal_removes_the_file_and_sigkill_leaves_it() {
     for number in SIGNALS {
         let signals: &'static [Signal] = match number {
             Signal::TERM => &[Signal::TERM],
@@ -164,7 +164,6 @@ fn signals_that_nobody_handles() {
         }
     }
     for row in [
-        // The first of two that come at once; the system picks SIGHUP, the lower number.
         signal(BOTH, "", &[Signal::KILL], By(Signal::KILL), Stays),
         signal(BOTH, "--keep", &[Signal::KILL], By(Signal::KILL), Stays),
         signal(BOTH, "--no-lock", &[Signal::KILL], By(Signal::KILL), Stays),
@@ -178,7 +177,7 @@ fn signals_that_nobody_handles() {
 }
 
 #[test]
-fn signals_that_are_ignored_stay_ignored_unless_by_force() {
+fn ignored_signal_stays_ignored_unless_forced() {
     const HUP: &[Signal] = &[Signal::HUP];
     for row in [
         signal(BOTH, "--ignore 1", HUP, Code(0), Gone),
@@ -204,7 +203,7 @@ fn signals_that_are_ignored_stay_ignored_unless_by_force() {
 }
 
 #[test]
-fn each_pidfile_has_its_own_settings() {
+fn file_without_cleanup_stays_while_other_files_are_removed() {
     for (settings, how, signal, ends) in [
         (
             "--ignore-signals",
@@ -235,17 +234,17 @@ const THREE_ENDS: [(&str, Option<Signal>, Ends); 3] = [
     ("return", Some(Signal::TERM), By(Signal::TERM)),
 ];
 
-/// Whoever put another file in the place of ours keeps it.
+/// The new file belongs to another program.
 #[test]
-fn a_file_that_is_not_ours_any_more_stays_as_it_is() {
+fn file_that_replaced_the_pidfile_is_left_unchanged() {
     for (how, signal, ends) in THREE_ENDS {
         for settings in ["", "--keep", "--no-lock"] {
             for way in ["guard", "function", "static"] {
                 let place = Place::new(1);
                 let arguments = format!("{settings} {way} {how}");
                 let mut program = start(&arguments, &place);
-                fs::remove_file(place.path()).expect("somebody removes it");
-                fs::write(place.path(), "theirs").expect("somebody writes another");
+                fs::remove_file(place.path()).expect("remove the pidfile");
+                fs::write(place.path(), "theirs").expect("write another file");
                 if let Some(signal) = signal {
                     send(signal, program.pid());
                 }
@@ -257,16 +256,16 @@ fn a_file_that_is_not_ours_any_more_stays_as_it_is() {
     }
 }
 
-/// The number of ours is the descriptor of another file, which must not be emptied; nor can the
-/// pidfile be removed, for without the lock it may be a successor's.
+/// The pidfile's file descriptor refers to another file, which must not be truncated. The pidfile
+/// must not be removed either: without the lock, it may belong to a later holder.
 #[test]
-fn a_descriptor_that_is_not_ours_any_more_is_left_alone() {
+fn guard_whose_descriptor_is_reused_changes_neither_file() {
     for (how, signal, ends) in THREE_ENDS {
         for settings in ["", "--keep", "--no-lock"] {
             for way in ["guard", "function", "static"] {
                 let place = Place::new(2);
-                let other = tempfile::NamedTempFile::new().expect("a file");
-                fs::write(&other, "theirs").expect("its contents");
+                let other = tempfile::NamedTempFile::new().expect("create a file");
+                fs::write(&other, "theirs").expect("write the other file");
                 let other = other.path();
                 let arguments = format!("{settings} --lose-to {} {way} {how}", other.display());
                 let mut program = start(&arguments, &place);
@@ -284,7 +283,7 @@ fn a_descriptor_that_is_not_ours_any_more_is_left_alone() {
 }
 
 #[test]
-fn under_nohup_a_hangup_changes_nothing() {
+fn sighup_under_nohup_changes_nothing() {
     if !has_tool("nohup") {
         return skip("there is no nohup");
     }
@@ -307,7 +306,7 @@ fn under_nohup_a_hangup_changes_nothing() {
 }
 
 #[test]
-fn a_panic_in_one_thread_of_two_releases_that_ones_file_only() {
+fn panic_in_one_thread_releases_only_the_file_of_that_thread() {
     for way in ["threads", "annotated_threads"] {
         let place = Place::new(2);
         let mut program = Program::start(&mut terminate(way, &place));
@@ -317,34 +316,34 @@ fn a_panic_in_one_thread_of_two_releases_that_ones_file_only() {
         super::check_refused(&place.paths[1], true, Some(program.pid()), way);
         pidlock_core::PidFile::at(place.path())
             .acquire()
-            .expect("the one that panicked has let go")
+            .expect("acquire the file of the thread that panicked")
             .close()
-            .expect("an end");
+            .expect("release");
         let (status, _) = program.finish();
         assert_eq!(Ends::of(status), Some(Code(0)), "{way}");
         place.check_next_start(true, way);
     }
 }
 
-/// The busy ones' files may stay, when the end comes in the middle of making one.
+/// A file that a thread is creating when the program exits may stay.
 #[test]
-fn exit_while_other_threads_acquire_and_drop() {
+fn exit_while_other_threads_acquire_and_drop_removes_the_static_guards_file() {
     for _ in 0..30 {
         let place = Place::new(5);
         let mut program = start("busy exit", &place);
         let (status, _) = program.finish();
         assert_eq!(Ends::of(status), Some(Code(7)));
-        assert!(!place.path().exists(), "nobody else had to do with it");
+        assert!(!place.path().exists(), "the static guard's file is removed");
         place.check_next_start(true, "busy");
     }
 }
 
-/// As the first process of a PID namespace, which signals without a handler cannot end: as in a
-/// container without an init.
+/// PID 1 of a PID namespace ignores signals without a handler. In a container without an init
+/// process, the program itself is PID 1.
 #[test]
-fn as_pid_1() {
+fn pid_1_exits_with_128_plus_the_signal_and_removes_its_file() {
     if !is_root() {
-        return skip_for_this_user("only root can make a PID namespace");
+        return skip_for_this_user("only root can create a PID namespace");
     }
     for way in BOTH {
         for (settings, signal, ends, after) in [
@@ -355,7 +354,7 @@ fn as_pid_1() {
             ("--keep", Some(Signal::TERM), Code(128 + 15), Empty),
             ("--no-lock", Some(Signal::TERM), Code(128 + 15), Gone),
             ("--ignore 15", Some(Signal::TERM), Code(0), Gone),
-            // What `stand_by_init` ends with.
+            // `terminate` exits with 99 if its PID 1 is killed.
             ("", Some(Signal::KILL), Code(99), Stays),
         ] {
             let what = format!("{way} {settings} {signal:?}");
@@ -366,12 +365,12 @@ fn as_pid_1() {
             let init = init.strip_prefix("init ").and_then(|n| n.parse().ok());
             program.expect("held");
             if let Some(signal) = signal {
-                send(signal, init.expect("a number"));
+                send(signal, init.expect("a valid PID"));
             }
             program.go_on();
             assert_eq!(Ends::of(program.wait()), Some(ends), "{what}");
             place.check(after, 1, &what);
-            // Restarted: what is left names the very number that this one has.
+            // A file that was left contains PID 1, and the next program is PID 1 as well.
             let mut next = Program::start(&mut terminate(&arguments, &place));
             assert!(next.line().starts_with("init "), "{what}");
             next.expect("held");

@@ -1,4 +1,4 @@
-//! Programs that handle signals in their own way.
+//! Programs with signal handlers of their own.
 
 use pidlock_tests::Program;
 use rustix::process::Signal;
@@ -10,7 +10,7 @@ const WHEN: [&str; 2] = ["before", "after"];
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
 #[test]
-fn the_file_is_there_until_a_graceful_end_is_over_and_never_after() {
+fn graceful_shutdown_holds_the_file_to_its_end_and_then_removes_it() {
     for kind in ["tokio", "signal-hook", "ctrlc", "sigaction", "sigwait"] {
         for when in WHEN {
             for way in WAYS {
@@ -33,7 +33,7 @@ fn the_file_is_there_until_a_graceful_end_is_over_and_never_after() {
 }
 
 #[test]
-fn a_handler_that_lets_the_program_go_on_does_so() {
+fn signal_whose_handler_returns_leaves_the_file_held() {
     for when in WHEN {
         for way in WAYS {
             for signal in SIGNALS {
@@ -52,10 +52,9 @@ fn a_handler_that_lets_the_program_go_on_does_so() {
     }
 }
 
-/// What a handler does that does not tell the program, but ends it: by `exit`, which removes the
-/// file, or at once, which leaves it to the next start.
+/// `exit` in a handler removes the file. `_exit` leaves it to the next start.
 #[test]
-fn handlers_that_end_the_program_themselves() {
+fn exit_in_a_handler_removes_the_file_and_immediate_exit_leaves_it() {
     for (kind, ends, after) in [
         ("exits", Ends::Code(7), After::Gone),
         ("_exits", Ends::Code(7), After::Stays),
@@ -74,9 +73,10 @@ fn handlers_that_end_the_program_themselves() {
     }
 }
 
-/// Ours is no handler to be chained to: it cannot know whether the program is to end.
+/// pidlock's handler must not end the program when another handler chains to it: only the other
+/// handler knows whether the program ends.
 #[test]
-fn called_by_the_handler_that_replaced_it_ours_does_nothing() {
+fn pidlock_handler_called_by_a_later_handler_does_nothing() {
     for way in WAYS {
         let what = format!("--handler-after chains {way} return");
         let place = Place::new(1);
@@ -90,9 +90,9 @@ fn called_by_the_handler_that_replaced_it_ours_does_nothing() {
     }
 }
 
-/// Where the handler that replaced ours puts it back and sends the signal again, it is on top.
+/// A later handler reinstalls pidlock's handler and raises the signal again.
 #[test]
-fn put_back_and_signalled_again_ours_ends_the_program() {
+fn pidlock_handler_that_is_reinstalled_ends_the_program() {
     for way in WAYS {
         for signal in SIGNALS {
             let what = format!("--handler-after restores {way} return");
@@ -106,9 +106,9 @@ fn put_back_and_signalled_again_ours_ends_the_program() {
     }
 }
 
-/// `ctrlc::try_set_handler` declines where anybody has a handler, and so after us.
+/// `ctrlc::try_set_handler` fails if the signal has a handler, and so after an acquire.
 #[test]
-fn who_installs_a_handler_only_where_there_is_none_must_come_before_us() {
+fn ctrlc_try_set_handler_succeeds_only_before_the_acquire() {
     for way in WAYS {
         let place = Place::new(1);
         let arguments = format!("--handler-before tries-ctrlc {way} graceful");
@@ -131,10 +131,10 @@ fn who_installs_a_handler_only_where_there_is_none_must_come_before_us() {
     }
 }
 
-/// As signal-hook's `emulate_default_handler` does: it takes away whatever is installed, and no
-/// code of ours runs. The file is left to the next start, as by `kill -9`.
+/// signal-hook's `emulate_default_handler` restores the default action and raises the signal, so no
+/// code of pidlock runs. The file is left to the next start, as after `kill -9`.
 #[test]
-fn the_default_effect_behind_our_back_leaves_the_file() {
+fn default_action_emulated_by_signal_hook_leaves_the_file() {
     for way in WAYS {
         for when in WHEN {
             let what = format!("--handler-{when} emulates {way} graceful");

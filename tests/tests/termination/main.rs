@@ -1,5 +1,5 @@
-//! However a program ends: what its parent sees, what becomes of the pidfile, and that the next
-//! start gets in. The programs are `terminate` and `signal_midway`.
+//! Every way for a holder to end: its exit status, the state of the pidfile afterwards, and the
+//! success of the next start. The holders are the programs `terminate` and `signal_midway`.
 
 mod children;
 mod endings;
@@ -18,7 +18,7 @@ use pidlock_core::PidFile;
 use pidlock_tests::{Program, text};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How a program ends, as its parent sees it.
+/// How a program ends, from its wait status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
     Code(i32),
@@ -35,16 +35,16 @@ impl Ends {
     }
 }
 
-/// What becomes of a pidfile.
+/// The state of a pidfile after its holder has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
     Gone,
     Empty,
-    /// With the record of the process that is gone.
+    /// Contains the PID of the holder, which is gone.
     Stays,
 }
 
-/// A directory with nothing in it but pidfiles.
+/// A directory that contains only pidfiles.
 struct Place {
     dir: tempfile::TempDir,
     paths: Vec<PathBuf>,
@@ -52,30 +52,30 @@ struct Place {
 
 impl Place {
     fn new(pidfiles: usize) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a directory");
         let paths = (0..pidfiles)
             .map(|n| dir.path().join(format!("{n}.pid")))
             .collect();
         Self { dir, paths }
     }
 
-    /// The only one, or the first.
+    /// The first pidfile.
     fn path(&self) -> &Path {
         &self.paths[0]
     }
 
-    /// Everything in it, with its contents.
+    /// All files in the directory, with their contents.
     fn all(&self) -> Vec<(PathBuf, String)> {
         let mut all: Vec<_> = fs::read_dir(self.dir.path())
-            .expect("a directory")
-            .map(|entry| entry.expect("an entry").path())
+            .expect("read the directory")
+            .map(|entry| entry.expect("read an entry").path())
             .map(|path| (path.clone(), text(&path)))
             .collect();
         all.sort();
         all
     }
 
-    /// That all of them, and nothing else, are there as they are to be.
+    /// Asserts that all pidfiles are in this state, and that there are no other files.
     fn check(&self, after: After, pid: u32, what: &str) {
         let contents = match after {
             After::Gone => None,
@@ -100,7 +100,7 @@ impl Place {
         }
     }
 
-    /// That a child goes on with every lock: the files are blank, and another start is refused.
+    /// Asserts that a child holds every lock: the files are blank, and another start is refused.
     fn check_left_to_child(&self, what: &str) {
         let blank = self.paths.iter().map(|path| (path.clone(), String::new()));
         assert_eq!(self.all(), blank.collect::<Vec<_>>(), "{what}");
@@ -109,13 +109,13 @@ impl Place {
         }
     }
 
-    /// That a next start gets in, and leaves nothing of what was there before.
+    /// Asserts that the next start succeeds, and that its release leaves an empty directory.
     fn check_next_start(&self, lock: bool, what: &str) {
         for path in &self.paths {
             let guard = PidFile::at(path).lock(lock).acquire();
             let guard = guard.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(text(path), format!("{}\n", std::process::id()), "{what}");
-            guard.close().expect("an end");
+            guard.close().expect("release");
         }
         assert_eq!(self.all(), [], "{what}");
     }
@@ -128,7 +128,7 @@ fn check_refused(path: &Path, lock: bool, pid: Option<u32>, what: &str) {
     assert_eq!(error.pid(), pid, "{what}: {error}");
 }
 
-/// `terminate`, with everything but the paths as one would type it.
+/// The program `terminate` with the arguments, which are separated by spaces, and all paths.
 fn terminate(arguments: &str, place: &Place) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_terminate"));
     command
@@ -137,7 +137,7 @@ fn terminate(arguments: &str, place: &Place) -> Command {
     command
 }
 
-/// Up to the moment at which it holds everything.
+/// Starts `terminate` and waits until it holds all pidfiles.
 fn start(arguments: &str, place: &Place) -> Program {
     let mut program = Program::start(&mut terminate(arguments, place));
     assert_eq!(program.line(), "held", "{arguments}");
@@ -146,5 +146,5 @@ fn start(arguments: &str, place: &Place) -> Program {
 
 fn send(signal: Signal, pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    kill_process(pid.expect("a number"), signal).expect("it is there until it is waited for");
+    kill_process(pid.expect("a valid PID"), signal).expect("send the signal");
 }

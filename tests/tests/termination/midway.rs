@@ -1,6 +1,6 @@
-//! Signals in the very middle of making or removing a pidfile.
+//! Signals while a pidfile is being created or removed.
 //!
-//! Only where the program can put itself in the place of the system's calls, as on Linux.
+//! The program `signal_midway` intercepts its own system calls, which only Linux supports.
 #![cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -18,12 +18,12 @@ use Ends::{By, Code};
 const TERM: Ends = By(Signal::TERM);
 
 struct Row {
-    /// In the how many-th of which call what happens; and what it is that is going on.
+    /// The events, then the action that they interrupt: `CALL:NTH:WHAT HOW`, see `signal_midway`.
     arguments: &'static str,
     pidfiles: usize,
     says: &'static str,
     ends: Ends,
-    /// Which of the pidfiles stay, by their number.
+    /// The indices of the pidfiles that are left.
     stay: &'static [usize],
 }
 
@@ -66,20 +66,21 @@ impl Row {
     }
 }
 
-/// The signal waits until the file is made, or removed, and no file stays.
+/// The program ends after the file has been created or removed, and leaves no file.
 #[test]
-fn a_signal_in_the_middle_waits_for_the_end_of_it() {
+fn signal_during_create_or_remove_takes_effect_afterwards() {
     for row in [
         row("unlink:1:15 drop", 4, "errno kept\n", TERM, &[]),
         row("unlink:1:1 drop", 4, "errno kept\n", By(Signal::HUP), &[]),
-        // Before the file is removed, the release checks that the lock is still held.
+        // Before it removes the file, the release locks it again to check that it still holds the
+        // lock.
         row("flock:1:15 drop", 4, "errno kept\n", TERM, &[]),
         row("flock:1:15 acquire", 1, "errno kept\n", TERM, &[]),
         row("flock:1:15 acquire", 4, "errno kept\n", TERM, &[]),
         row("pwrite:1:15 acquire", 4, "errno kept\n", TERM, &[]),
         row("pwrite:1:15 commit", 4, "errno kept\n", TERM, &[]),
         row("unlink:2:15 exit", 4, "errno kept\n", TERM, &[]),
-        // Two in a row, as service managers send them.
+        // Two signals in a row, as service managers send them.
         row(
             "unlink:1:15,1 drop",
             4,
@@ -94,7 +95,7 @@ fn a_signal_in_the_middle_waits_for_the_end_of_it() {
             TERM,
             &[],
         ),
-        // The second comes when the file, once it was made, is being removed for the first.
+        // The first signal removes the new file. The second one arrives during that removal.
         row(
             "pwrite:1:15+unlink:1:1 acquire",
             1,
@@ -102,16 +103,16 @@ fn a_signal_in_the_middle_waits_for_the_end_of_it() {
             TERM,
             &[],
         ),
-        // A reserved file has no owner yet who would remove it, and is empty.
+        // A reserved file has no owner before the commit, so it is left, and it is empty.
         row("flock:1:15 reserve", 4, "errno kept\n", TERM, &[3]),
     ] {
         row.check();
     }
 }
 
-/// Somebody who presses Ctrl-C again does not want to wait.
+/// A user who presses Ctrl-C again does not want to wait.
 #[test]
-fn the_same_signal_again_ends_the_program_at_once() {
+fn repeated_signal_during_create_or_remove_ends_the_program_at_once() {
     for row in [
         row("unlink:1:15,15 drop", 4, "errno kept\n", TERM, &[2]),
         row("pwrite:1:15,15 acquire", 4, "errno kept\n", TERM, &[3]),
@@ -121,10 +122,10 @@ fn the_same_signal_again_ends_the_program_at_once() {
 }
 
 #[test]
-fn a_start_that_a_signal_ends_just_before_it_is_refused_leaves_the_holders_file() {
+fn start_that_a_signal_ends_before_it_is_refused_leaves_the_holders_file() {
     let place = Place::new(3);
     let held = place.paths[2].clone();
-    let holder = PidFile::at(&held).acquire().expect("a start");
+    let holder = PidFile::at(&held).acquire().expect("acquire");
     let (status, said) = midway("flock:1:15 acquire", &place).finish();
     assert_eq!(
         (Ends::of(status), said.as_str()),
@@ -132,11 +133,11 @@ fn a_start_that_a_signal_ends_just_before_it_is_refused_leaves_the_holders_file(
     );
     assert_eq!(place.all(), [(held, format!("{}\n", std::process::id()))]);
     holder.verify().expect("still held");
-    holder.close().expect("an end");
+    holder.close().expect("release");
 }
 
 #[test]
-fn a_signal_on_another_thread_waits_just_as_well() {
+fn signal_on_another_thread_during_create_or_remove_takes_effect_afterwards() {
     for row in [
         row("unlink:1:other drop", 4, "", By(Signal::HUP), &[]),
         row("flock:1:other acquire", 4, "", By(Signal::HUP), &[]),
@@ -147,10 +148,10 @@ fn a_signal_on_another_thread_waits_just_as_well() {
     }
 }
 
-/// The other cannot drop its guard any more, and waits for the end without what threads have to wait
-/// with.
+/// The other thread drops its guard in its last thread-local destructor, while a signal is pending.
+/// It waits until the process ends, and cannot use thread-locals for that.
 #[test]
-fn a_thread_that_drops_its_guard_at_its_very_end_waits_for_a_signal() {
+fn guard_dropped_in_a_thread_local_destructor_waits_for_a_pending_signal() {
     row(
         "flock:1:15+pwrite:1:last acquire",
         4,
@@ -162,12 +163,12 @@ fn a_thread_that_drops_its_guard_at_its_very_end_waits_for_a_signal() {
 }
 
 #[test]
-fn two_signals_on_two_threads_remove_everything_once() {
+fn signals_on_two_threads_remove_each_file_once() {
     row("unlink:2:other 15", 4, "", TERM, &[]).check();
 }
 
 #[test]
-fn a_handler_runs_on_the_alternate_stack() {
+fn signal_handler_runs_on_the_alternate_stack() {
     row(
         "unlink:1:stack 15",
         2,
@@ -178,9 +179,10 @@ fn a_handler_runs_on_the_alternate_stack() {
     .check();
 }
 
-/// It cannot be waited for: the thread may be the one that calls `exit`, in a handler.
+/// `exit` cannot wait until the file is removed: the thread that removes the file may be the thread
+/// that calls `exit`, in a handler.
 #[test]
-fn exit_in_the_middle_leaves_at_most_that_file_and_does_not_hang() {
+fn exit_during_a_removal_leaves_at_most_that_file_and_does_not_hang() {
     for arguments in ["unlink:1:exit drop", "unlink:1:exit_here drop"] {
         row(arguments, 4, "", Code(7), &[2]).check();
     }

@@ -1,4 +1,4 @@
-//! Programs that give up, after acquiring, what it takes to remove the file.
+//! Programs that hold a file and can no longer remove it, after setuid or chroot.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,11 +9,11 @@ use rustix::process::Signal;
 use super::{After, Ends, Place, send, start};
 
 #[test]
-fn the_file_is_emptied_where_it_cannot_be_removed() {
+fn file_that_cannot_be_removed_after_setuid_or_chroot_is_emptied() {
     if !is_root() {
-        return skip_for_this_user("only root has something to give up");
+        return skip_for_this_user("only root can call setuid and chroot");
     }
-    let jail = tempfile::tempdir().expect("a directory");
+    let jail = tempfile::tempdir().expect("create a directory");
     let jail = format!("--chroot {}", jail.path().display());
     let user = format!("--become {ORDINARY_UID}");
     for settings in [user.clone(), jail.clone(), format!("{jail} {user}")] {
@@ -25,14 +25,14 @@ fn the_file_is_emptied_where_it_cannot_be_removed() {
             ("return", Some(Signal::TERM), Ends::By(Signal::TERM)),
         ] {
             for flags in ["", "--keep", "--no-lock"] {
-                // One that all may search, and one that after giving up cannot even be looked into.
+                // After setuid, the directory can be searched with the first mode only.
                 for mode in [0o755, 0o700] {
                     for way in ["guard", "function", "static"] {
                         let place = Place::new(2);
                         let arguments = format!("{settings} {flags} {way} {how}");
                         let what = format!("{arguments} {signal:?} in {mode:o}");
                         let mode = fs::Permissions::from_mode(mode);
-                        fs::set_permissions(place.dir.path(), mode).expect("a mode");
+                        fs::set_permissions(place.dir.path(), mode).expect("set the mode");
                         let mut program = start(&arguments, &place);
                         let lock = flags != "--no-lock";
                         place.check_held(lock, program.pid(), &what);

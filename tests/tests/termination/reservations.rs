@@ -1,4 +1,5 @@
-//! Acquiring in two steps, and every way for the parent to take leave in between.
+//! Reservations: one process reserves the file and another commits it. The tests cover every way
+//! for the parent to end in between.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +11,7 @@ use rustix::process::Signal;
 
 use super::{After, Ends, Place, check_refused, terminate};
 
-/// A program that is told line by line when to go on.
+/// A program that continues after each line that it reads.
 struct Talk {
     child: Child,
     input: ChildStdin,
@@ -23,18 +24,18 @@ impl Talk {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("it starts");
+            .expect("start `terminate`");
         Self {
-            input: child.stdin.take().expect("it is piped"),
-            output: BufReader::new(child.stdout.take().expect("it is piped")),
+            input: child.stdin.take().expect("the input is piped"),
+            output: BufReader::new(child.stdout.take().expect("the output is piped")),
             child,
         }
     }
 
-    /// Its next line, or that of a child of it; empty when they all are gone.
+    /// The next line of the program or its children; empty after all of them have exited.
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.output.read_line(&mut line).expect("text");
+        self.output.read_line(&mut line).expect("read a line");
         line.trim_end().to_owned()
     }
 
@@ -43,11 +44,11 @@ impl Talk {
     }
 
     fn go_on(&mut self) {
-        self.input.write_all(b"\n").expect("somebody reads");
+        self.input.write_all(b"\n").expect("write a line");
     }
 
     fn ends(&mut self) -> Option<Ends> {
-        Ends::of(self.child.wait().expect("it ends"))
+        Ends::of(self.child.wait().expect("wait for the program"))
     }
 }
 
@@ -61,7 +62,7 @@ impl Drop for Talk {
 fn check_reserved(place: &Place, what: &str) {
     place.check(After::Empty, 0, what);
     check_refused(place.path(), true, None, what);
-    let status = PidFile::at(place.path()).status().expect("a look");
+    let status = PidFile::at(place.path()).status().expect("read the status");
     assert!(
         matches!(status, Status::Locked { pid: None }),
         "{what}: {status:?}"
@@ -69,7 +70,7 @@ fn check_reserved(place: &Place, what: &str) {
 }
 
 #[test]
-fn the_child_commits_and_the_lock_is_never_free_however_the_parent_ends() {
+fn child_commits_and_the_lock_is_never_free_however_the_parent_ends() {
     for stale in [false, true] {
         for (parent, ends) in [
             ("return", 0),
@@ -81,7 +82,7 @@ fn the_child_commits_and_the_lock_is_never_free_however_the_parent_ends() {
             for child in ["return", "exit", "term", "reset"] {
                 let place = Place::new(1);
                 if stale {
-                    std::fs::write(place.path(), stale_record()).expect("a record");
+                    std::fs::write(place.path(), stale_record()).expect("write a record");
                 }
                 let arguments = format!("reserve {parent} {child}");
                 let mut daemon = Talk::start(&arguments, &place);
@@ -119,7 +120,7 @@ fn the_child_commits_and_the_lock_is_never_free_however_the_parent_ends() {
 }
 
 #[test]
-fn one_process_can_do_both() {
+fn process_that_reserved_can_commit_and_removes_the_file() {
     for (what, ends) in [
         ("return", Ends::Code(0)),
         ("exit", Ends::Code(0)),
@@ -160,17 +161,17 @@ fn reservation_dropped_in_child_stays_parents() {
     program.expect("reserved");
     program.go_on();
     program.expect("dropped");
-    check_reserved(&place, "its parent's");
+    check_reserved(&place, "dropped in the child");
     program.go_on();
     program.expect("child exited 0");
     assert_eq!(program.ends(), Some(Ends::Code(0)));
-    // The parent could not know whether its child had committed.
+    // The parent leaves the file, because it cannot know whether the child has committed.
     place.check(After::Empty, 0, "drop");
     place.check_next_start(true, "drop");
 }
 
 #[test]
-fn if_nobody_commits_the_next_start_gets_in() {
+fn reservation_that_is_never_committed_leaves_a_free_file() {
     for (parent, ends) in [("return", 0), ("exit", 7), ("_exit", 7), ("wait", 0)] {
         let place = Place::new(1);
         let mut program = Talk::start(&format!("reserve {parent} die"), &place);
@@ -184,16 +185,16 @@ fn if_nobody_commits_the_next_start_gets_in() {
     let place = Place::new(1);
     let mut program = Talk::start("reserve stay die", &place);
     program.expect("reserved");
-    program.child.kill().expect("it can be killed");
-    let status = program.child.wait().expect("it ends");
+    program.child.kill().expect("kill the program");
+    let status = program.child.wait().expect("wait for the program");
     assert_eq!(status.signal(), Some(9));
     place.check(After::Empty, 0, "killed");
     place.check_next_start(true, "killed");
 }
 
-/// Parent and child, one after the other and at the same time.
+/// The parent and the child commit one after the other, or at the same time.
 #[test]
-fn exactly_one_of_two_can_commit() {
+fn commits_of_parent_and_child_in_any_order_make_one_holder() {
     for (parent, rounds) in [("first", 3), ("second", 3), ("race", 50)] {
         for _ in 0..rounds {
             let place = Place::new(1);
@@ -216,7 +217,7 @@ fn exactly_one_of_two_can_commit() {
                 "second" => assert!(!is_parent, "{what}"),
                 _ => {}
             }
-            // The child ends at once, and leaves it; the parent returns.
+            // The child calls `_exit`, which leaves its file. The parent returns.
             let left = if is_parent {
                 String::new()
             } else {
@@ -229,17 +230,21 @@ fn exactly_one_of_two_can_commit() {
 }
 
 #[test]
-fn what_cannot_be_reserved() {
+fn reserve_without_lock_or_while_the_file_is_held_fails() {
     let place = Place::new(1);
     let file = PidFile::at(place.path());
-    let error = file.clone().lock(false).reserve().expect_err("no lock");
+    let error = file
+        .clone()
+        .lock(false)
+        .reserve()
+        .expect_err("a reservation needs the lock");
     assert!(
         matches!(error, PidFileError::Configuration { .. }),
         "{error}"
     );
     place.check(After::Gone, 0, "not reserved");
 
-    let guard = file.acquire().expect("a start");
+    let guard = file.acquire().expect("acquire");
     let mut other = Program::start(&mut terminate("reserve stay return", &place));
     let refused = format!("already locked by PID {}", std::process::id());
     let line = other.line();
@@ -249,33 +254,33 @@ fn what_cannot_be_reserved() {
     );
     assert_eq!(other.finish().0.code(), Some(3));
     for file in [file.clone(), file.clone().reentrant(true)] {
-        let error = file.reserve().expect_err("held by this process itself");
+        let error = file.reserve().expect_err("this process holds the file");
         assert_eq!(error.pid(), Some(std::process::id()), "{error}");
         guard.verify().expect("still held");
     }
-    guard.close().expect("an end");
+    guard.close().expect("release");
     place.check(After::Gone, 0, "released");
 }
 
 #[test]
-fn a_reserved_file_with_keep_stays_empty() {
+fn reserved_file_with_keep_is_left_empty() {
     let place = Place::new(1);
     let file = PidFile::at(place.path()).keep(true);
-    drop(file.reserve().expect("a start"));
+    drop(file.reserve().expect("reserve"));
     place.check(After::Empty, 0, "keep");
-    let guard = file.reserve().expect("a start").commit().expect("a commit");
+    let guard = file.reserve().expect("reserve").commit().expect("commit");
     place.check_held(true, std::process::id(), "keep");
-    guard.close().expect("an end");
+    guard.close().expect("release");
     place.check(After::Empty, 0, "keep");
     place.check_next_start(true, "keep");
 }
 
 #[test]
-fn a_file_that_was_removed_in_between_cannot_be_committed() {
+fn commit_of_a_removed_file_fails() {
     let place = Place::new(1);
-    let reservation = PidFile::at(place.path()).reserve().expect("a start");
-    std::fs::remove_file(place.path()).expect("somebody removes it");
-    let error = reservation.commit().expect_err("removed");
+    let reservation = PidFile::at(place.path()).reserve().expect("reserve");
+    std::fs::remove_file(place.path()).expect("remove the file");
+    let error = reservation.commit().expect_err("the file was removed");
     assert!(matches!(error, PidFileError::Replaced { .. }), "{error}");
     place.check_next_start(true, "removed");
 }

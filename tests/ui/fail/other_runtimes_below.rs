@@ -1,6 +1,6 @@
 use pidlock_core::{PidFileError, pidfile};
 
-// As theirs are named; which runtime it is cannot be seen from the attribute.
+// Attributes named like those of other runtimes. The macro sees only the names.
 mod actix_web {
     pub use tokio::main;
 }
@@ -26,7 +26,7 @@ mod second {
     use super::*;
 
     #[pidfile("my_app")]
-    /// With more between them.
+    /// With other attributes in between.
     #[allow(clippy::unused_async)]
     #[crate::async_std::main(flavor = "current_thread")]
     async fn main() -> Result<(), PidFileError> {

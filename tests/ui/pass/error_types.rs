@@ -1,4 +1,4 @@
-//! Errors that a refused lock can be turned into.
+//! Error types that a refusal can be converted into.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};

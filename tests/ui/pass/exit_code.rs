@@ -1,11 +1,11 @@
-//! An exit status is all that `ExitCode` can say; the message goes to stderr.
+//! A refused function that returns an `ExitCode` prints the message to stderr.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use pidlock_core::{PidFile, pidfile};
 
-/// Tells the program, run once more, that it is the one to be refused.
+/// Set for the child process, whose call must be refused.
 const REFUSED: &str = "PIDLOCK_TESTS_REFUSED";
 
 #[pidfile(path = path)]

@@ -1,4 +1,4 @@
-//! The way out that the error about futures names; and what the macro cannot see.
+//! The fix that the error about futures suggests, and futures that the macro does not detect.
 
 use std::future::{Future, ready};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ async fn work(path: &Path) -> Result<bool, PidFileError> {
     Ok(path.exists())
 }
 
-/// An alias cannot be seen through: this holds the lock while the future is made, not longer.
+/// The macro does not see through an alias. The lock is held only while the future is created.
 type Later<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
 
 #[pidfile(path = path, on_error = |error| panic!("{error}"))]
@@ -36,7 +36,7 @@ fn alias(path: &Path) -> Later<'_> {
     Box::pin(async { path.exists() })
 }
 
-/// An `async fn` whose result is a future holds it while it runs itself.
+/// Holds the lock until this `async fn` completes, but not while the returned future runs.
 #[pidfile(path = path, on_error = |error| panic!("{error}"))]
 async fn future_of_a_future(path: &Path) -> impl Future<Output = bool> + use<> {
     ready(path.exists())

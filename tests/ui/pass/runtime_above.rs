@@ -1,4 +1,4 @@
-//! What starts a runtime goes above, whatever its name: the lock outlives the runtime and its tasks.
+//! Attributes that start a runtime go above `#[pidfile]`, so that the lock outlives the tasks.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ impl Drop for AtTheEnd {
     }
 }
 
-/// Leaves a task that ends with the runtime.
+/// Spawns a task that is dropped when the runtime shuts down.
 async fn spawn() {
     tokio::spawn(async {
         let _end = AtTheEnd;

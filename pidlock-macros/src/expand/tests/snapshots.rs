@@ -20,7 +20,7 @@ macro_rules! snapshot {
     };
 }
 
-/// Compares the expansion with the snapshot, or overwrites that.
+/// Compares the expansion with the snapshot, or overwrites the snapshot.
 fn compare(file: &str, expected: &str, args: &str, item: &str) {
     let input: String = format!("#[pidfile({args})]\n{item}")
         .lines()
@@ -33,7 +33,7 @@ fn compare(file: &str, expected: &str, args: &str, item: &str) {
     } else {
         assert!(
             expanded == expected,
-            "the expansion in {file} is out of date; it is now:\n{expanded}"
+            "the expansion in {file} is out of date; the current expansion is:\n{expanded}"
         );
     }
 }

@@ -1,13 +1,13 @@
-//! The attribute, where its crate has another name, and its own is somebody else's.
+//! Uses the attribute where its crate is renamed and `pidlock_core` is another module.
 
 use std::path::Path;
 
 use locker::{PidFile, PidFileError, pidfile};
 
-/// Nothing is looked for in here.
+/// The attribute must not refer to this module.
 pub mod pidlock_core {}
 
-/// With text to format.
+/// With a format string.
 #[pidfile(name = "renamed-{id}", dir = dir, crate = locker)]
 pub fn formatted(dir: &Path, id: u8) -> Result<bool, PidFileError> {
     Ok(held(&dir.join(format!("renamed-{id}.pid"))))
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_functions_run_under_the_lock_and_are_refused() {
+    fn functions_run_under_the_lock_and_are_refused_when_it_is_held() {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("renamed-7.pid");
         assert!(formatted(dir.path(), 7).unwrap());

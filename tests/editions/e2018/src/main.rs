@@ -1,4 +1,4 @@
-//! A `main` that can only print and exit.
+//! A `main` without a return type.
 
 #[pidlock_core::pidfile(path = std::env::args_os().nth(1).unwrap())]
 fn main() {

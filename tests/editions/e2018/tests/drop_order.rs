@@ -1,4 +1,4 @@
-//! The drop order of edition 2018.
+//! The drop order in edition 2018.
 
 #[path = "../../drop_order.rs"]
 mod drop_order;

@@ -4,6 +4,6 @@
 mod refused_main;
 
 #[test]
-fn one_instance() {
+fn second_start_is_refused() {
     refused_main::assert_runs_once(env!("CARGO_BIN_EXE_pidlock-e2018"));
 }

@@ -1,4 +1,4 @@
-//! The drop order of edition 2021.
+//! The drop order in edition 2021.
 
 #[path = "../../drop_order.rs"]
 mod drop_order;

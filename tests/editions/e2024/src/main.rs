@@ -1,4 +1,4 @@
-//! A `main` whose return type has no name, and a function that ends the process.
+//! A `main` with an opaque return type, and a function that exits the process if it is refused.
 
 use std::process::Termination;
 

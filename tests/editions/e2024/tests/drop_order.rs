@@ -1,4 +1,4 @@
-//! The drop order of edition 2024.
+//! The drop order in edition 2024.
 
 #[path = "../../drop_order.rs"]
 mod drop_order;

@@ -4,12 +4,12 @@
 mod refused_main;
 
 #[test]
-fn one_instance() {
+fn second_start_is_refused() {
     refused_main::assert_runs_once(env!("CARGO_BIN_EXE_pidlock-e2024"));
 }
 
 #[test]
-fn on_error_exit() {
+fn refused_function_with_on_error_exit_exits_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let (main, work) = (dir.path().join("main.pid"), dir.path().join("work.pid"));
     let _held = pidlock_core::PidFile::at(&work).acquire().unwrap();

@@ -1,4 +1,4 @@
-//! A job that reports its errors by anyhow.
+//! A job that reports its errors with anyhow.
 
 use anyhow::Context;
 use pidlock_core::pidfile;

@@ -1,5 +1,5 @@
-//! Jobs behind `dyn` by `#[async_trait]`. What that attribute leaves of a method only makes a
-//! future, so the method calls an `async fn` that bears ours.
+//! Jobs behind `dyn`, with `#[async_trait]`. A method that this attribute rewrites only creates a
+//! future, so it calls an `async fn` with `#[pidfile]`.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! A web server by axum that answers the requests it has when it is told to end.
+//! An axum web server that completes the requests in progress when it receives SIGTERM.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! A command line by clap, whose `main` returns an `ExitCode`.
+//! A program that parses its command line with clap, and whose `main` returns an `ExitCode`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use pidlock_core::pidfile;
 /// Copies what has changed.
 #[derive(Parser)]
 struct Options {
-    /// Where the pidfile goes.
+    /// The path of the pidfile.
     #[arg(long)]
     pidfile: PathBuf,
     /// The exit status if nothing has changed.
@@ -17,7 +17,7 @@ struct Options {
     unchanged: u8,
 }
 
-// The options are read before the lock is acquired: `--help` answers while a backup runs.
+// The options are parsed before the lock is acquired, so `--help` works while a backup runs.
 #[pidfile(path = Options::parse().pidfile)]
 fn main() -> ExitCode {
     let options = Options::parse();

@@ -1,4 +1,4 @@
-//! A job whose `main` reports its errors by eyre.
+//! A job whose `main` reports its errors with eyre.
 
 use eyre::WrapErr;
 use pidlock_core::pidfile;

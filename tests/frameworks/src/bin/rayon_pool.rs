@@ -1,12 +1,12 @@
-//! Pieces of work in a pool of rayon's, each of which runs in one process at a time: what another
-//! process is at is left to it.
+//! Work items in a rayon pool. Only one process works on an item at a time; other processes skip
+//! the item.
 
 use pidlock_core::pidfile;
 use rayon::prelude::*;
 
 const FRAMES: usize = 4;
 
-/// Whether it was rendered.
+/// Returns `true` if the frame was rendered.
 #[pidfile("frame-{frame}", temp_dir = true, on_error = pidlock_core::on_error::skip)]
 fn render(frame: usize) -> bool {
     println!("frame {frame}");

@@ -1,4 +1,4 @@
-//! A daemon that handles its signals by signal-hook, and takes its time to end.
+//! A daemon that handles signals with signal-hook, and takes some time to shut down.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use pidlock_core::{PidFileError, pidfile};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// What can keep the daemon from serving.
+/// The reason why the daemon cannot run.
 #[derive(Debug)]
 enum Failure {
     Running(#[expect(dead_code, reason = "shown by Debug")] PidFileError),

@@ -1,5 +1,5 @@
-//! Workers whose entry functions bear the attribute, in threads of their own. Ends with the number
-//! of those that were refused.
+//! Workers in threads, whose entry functions have the attribute. The exit status is the number of
+//! refused workers.
 
 use std::io;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ fn sweep() -> io::Result<()> {
     pidlock_frameworks::work()
 }
 
-/// A refusal is a panic, which only the `JoinHandle` tells of.
+/// A refused call panics, which only the `JoinHandle` reports.
 #[pidfile("watcher", temp_dir = true)]
 fn watch() {
     println!("watching");

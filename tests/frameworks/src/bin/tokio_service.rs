@@ -1,4 +1,4 @@
-//! A service on tokio. When `main` has returned, the runtime still has to end what it runs.
+//! A tokio service. After its `main` returns, the runtime shuts down its tasks.
 
 use std::error::Error;
 use std::future::pending;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use pidlock_core::{PidFile, pidfile};
 use tokio::task::{spawn, spawn_blocking};
 
-/// Belongs to a task that never ends: dropped with the runtime.
+/// Owned by a task that never completes, so it is dropped with the runtime.
 struct Connection {
     pidfile: PathBuf,
 }
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let _connection = connection;
         pending::<()>().await;
     });
-    // A runtime waits for what it has begun to run in its pool of blocking threads.
+    // At shutdown, a runtime waits only for blocking tasks that have started.
     let (begun, begin) = tokio::sync::oneshot::channel();
     spawn_blocking(|| {
         let _ = begun.send(());

@@ -1,5 +1,5 @@
-//! Workers whose entry functions bear the attribute, as tasks of tokio's. Ends with the number of
-//! those that were refused.
+//! Workers in tokio tasks, whose entry functions have the attribute. The exit status is the number
+//! of refused workers.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ async fn drain(queue: &'static str, mut stop: Receiver<()>) -> Result<(), PidFil
     Ok(())
 }
 
-/// A refusal is a panic, which only the `JoinHandle` tells of.
+/// A refused call panics, which only the `JoinHandle` reports.
 #[pidfile("expiry", temp_dir = true)]
 async fn expire(mut stop: Receiver<()>) {
     println!("expiring");

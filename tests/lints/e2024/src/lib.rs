@@ -1,6 +1,6 @@
-//! No lint fires because of the attribute, in edition 2024.
+//! Checks in edition 2024 that no lint fires because of the attribute.
 //!
-//! Denied is all that is not about the names and the layout of a crate.
+//! Denies all lints except those about the names and the layout of a crate.
 
 #![deny(warnings, clippy::all, clippy::pedantic, clippy::nursery)]
 #![deny(

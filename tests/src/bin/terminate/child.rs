@@ -1,13 +1,23 @@
-//! Children of a holder, which have nothing to do with its pidfile.
+//! Children of a holder that do not use its pidfile.
 //!
-//! METHOD: `fork`, `clone` (without the C library's knowledge), `vfork` (in its parent's memory),
-//! `namespace` (as the first process of a new PID namespace).
-//! END: `return` (through everything that its parent would return through), `exit`, `_exit`,
-//! `term` (by SIGTERM), `exec`; `own` and `own_exit`, which first acquire a pidfile of their own,
-//! `PATH.child`; `same`, which tries to acquire its parent's.
-//! The parent says how it ended, goes on until its input ends, and returns.
-//! Or `outlive_return`, `outlive_exit`, `outlive_signal`: the child goes on until its input ends,
-//! and the parent ends before.
+//! METHOD says how the child is created:
+//! - `fork`: by fork(2)
+//! - `clone`: by clone(2), without the knowledge of the C library
+//! - `vfork`: by clone(2), in the memory of its parent
+//! - `namespace`: by fork(2), as PID 1 of a new PID namespace
+//!
+//! END says how the child ends:
+//! - `return`: returns through the code that its parent would return through
+//! - `exit`, `_exit`, `exec`: calls this function
+//! - `term`: is killed by SIGTERM
+//! - `own`, `own_exit`: acquires its own pidfile, PATH with the extension `child`, and then is
+//!   killed by SIGTERM or exits
+//! - `same`: tries to acquire the pidfile of its parent
+//! - `outlive_return`, `outlive_exit`, `outlive_signal`: runs until its input ends; the parent ends
+//!   before that
+//!
+//! Except with the last three, the parent prints how the child ended, waits until its input ends,
+//! and returns.
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -23,7 +33,8 @@ use pidlock_core::PidFile;
 
 use super::{End, os, say, wait_for_end_of_input};
 
-/// Set in a forked child. Its number does not tell: in a new PID namespace it can be its parent's.
+/// Set in a forked child. Comparing PIDs is not enough, because the parent and the child can both
+/// be PID 1 of their PID namespaces.
 static CHILD: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn is_this() -> bool {
@@ -59,7 +70,11 @@ pub(crate) fn child(method: &str, end: &str) -> End {
 }
 
 fn end_child(end: &str) -> End {
-    let path = PathBuf::from(std::env::args_os().next_back().expect("a path"));
+    let path = PathBuf::from(
+        std::env::args_os()
+            .next_back()
+            .expect("the last argument is a path"),
+    );
     let own = || PidFile::at(path.with_extension("child")).acquire();
     match end {
         "return" => {}
@@ -79,7 +94,9 @@ fn end_child(end: &str) -> End {
             std::process::exit(0)
         }
         "same" => {
-            let error = PidFile::at(&path).acquire().expect_err("its parent's");
+            let error = PidFile::at(&path)
+                .acquire()
+                .expect_err("the parent holds the pidfile");
             assert_eq!(error.pid(), Some(std::os::unix::process::parent_id()));
         }
         _ => panic!("unknown end {end}"),
@@ -109,29 +126,30 @@ extern "C" fn end_by_exec(_: *mut c_void) -> c_int {
     os::exec_true()
 }
 
-/// Returns when a child that is to become another program has been forked, and has not become it.
-/// It does so, and ends, when what was returned is called, or when this process is gone.
+/// Starts a program, and returns while the child is between fork and exec. The child continues when
+/// the returned function is called or when this process exits.
 pub(crate) fn between_fork_and_exec() -> impl FnOnce() + Send {
-    let (mut ours, mut childs) = UnixStream::pair().expect("a pair");
+    let (mut ours, mut childs) = UnixStream::pair().expect("create a socket pair");
     let inherited = ours.as_raw_fd();
     let mut command = Command::new("true");
     command.stdout(Stdio::null());
-    // SAFETY: the child only closes, writes and reads descriptors, and nothing in it uses the one
-    // that it closes.
+    // SAFETY: the closure only closes, writes and reads descriptors, which is async-signal-safe.
+    // The child does not use the descriptor that the closure closes.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(move || {
-            // Else it would wait for itself.
+            // With this end open, the child would never read the end of the stream.
             os::close(inherited);
             childs.write_all(b"f")?;
             let _ = childs.read(&mut [0]);
             Ok(())
         })
     };
-    let spawn = thread::spawn(move || command.status().expect("true starts"));
-    ours.read_exact(&mut [0]).expect("the child is there");
+    let spawn = thread::spawn(move || command.status().expect("run true"));
+    ours.read_exact(&mut [0])
+        .expect("wait until the child is forked");
     move || {
         drop(ours);
-        assert!(spawn.join().expect("no panic").success());
+        assert!(spawn.join().expect("the thread does not panic").success());
     }
 }

@@ -1,11 +1,14 @@
-//! Programs that handle signals, in the ways in which programs do.
+//! Signal handlers of the kinds that programs install.
 //!
-//! KIND: `tokio`, `signal-hook`, `ctrlc`, `sigaction`, `sigwait`: gracefully, by telling the program;
-//! `notes`: says `noted`, and lets the program go on; `exits`, `_exits`: ends it at once, with 7;
-//! `chains`: calls the handler that was there before, and expects it to end the program;
-//! `restores`: puts that one back, and sends the signal again;
-//! `tries-ctrlc`: a graceful one, if nobody has one yet; says `tried: ANSWER`;
-//! `emulates`: signal-hook's way to have the default effect after all.
+//! KIND is
+//! - `tokio`, `signal-hook`, `ctrlc`, `sigaction`, `sigwait`: notifies the program, which then
+//!   shuts down gracefully
+//! - `tries-ctrlc`: notifies the program, if the signal has no handler yet; prints `tried: ANSWER`
+//! - `notes`: prints `noted` and returns
+//! - `exits`, `_exits`: exits with 7 inside the handler
+//! - `chains`: calls the previous handler, and prints `returned` if that returns
+//! - `restores`: restores the previous handler and raises the signal again
+//! - `emulates`: calls `emulate_default_handler` of signal-hook
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -21,36 +24,39 @@ use super::say;
 
 pub(crate) const SIGNALS: [c_int; 3] = [SIGTERM, SIGINT, SIGHUP];
 
-/// Waits until the program has been told to end.
+/// Waits until the handler notifies the program.
 pub(crate) type Handler = Box<dyn FnOnce()>;
 
 pub(crate) fn install(kind: &str) -> Handler {
     match kind {
         "tokio" => tokio(),
         "signal-hook" => {
-            let mut signals = signal_hook::iterator::Signals::new(SIGNALS).expect("handlers");
+            let mut signals =
+                signal_hook::iterator::Signals::new(SIGNALS).expect("install the handlers");
             Box::new(move || {
                 let _ = signals.forever().next();
             })
         }
         "ctrlc" => {
             let (tell, told) = mpsc::channel();
-            ctrlc::set_handler(move || tell.send(()).expect("somebody waits")).expect("handlers");
-            Box::new(move || told.recv().expect("a signal"))
+            ctrlc::set_handler(move || tell.send(()).expect("the program waits"))
+                .expect("install the handlers");
+            Box::new(move || told.recv().expect("wait for a signal"))
         }
         "tries-ctrlc" => {
             let (tell, told) = mpsc::channel();
-            let answer = ctrlc::try_set_handler(move || tell.send(()).expect("somebody waits"));
+            let answer = ctrlc::try_set_handler(move || tell.send(()).expect("the program waits"));
             say(&format!("tried: {answer:?}"));
             match answer {
-                Ok(()) => Box::new(move || told.recv().expect("a signal")),
+                Ok(()) => Box::new(move || told.recv().expect("wait for a signal")),
                 Err(_) => Box::new(super::wait_for_end_of_input),
             }
         }
         "sigaction" => sigaction(),
         "sigwait" => sigwait(),
         "emulates" => {
-            let mut signals = signal_hook::iterator::Signals::new(SIGNALS).expect("handlers");
+            let mut signals =
+                signal_hook::iterator::Signals::new(SIGNALS).expect("install the handlers");
             Box::new(move || {
                 for signal in signals.forever() {
                     let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -71,10 +77,11 @@ fn tokio() -> Handler {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
-        .expect("a runtime");
+        .expect("create a runtime");
     let mut streams = {
         let _inside = runtime.enter();
-        SIGNALS.map(|number| signal(SignalKind::from_raw(number)).expect("a stream"))
+        SIGNALS
+            .map(|number| signal(SignalKind::from_raw(number)).expect("create a stream of signals"))
     };
     Box::new(move || {
         runtime.block_on(poll_fn(|context| {
@@ -86,15 +93,15 @@ fn tokio() -> Handler {
     })
 }
 
-/// The other end of a pipe, as handlers have it.
+/// The end of a socket pair that the handler writes to.
 static TELL: AtomicI32 = AtomicI32::new(-1);
 
 fn sigaction() -> Handler {
-    let (mut told, tell) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let (mut told, tell) = std::os::unix::net::UnixStream::pair().expect("create a socket pair");
     TELL.store(std::os::fd::IntoRawFd::into_raw_fd(tell), Ordering::Relaxed);
     let _ = simple(tells);
     Box::new(move || {
-        std::io::Read::read_exact(&mut told, &mut [0]).expect("a signal");
+        std::io::Read::read_exact(&mut told, &mut [0]).expect("wait for a signal");
     })
 }
 
@@ -102,39 +109,39 @@ extern "C" fn tells(_: c_int) {
     write(TELL.load(Ordering::Relaxed), b"s");
 }
 
-/// Without a handler: blocked, and fetched.
+/// Blocks the signals and waits for one with sigwait(3). Installs no handler.
 fn sigwait() -> Handler {
     let mut set = MaybeUninit::uninit();
-    // SAFETY: makes a whole set of what it is given.
+    // SAFETY: `set` is valid for writes.
     #[allow(unsafe_code)]
     unsafe {
         libc::sigemptyset(set.as_mut_ptr())
     };
     for signal in SIGNALS {
-        // SAFETY: the set was made above, and the number is a signal's.
+        // SAFETY: `sigemptyset` above has initialised `set`.
         #[allow(unsafe_code)]
         unsafe {
             libc::sigaddset(set.as_mut_ptr(), signal)
         };
     }
-    // SAFETY: made above.
+    // SAFETY: `sigemptyset` above has initialised `set`.
     #[allow(unsafe_code)]
     let set: libc::sigset_t = unsafe { set.assume_init() };
-    // SAFETY: a whole set, and the old one is not asked for.
+    // SAFETY: `set` is initialised, and a null pointer discards the old mask.
     #[allow(unsafe_code)]
     unsafe {
         libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut())
     };
     Box::new(move || {
         let mut signal = 0;
-        // SAFETY: a whole set, and a place for a number.
+        // SAFETY: `set` is initialised, and `signal` is valid for writes.
         #[allow(unsafe_code)]
         let answer = unsafe { libc::sigwait(&set, &mut signal) };
         assert_eq!(answer, 0);
     })
 }
 
-/// For handlers that do everything themselves.
+/// Installs a handler that does not notify the program.
 fn simple(handler: extern "C" fn(c_int)) -> Handler {
     for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
         let old = os::handle(signal, handler as libc::sighandler_t);
@@ -155,8 +162,8 @@ extern "C" fn notes(_: c_int) {
 }
 
 extern "C" fn exits(_: c_int) {
-    // SAFETY: not a thing that a handler may do, but some do; here the program is just waiting
-    // for its input, so nothing is in the middle of anything.
+    // SAFETY: `exit` is not async-signal-safe, but some handlers call it. Here the program only
+    // waits for its input, so it holds no lock of the C library.
     #[allow(unsafe_code)]
     unsafe {
         libc::exit(7)
@@ -169,8 +176,8 @@ extern "C" fn ends_at_once(_: c_int) {
 
 extern "C" fn chains(signal: c_int) {
     if let Some(previous) = previous(signal).filter(|old| old.sa_sigaction > libc::SIG_IGN) {
-        // SAFETY: it is neither SIG_DFL nor SIG_IGN, so it is a handler; the one that is tested
-        // here takes the signal's number only.
+        // SAFETY: the value is neither SIG_DFL nor SIG_IGN, so it is a handler. The handler under
+        // test takes only the signal number.
         #[allow(unsafe_code)]
         let handler: extern "C" fn(c_int) = unsafe { std::mem::transmute(previous.sa_sigaction) };
         handler(signal);
@@ -181,7 +188,8 @@ extern "C" fn chains(signal: c_int) {
 extern "C" fn restores(signal: c_int) {
     if let Some(previous) = previous(signal) {
         let mut old = MaybeUninit::uninit();
-        // SAFETY: sigaction may be called from a handler, and both are valid.
+        // SAFETY: sigaction(2) is async-signal-safe, `previous` is valid for reads and `old` for
+        // writes.
         #[allow(unsafe_code)]
         unsafe {
             libc::sigaction(signal, previous, old.as_mut_ptr())
@@ -190,9 +198,9 @@ extern "C" fn restores(signal: c_int) {
     os::raise(signal);
 }
 
-/// For handlers.
+/// Writes without a buffer. Signal handlers can call this function.
 fn write(descriptor: c_int, text: &[u8]) {
-    // SAFETY: the text is there, and write is async-signal-safe.
+    // SAFETY: the pointer and the length are those of `text`, and `write` is async-signal-safe.
     #[allow(unsafe_code)]
     unsafe {
         libc::write(descriptor, text.as_ptr().cast(), text.len())

@@ -1,15 +1,25 @@
 //! Holds pidfiles in a given way and ends in a given way.
 //!
-//! `terminate [SETTING..] WAY HOW PATH..`, or `terminate reserve PARENT CHILD PATH` (see `reserve.rs`).
-//! It says `held` when it holds the pidfiles and is about to end, and mostly ends when its input
-//! does.
+//! `terminate [SETTING..] WAY HOW PATH..`, or `terminate reserve PARENT CHILD PATH` (see
+//! `reserve.rs`). It prints `held` when it holds the pidfiles. With most of the ends it then waits
+//! until its input ends.
 //!
-//! WAY: `guard`, `function` (under the attribute), `leak`, `static`, `thread_local`; `threads` and
-//! `annotated_threads`, one for each path, of which the first panics; `busy`, one static guard
-//! while threads acquire and drop the others.
-//! HOW: `return`, `error`, `panic`, `exit`, `exit_elsewhere` (in another thread), `_exit`,
-//! `abort`, `graceful` (when the handler says so), `child METHOD END` (see `child.rs`), `spawn`
-//! and `spawn_exit` (release or exit while a child is between fork and exec).
+//! WAY says what holds the pidfiles:
+//! - `guard`: guards in a local variable
+//! - `function`: functions with the attribute
+//! - `leak`: leaked guards
+//! - `static`, `thread_local`: guards in such a variable
+//! - `threads`, `annotated_threads`: one thread for each path, with a guard or with the attribute;
+//!   the first thread panics
+//! - `busy`: a static guard for the first path; threads acquire and release the others in a loop
+//!
+//! HOW says how the process ends:
+//! - `return`, `error`, `panic`: `main` returns, returns an error or panics
+//! - `exit`, `_exit`, `abort`: calls this function
+//! - `exit_elsewhere`: calls `exit` in another thread
+//! - `graceful`: returns when a signal handler notifies it
+//! - `child METHOD END`: forks a child first (see `child.rs`)
+//! - `spawn`, `spawn_exit`: releases or exits while a child is between fork and exec
 
 mod child;
 mod handlers;
@@ -37,7 +47,7 @@ struct Settings {
     no_lock: bool,
     on_signal: OnSignal,
     no_at_exit: bool,
-    /// The two above are for the first pidfile, and the others have the defaults.
+    /// `on_signal` and `no_at_exit` apply to the first pidfile only.
     first_differs: bool,
     handler_after: Option<String>,
     become_user: Option<u32>,
@@ -45,14 +55,14 @@ struct Settings {
     lose_to: Option<PathBuf>,
 }
 
-/// What is done while the pidfiles are held.
+/// What to do while the pidfiles are held.
 struct Run {
     settings: Settings,
     handler: Option<Handler>,
     how: Vec<String>,
 }
 
-/// What a HOW has left to do when the pidfiles are released.
+/// What to do after the pidfiles are released.
 static AFTERWARDS: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 fn main() -> ExitCode {
@@ -65,10 +75,10 @@ fn main() -> ExitCode {
     let mut ignored = Vec::new();
     let mut handler_before = None;
     while let Some(flag) = arguments.next_if(|argument| argument.starts_with("--")) {
-        let mut value = || arguments.next().expect("a value");
+        let mut value = || arguments.next().expect("the flag has a value");
         match flag.as_str() {
             "--signals-as-started" => default_signals = false,
-            "--ignore" => ignored.push(value().parse().expect("a signal's number")),
+            "--ignore" => ignored.push(value().parse().expect("parse a signal")),
             "--handler-before" => handler_before = Some(value()),
             "--handler-after" => settings.handler_after = Some(value()),
             "--as-init" => as_init = true,
@@ -78,13 +88,13 @@ fn main() -> ExitCode {
             "--ignore-signals" => settings.on_signal = OnSignal::Off,
             "--first-only" => settings.first_differs = true,
             "--no-at-exit" => settings.no_at_exit = true,
-            "--become" => settings.become_user = Some(value().parse().expect("a number")),
+            "--become" => settings.become_user = Some(value().parse().expect("parse a uid")),
             "--lose-to" => settings.lose_to = Some(value().into()),
             "--chroot" => settings.chroot = Some(value().into()),
             _ => panic!("unknown flag {flag}"),
         }
     }
-    // Whoever started this may ignore them, as a shell does for what runs in its background.
+    // The parent may have ignored these signals, as a shell does for programs in its background.
     if default_signals {
         for signal in handlers::SIGNALS {
             os::handle(signal, libc::SIG_DFL);
@@ -118,7 +128,7 @@ fn main() -> ExitCode {
         }
         [] => panic!("usage: terminate [SETTING..] WAY HOW PATH.."),
     };
-    if let Some(afterwards) = AFTERWARDS.lock().expect("no panic before").take() {
+    if let Some(afterwards) = AFTERWARDS.lock().expect("the mutex is not poisoned").take() {
         afterwards();
     }
     match end {
@@ -133,14 +143,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Goes on as the first process of a new PID namespace, while its parent says its outer number,
-/// waits for it, and ends as it does.
+/// Forks, and continues in the child as PID 1 of a new PID namespace. The parent prints the PID
+/// that the child has outside, waits for the child and exits with its status.
 fn stand_by_init() {
-    let (told, mut tell) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let (told, mut tell) = std::os::unix::net::UnixStream::pair().expect("create a socket pair");
     os::new_pid_namespace();
     let Some(init) = os::fork() else {
         drop(told);
-        // Until the parent has said its line, and let go.
+        // Waits until the parent has printed its line and closed its end.
         let _ = tell.read(&mut [0]);
         assert_eq!(std::process::id(), 1);
         return;
@@ -150,7 +160,7 @@ fn stand_by_init() {
     drop(told);
     let status = os::wait(init);
     match status.strip_prefix("exited ") {
-        Some(code) => std::process::exit(code.parse().expect("a number")),
+        Some(code) => std::process::exit(code.parse().expect("parse the exit code")),
         None => {
             say(&format!("init {status}"));
             std::process::exit(99)
@@ -230,7 +240,8 @@ fn annotated(run: Run, paths: &[PathBuf]) -> End {
     }
 }
 
-/// One thread for each path; when all hold theirs, the first panics; the others end with the input.
+/// Starts one thread for each path. When every thread holds its pidfile, the first thread panics.
+/// The others return when the input ends.
 fn threads(paths: &[PathBuf], hold: fn(&Path, &dyn Fn()) -> Result<(), PidFileError>) -> End {
     std::panic::set_hook(Box::new(|_| {}));
     let (tell, told) = mpsc::channel();
@@ -240,9 +251,9 @@ fn threads(paths: &[PathBuf], hold: fn(&Path, &dyn Fn()) -> Result<(), PidFileEr
         let tell = tell.clone();
         let thread = thread::spawn(move || {
             hold(&path, &|| {
-                tell.send(()).expect("main waits");
+                tell.send(()).expect("the main thread waits");
                 let _ = wait.recv();
-                assert!(n > 0, "the first one panics");
+                assert!(n > 0, "the first thread panics");
             })
         });
         threads.push((go_on, thread));
@@ -261,25 +272,30 @@ fn threads(paths: &[PathBuf], hold: fn(&Path, &dyn Fn()) -> Result<(), PidFileEr
     Ok(())
 }
 
-/// Has threads that acquire and drop, each at least once before this returns, for ever.
+/// Starts one thread for each path, which acquires and releases it in a loop. Returns after as many
+/// releases as there are paths.
 fn keep_busy(paths: &[PathBuf]) {
     let (tell, told) = mpsc::channel();
     for path in paths {
         let (path, tell) = (path.clone(), tell.clone());
         thread::spawn(move || {
             loop {
-                drop(PidFile::at(&path).acquire().expect("a path of its own"));
+                drop(
+                    PidFile::at(&path)
+                        .acquire()
+                        .expect("acquire a path of this thread"),
+                );
                 let _ = tell.send(());
             }
         });
     }
     drop(tell);
     for _ in paths {
-        told.recv().expect("they go on for ever");
+        told.recv().expect("the threads do not exit");
     }
 }
 
-/// Called with the pidfiles held.
+/// Does HOW while the pidfiles are held.
 fn held(mut run: Run) -> End {
     if let Some(kind) = &run.settings.handler_after {
         run.handler = Some(handlers::install(kind));
@@ -298,7 +314,7 @@ fn held(mut run: Run) -> End {
     let how: Vec<&str> = run.how.iter().map(String::as_str).collect();
     match how[..] {
         ["graceful"] => {
-            run.handler.expect("a handler")();
+            run.handler.expect("graceful needs a handler")();
             say("ending");
             wait_for_end_of_input();
             return Ok(());

@@ -1,4 +1,4 @@
-//! What this program does with processes that std has no safe door to, each in one place.
+//! Wrappers for process functions that std does not offer as safe functions.
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -10,66 +10,70 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
 pub(crate) use libc::{SIGHUP, SIGINT, SIGTERM, c_int};
 
-/// Whoever hangs is ended by this, which its parent sees. Forked children need one of their own.
+/// Ends this process after a minute, so that a test fails if the process hangs. A forked child must
+/// call this function again.
 pub(crate) fn end_before_long() {
-    // The first process of a PID namespace does not die of a signal that it does not handle.
+    // The default action of a signal does not terminate PID 1 of a PID namespace.
     extern "C" fn end(_: c_int) {
         end_at_once(96);
     }
     let end: extern "C" fn(c_int) = end;
     handle(libc::SIGALRM, end as libc::sighandler_t);
-    // SAFETY: sets this process's alarm clock (alarm(2)); nothing else here uses it.
+    // SAFETY: alarm(2) takes an integer, and nothing else in this program uses the alarm clock.
     #[allow(unsafe_code)]
     unsafe {
         libc::alarm(60)
     };
 }
 
-/// `SIG_DFL`, `SIG_IGN`, or a handler that calls only what a handler may. Returns what was there.
+/// Sets the disposition of a signal, and returns the previous one. `handler` must be `SIG_DFL`,
+/// `SIG_IGN` or an async-signal-safe function.
 pub(crate) fn handle(signal: c_int, handler: libc::sighandler_t) -> libc::sigaction {
     let mut old = std::mem::MaybeUninit::zeroed();
     // SAFETY: all zeros is a valid sigaction, without flags and with an empty mask.
     #[allow(unsafe_code)]
     let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
     new.sa_sigaction = handler;
-    // SAFETY: both are valid sigactions, and the handlers in this program are async-signal-safe.
+    // SAFETY: `new` is valid, `old` is valid for writes, and callers pass async-signal-safe
+    // handlers.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::sigaction(signal, &new, old.as_mut_ptr()) };
     assert_eq!(answer, 0, "{}", io::Error::last_os_error());
-    // SAFETY: zeros are a valid sigaction, and the call has put another one there.
+    // SAFETY: zeros are a valid sigaction, and the call has overwritten them with another one.
     #[allow(unsafe_code)]
     unsafe {
         old.assume_init()
     }
 }
 
-/// Sends it to this process.
+/// Sends a signal to this process.
 pub(crate) fn raise(signal: c_int) {
     let signal = Signal::from_named_raw(signal);
     let _ = signal.map(|signal| kill_process(getpid(), signal));
 }
 
-/// Ends the process without running anything of it.
+/// Exits without running destructors or exit handlers.
 pub(crate) fn end_at_once(code: c_int) -> ! {
-    // SAFETY: ends the process.
+    // SAFETY: `_exit` has no preconditions.
     #[allow(unsafe_code)]
     unsafe {
         libc::_exit(code)
     }
 }
 
-/// `None` in the child.
+/// Forks. Returns `None` in the child.
 pub(crate) fn fork() -> Option<Pid> {
-    // SAFETY: nothing here forks but programs with one thread, so that a child may do whatever
-    // its parent may.
+    // SAFETY: this program has one thread when it forks, so the child can call any function.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::fork() };
     parent_or_child(answer.into())
 }
 
-/// As `fork`, without the C library knowing: no handler of pthread_atfork(3) runs.
+/// Forks with clone(2), so that the handlers of pthread_atfork(3) do not run. Returns `None` in the
+/// child.
 pub(crate) fn raw_clone() -> Option<Pid> {
-    // SAFETY: without CLONE_VM the child has memory of its own, as after fork. See there.
+    // SAFETY: without CLONE_VM the child has its own memory. This program has one thread when it
+    // forks, so the child can call any function.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     parent_or_child(answer)
@@ -83,26 +87,27 @@ fn parent_or_child(answer: libc::c_long) -> Option<Pid> {
     i32::try_from(answer).ok().and_then(Pid::from_raw)
 }
 
-/// What `vfork` does, with a stack of its own, for a function that returns twice is nothing that
-/// Rust knows of: the child has this process's memory, which waits until the child is gone or has
-/// called exec.
+/// Calls `child` in a process that shares the memory of this one, as after vfork(2). Returns when
+/// the child has exited or called exec. The child has its own stack, because Rust does not support
+/// functions that return twice.
 pub(crate) fn vfork(child: extern "C" fn(*mut libc::c_void) -> c_int) -> Pid {
     let mut stack = vec![0_u128; 4096];
     let top = stack.as_mut_ptr_range().end.cast();
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: the stack is aligned and lives until after the call, which ends when the child does
-    // not use it any more; the children in this program only make system calls.
+    // SAFETY: the stack is aligned. It outlives the child's use of it, because with CLONE_VFORK the
+    // call returns only after that. The children in this program make only system calls.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::clone(child, top, flags, std::ptr::null_mut()) };
-    parent_or_child(answer.into()).expect("the child does not come here")
+    parent_or_child(answer.into()).expect("only the parent returns from clone")
 }
 
-/// Replaces the program by one that ends successfully. For children that share their parent's
-/// memory, too: it makes nothing but the call.
+/// Executes `/bin/true`. Makes only system calls, so a child that shares its parent's memory can
+/// call this function.
 pub(crate) fn exec_true() -> ! {
     const PROGRAM: &CStr = c"/bin/true";
     let arguments = [PROGRAM.as_ptr(), std::ptr::null()];
-    // SAFETY: strings and a list that end as execv(3) wants them to, and that outlive it.
+    // SAFETY: the path and the argument are C strings, the list ends with a null pointer, and all
+    // of them outlive the call.
     #[allow(unsafe_code)]
     unsafe {
         libc::execv(PROGRAM.as_ptr(), arguments.as_ptr())
@@ -110,30 +115,30 @@ pub(crate) fn exec_true() -> ! {
     end_at_once(98)
 }
 
-/// The next child will be the first process of a new PID namespace.
+/// Makes the next child PID 1 of a new PID namespace.
 pub(crate) fn new_pid_namespace() {
-    // SAFETY: changes what the next children are, and nothing of this process.
+    // SAFETY: `CLONE_NEWPID` affects only future children.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::unshare(libc::CLONE_NEWPID) };
     assert_eq!(answer, 0, "unshare: {}", io::Error::last_os_error());
 }
 
-/// For a child that has a copy of something which it must not have, and which nothing in it uses.
+/// Closes a descriptor that a child has inherited. The child must not use it.
 pub(crate) fn close(descriptor: RawFd) {
-    // SAFETY: nothing in the caller's process uses it, as the caller promises.
+    // SAFETY: callers pass a descriptor that nothing in their process uses.
     #[allow(unsafe_code)]
     unsafe {
         libc::close(descriptor)
     };
 }
 
-/// As a careless daemonizer does: closes the descriptors of all pidfiles, whose numbers then are
-/// another file's.
+/// Makes the descriptors of all pidfiles refer to another file, as a careless daemonizer does.
 pub(crate) fn lose_pidfiles(other: &Path) -> io::Result<()> {
     let other = File::options().read(true).write(true).open(other)?;
     for entry in fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
-        // Without a lock it was made under another name: `.0.pid.12345-0.pidlock`.
+        // Without a lock, the file was created under another name, such as
+        // `.0.pid.12345-0.pidlock`.
         let is_pidfile =
             fs::read_link(entry.path()).is_ok_and(|file| file.to_string_lossy().contains(".pid"));
         let number = entry
@@ -141,7 +146,8 @@ pub(crate) fn lose_pidfiles(other: &Path) -> io::Result<()> {
             .to_str()
             .and_then(|name| name.parse().ok());
         if let Some(number) = number.filter(|_| is_pidfile) {
-            // SAFETY: takes the number away from the guard, who must notice: that is tested.
+            // SAFETY: replaces a descriptor that a guard owns. This is what the test is about: the
+            // guard must detect it.
             #[allow(unsafe_code)]
             unsafe {
                 libc::dup2(other.as_raw_fd(), number)
@@ -151,19 +157,19 @@ pub(crate) fn lose_pidfiles(other: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives root's rights up for good.
+/// Drops root privileges permanently.
 pub(crate) fn become_user(uid: libc::uid_t) {
-    // SAFETY: changes this process's user, which no memory depends on.
+    // SAFETY: setuid(2) takes an integer and changes no memory.
     #[allow(unsafe_code)]
     let answer = unsafe { libc::setuid(uid) };
     assert_eq!(answer, 0, "setuid: {}", io::Error::last_os_error());
 }
 
-/// `exited N`, or `died of N`.
+/// Waits for a child. Returns `exited N` or `died of N`.
 pub(crate) fn wait(child: Pid) -> String {
     let (_, status) = waitpid(Some(child), WaitOptions::empty())
-        .expect("a child can be waited for")
-        .expect("it was waited for");
+        .expect("wait for the child")
+        .expect("the child has ended");
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => format!("exited {code}"),
         (_, Some(signal)) => format!("died of {signal}"),

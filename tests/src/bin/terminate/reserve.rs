@@ -1,15 +1,24 @@
 //! Reserves a pidfile in one process and commits it in another.
 //!
-//! PARENT: `stay` (no child; CHILD is what it does itself), or what becomes of it after the fork:
-//! `return`, `exit`, `_exit`, `drop` (its reservation, then waits for the child), `wait` (for the
-//! child, then lets go), `second` (commits after its child did), `first` (before), `race` (at the same time),
-//! `twice` (forks a child that forks, and both parents end).
-//! CHILD: `return`, `exit`, `term`: commits, then ends so; `die`: by `_exit`, without; `drop`:
-//! drops its reservation and returns; `reset`: as `term`, but gives the signals their default
-//! effect before it commits, as daemons do (daemon(7)); `try`: commits, says how it went, and ends by `_exit`.
+//! PARENT says what the parent does after the fork:
+//! - `stay`: does not fork, and does CHILD itself
+//! - `return`, `exit`, `_exit`: ends in this way
+//! - `drop`: drops its reservation, and then waits for the child
+//! - `wait`: waits for the child, and then drops its reservation
+//! - `first`, `second`, `race`: tries to commit before the child, after it or at the same time
+//! - `twice`: forks a child that forks; both parents end
 //!
-//! At each `gate` it waits for a line of input, whichever process it is; whoever sends one must
-//! have seen what was said there, for another process may read the next.
+//! CHILD says what the child does:
+//! - `return`, `exit`, `term`: commits, and ends in this way
+//! - `reset`: resets the signal handlers before it commits, as daemons do (daemon(7)), and then
+//!   ends by SIGTERM
+//! - `die`: calls `_exit` without a commit
+//! - `drop`: drops its reservation and returns
+//! - `try`: tries to commit, prints the outcome, and calls `_exit`
+//!
+//! At each `gate`, a process prints a line and waits for a line of input. All processes share the
+//! input. A test must read the line of a gate before it sends input, because otherwise another
+//! process can read that input.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -23,7 +32,7 @@ pub(crate) fn reserve(path: &Path, parent: &str, child: &str) -> End {
     let reservation = PidFile::at(path).reserve()?;
     assert_eq!(reservation.path(), path);
     gate("reserved");
-    // What a child waits on until its parent is gone, or as far as it wants to be.
+    // The child reads from this until the parent writes to it or exits.
     let (mut gone, mut here) = UnixStream::pair()?;
     if parent == "stay" {
         return be_child(reservation, child);
@@ -89,7 +98,7 @@ fn be_child(reservation: Reservation, what: &str) -> End {
         }
         "try" => {
             let guard = try_to_commit(reservation);
-            // Not released, so that it can be seen that the other one did not get it after us.
+            // Not dropped, because the other process could commit after a release.
             std::mem::forget(guard);
             os::end_at_once(0);
         }
@@ -133,7 +142,7 @@ fn try_to_commit(reservation: Reservation) -> Option<pidlock_core::PidGuard> {
     }
 }
 
-/// Says where it is, and waits to be told to go on.
+/// Prints a line and waits for a line of input.
 fn gate(line: &str) {
     say(line);
     let _ = std::io::stdin().read_line(&mut String::new());

@@ -1,16 +1,16 @@
-//! Section 2.1: `protocol/acquire.rs`, `protocol/open.rs`, `protocol/contention.rs`.
+//! The steps of a start: `protocol/acquire.rs`, `protocol/open.rs` and `protocol/contention.rs`.
 
 use super::state::{CLOSED, Lock, NO_FILE, Next, Open, State, Text};
 use super::{Locked, Note, Without};
 
 impl Locked {
-    /// Steps 1 and 2.
+    /// Opens or creates the file, and locks it.
     pub(super) fn open_and_lock(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
         let file = process.open.file;
         match process.next {
             Next::Create if state.path != NO_FILE => {
-                let what = "open::open_or_create: O_EXCL: exists after all";
+                let what = "open::open_or_create: O_EXCL: exists";
                 step(what, self.to(state, who, Next::Open));
             }
             Next::Create => {
@@ -41,7 +41,7 @@ impl Locked {
                 }
             }
             _ if state.path == NO_FILE => {
-                let what = "open::open_or_create: open: nothing there";
+                let what = "open::open_or_create: open: no file";
                 step(what, self.to(state, who, Next::Create));
             }
             _ => {
@@ -52,7 +52,7 @@ impl Locked {
         }
     }
 
-    /// Step 2, when the file is busy.
+    /// Finds out whether a busy file has a holder.
     pub(super) fn resolve(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
         let file = process.open.file;
@@ -61,14 +61,14 @@ impl Locked {
             Next::ReadBusy => {
                 let mut then = self.to(state, who, Next::LockShared);
                 then.processes[who].read = match state.text(file) {
-                    // Its own number, though it does not hold the file: a predecessor's.
+                    // The process does not hold the file, so a predecessor wrote this PID.
                     Text::Process(other, _) if usize::from(other) == who => Text::Stranger,
                     text => text,
                 };
                 step("contention::resolve: read", then);
             }
             Next::LockShared if state.is_free_for(who, file, Lock::Shared) => {
-                let what = "contention::resolve: flock, shared: locked, so only probes";
+                let what = "contention::resolve: flock, shared: locked, so only probes are there";
                 let mut then = self.with_lock(state, who, Lock::Shared, Next::UnlockShared);
                 then.processes[who].read = Text::Blank;
                 step(what, then);
@@ -97,11 +97,11 @@ impl Locked {
                 step("contention::resolve: unlock", then);
             }
             Next::LookWhileBusy { .. } if state.path != file => {
-                let what = "contention::resolve: path_is_unchanged: no, new attempt";
+                let what = "contention::resolve: path_refers_to: no, new attempt";
                 step(what, self.with_closed(state, who, Next::Open));
             }
             Next::LookWhileBusy { held } => {
-                let what = "contention::resolve: path_is_unchanged: yes, so once more";
+                let what = "contention::resolve: path_refers_to: yes, so lock again";
                 step(what, self.to(state, who, Next::Lock));
                 if held {
                     let what = "contention::resolve: timed out: refused";
@@ -110,12 +110,12 @@ impl Locked {
             }
             _ => {
                 let then = self.unlink(state, who, Next::Close);
-                step("a refused process unlinks what it created", then);
+                step("a refused start unlinks the file that it created", then);
             }
         }
     }
 
-    /// Without the lock, nothing remains but to close.
+    /// Refuses a start that does not have the lock: it only closes the file.
     fn refuse(&self, state: &State, who: usize, what: &'static str, step: &mut Note<'_>) {
         let unlinks = self.without == Without::RefusalsThatOnlyClose;
         if unlinks && state.processes[who].created {
@@ -125,7 +125,7 @@ impl Locked {
         }
     }
 
-    /// Step 3.
+    /// Inspects a locked file.
     pub(super) fn inspect(&self, state: &State, who: usize, patient: bool, step: &mut Note<'_>) {
         let process = state.processes[who];
         let file = process.open.file;
@@ -140,13 +140,13 @@ impl Locked {
                     }
                     Text::Process(other, _) if usize::from(other) == who => {
                         then.processes[who].read = Text::Stranger;
-                        let what = "acquire::inspect: read: a predecessor's";
+                        let what = "acquire::inspect: read: a predecessor's PID";
                         self.stale(then, who, patient, what, step);
                     }
                     text => {
                         then.processes[who].read = text;
                         then.processes[who].next = Next::AskForWriter;
-                        step("acquire::inspect: read: another", then);
+                        step("acquire::inspect: read: another PID", then);
                     }
                 }
                 self.fail(state, who, "acquire::inspect: an error", step);
@@ -154,35 +154,35 @@ impl Locked {
             Next::AskForWriter => {
                 let exists = state.exists(process.read);
                 if exists {
-                    let what = "acquire::inspect: it exists and may have written the file";
+                    let what = "acquire::inspect: the process exists and may have written the file";
                     step(what, self.to(state, who, Next::UnlockRunning));
                 }
                 if !exists || !state.is_writer(process.read) {
                     let mut then = state.clone();
                     then.processes[who].read = Text::Stranger;
-                    let what = "acquire::inspect: it is gone, or has not written the file";
+                    let what = "acquire::inspect: the process is gone or has not written the file";
                     self.stale(then, who, patient, what, step);
                 }
             }
             Next::UnlockRunning => {
                 let then = self.with_lock(state, who, Lock::None, Next::WaitUnlocked);
-                step("acquire::inspect: unlock", then);
+                step("acquire::settle: unlock", then);
             }
             _ => {
                 if !state.exists(process.read) {
-                    let what = "acquire::inspect: it went, new attempt";
+                    let what = "contention::wait_for_exit: the process is gone, new attempt";
                     step(what, self.with_closed(state, who, Next::Open));
                 } else if state.path != file {
-                    let what = "acquire::inspect: path_is_unchanged: no, new attempt";
+                    let what = "contention::wait_for_exit: path_refers_to: no, new attempt";
                     step(what, self.with_closed(state, who, Next::Open));
                 }
-                let what = "acquire::inspect: it runs: refused";
+                let what = "contention::wait_for_exit: timed out: refused";
                 step(what, self.with_closed(state, who, Next::Ended));
             }
         }
     }
 
-    /// What was found is stale: step 4 is next.
+    /// The file is stale: the path check is next.
     fn stale(
         &self,
         mut then: State,
@@ -199,7 +199,7 @@ impl Locked {
         step(what, then);
     }
 
-    /// Steps 4 and 5, and of 6 what there is to see.
+    /// Checks the path, replaces a file or writes the owner and the record into it.
     pub(super) fn decide_and_write(
         &self,
         state: &State,
@@ -211,26 +211,26 @@ impl Locked {
         let file = process.open.file;
         match process.next {
             Next::LookAtPath if state.path != file && self.without != Without::PathCheck => {
-                let what = "acquire::path_is_unchanged: no";
+                let what = "acquire::settle: path check: changed";
                 step(what, self.to(state, who, Next::CloseAndRetry));
             }
             Next::LookAtPath if self.without == Without::PathCheckLast => {
-                let what = "acquire::path_is_unchanged: yes, before it is read";
+                let what = "acquire::settle: path check: unchanged, before the file is read";
                 step(what, self.to(state, who, Next::Inspect));
             }
             Next::LookAtPath => {
-                let what = "acquire::path_is_unchanged: yes";
+                let what = "acquire::settle: path check: unchanged";
                 self.decide(state, who, patient, what, step);
-                self.fail(state, who, "acquire::path_is_unchanged: an error", step);
+                self.fail(state, who, "acquire::settle: path check: an error", step);
             }
             Next::UnlockBlank if self.without == Without::UnlockBeforeClose => {
-                let what = "acquire::attempt: only close, and look again";
+                let what = "acquire::attempt: close without unlock, new attempt";
                 step(what, self.with_closed(state, who, Next::Open));
             }
             Next::UnlockBlank => {
                 let mut then = self.with_lock(state, who, Lock::None, Next::Open);
                 then.close(who);
-                step("acquire::attempt: unlock, close, and look again", then);
+                step("acquire::attempt: unlock, close, new attempt", then);
             }
             Next::Replace if !self.may_unlink(state, who, state.path) => {
                 let what = "acquire::replace: unlink: not permitted";
@@ -241,26 +241,26 @@ impl Locked {
                 step("acquire::replace: unlink", then);
             }
             Next::CloseAndRetry => {
-                let what = "acquire::attempt: close, and new attempt";
+                let what = "acquire::attempt: close, new attempt";
                 step(what, self.with_closed(state, who, Next::Open));
             }
             Next::SetOwner => {
                 let mut then = self.to(state, who, Next::Write);
                 then.set_owner(file, self.gives_to[who]);
-                step("held::set_mode_and_owner: fchown", then);
-                self.fail(state, who, "held::set_mode_and_owner: an error", step);
+                step("acquire::set_owner_and_mode: fchown", then);
+                self.fail(state, who, "acquire::set_owner_and_mode: an error", step);
             }
             _ => {
                 let mut then = self.to(state, who, Next::Hold);
                 then.set_text(file, Text::Process(who as u8, process.life));
                 then.processes[who].created &= state.budget.failures > 0;
-                step("record::write: is in", then);
+                step("record::write: holds the file", then);
                 self.fail(state, who, "record::write: an error", step);
             }
         }
     }
 
-    /// Step 5: write into the file, or replace it.
+    /// Decides whether to write into the file or to replace it.
     fn decide(
         &self,
         state: &State,
@@ -294,7 +294,7 @@ impl Locked {
         }
     }
 
-    /// An error of the system, while the lock is held.
+    /// A system call fails while the lock is held.
     pub(super) fn fail(&self, state: &State, who: usize, what: &'static str, step: &mut Note<'_>) {
         if state.budget.failures == 0 {
             return;
@@ -314,17 +314,17 @@ impl Locked {
         step(what, then);
     }
 
-    /// Step 7.
+    /// Unlinks or truncates the file after a failure.
     pub(super) fn abort(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
         debug_assert!(process.open != CLOSED);
         match process.next {
             Next::AbortLook if state.path != process.open.file => {
-                let what = "acquire::abort: path_is_unchanged: no";
+                let what = "acquire::abort: path_refers_to: no";
                 step(what, self.to(state, who, Next::Close));
             }
             Next::AbortLook => {
-                let what = "acquire::abort: path_is_unchanged: yes";
+                let what = "acquire::abort: path_refers_to: yes";
                 step(what, self.to(state, who, Next::AbortUnlink));
             }
             Next::AbortUnlink => {

@@ -1,4 +1,4 @@
-//! Whatever happened before: a start gets in where no process is in.
+//! Whatever happened before: a start succeeds when no process holds the file.
 
 use std::collections::HashSet;
 
@@ -6,10 +6,10 @@ use super::state::{CLOSED, NO_FILE, Next, State, WriterNext};
 use super::{Budget, Locked, PROCESSES};
 use crate::search::{Model, Step};
 
-/// More steps than a start needs that replaces a file.
+/// More steps than any start needs, even one that replaces a file.
 const STEPS: u8 = 24;
 
-/// How a file can be left, each way once.
+/// The states in which processes can leave the file, without duplicates.
 pub(crate) struct Left {
     protocol: Locked,
     all_killed: HashSet<State>,
@@ -25,8 +25,8 @@ impl Left {
         }
     }
 
-    /// How this state leaves the file: if all are killed now, with their children; and if this is
-    /// the end of all, though they live still.
+    /// Adds the state that follows if all processes and their children are killed. If all processes
+    /// are done, also adds the state in which they are still alive.
     pub(crate) fn gather(&mut self, state: &State) {
         let mut left = state.clone();
         left.probe = CLOSED;
@@ -63,14 +63,14 @@ impl Left {
     }
 }
 
-/// One start by itself after that.
+/// One start in every state that [`Left`] has gathered.
 pub(crate) struct Alone {
     pub(crate) who: usize,
     pub(crate) left: Left,
 }
 
 impl Model for Alone {
-    /// And how many steps it has taken.
+    /// The state, and the number of steps that the start has taken.
     type State = (State, u8);
 
     fn beginnings(&self) -> Vec<Self::State> {
@@ -111,12 +111,12 @@ impl Model for Alone {
     fn wrong(&self, (state, taken): &Self::State) -> Option<&'static str> {
         let protocol = &self.left.protocol;
         match state.processes[self.who].next {
-            Next::Ended => Some("refused, though no process is in"),
-            Next::ReadBusy => Some("waits, though no process is in"),
+            Next::Ended => Some("refused, though no process holds the file"),
+            Next::ReadBusy => Some("waits, though no process holds the file"),
             Next::NotPermitted if protocol.may_unlink(state, self.who, state.path) => {
-                Some("not permitted, though it is")
+                Some("fails to unlink a file, though it has permission")
             }
-            _ if *taken > STEPS => Some("goes round, though no process is in"),
+            _ if *taken > STEPS => Some("retries for ever, though no process holds the file"),
             _ => None,
         }
     }

@@ -1,9 +1,9 @@
-//! Processes beside those that follow the protocol.
+//! Processes that do not follow the protocol: a probe and a writer.
 
 use super::Note;
 use super::state::{CLOSED, Lock, NO_FILE, Open, State, Text, Writer, WriterNext};
 
-/// `status`, `pgrep -L`: opens the file, tries for a shared lock, closes.
+/// `status` or `pgrep -L`: opens the file, tries to take a shared lock, and closes the file.
 pub(super) fn probe(state: &State, step: &mut Note<'_>) {
     let Open { file, lock, .. } = state.probe;
     let mut then = state.clone();
@@ -12,25 +12,25 @@ pub(super) fn probe(state: &State, step: &mut Note<'_>) {
             return;
         }
         then.probe = Open::of(state.path);
-        "a probe opens the file"
+        "the probe opens the file"
     } else if lock == Lock::None && state.is_free_for_probe(file) {
         then.probe.lock = Lock::Shared;
-        "a probe locks it, shared"
+        "the probe takes a shared lock"
     } else {
         then.probe = CLOSED;
-        "a probe closes it"
+        "the probe closes the file"
     };
     step(what, then);
 }
 
-/// `echo $$ >` in a script that never locks and removes the file in the end.
+/// A script that runs `echo $$ >`, never locks, and removes the file before it exits.
 pub(super) fn write(state: &State, step: &mut Note<'_>) {
     let Writer {
         next, life, file, ..
     } = state.writer;
     if next == WriterNext::Dead {
         if state.budget.writers > 0 {
-            step("a writer opens the file, and truncates it", open(state));
+            step("the writer opens and truncates the file", open(state));
         }
         return;
     }
@@ -38,12 +38,12 @@ pub(super) fn write(state: &State, step: &mut Note<'_>) {
         let mut then = state.clone();
         then.set_text(file, Text::Writer(life));
         then.writer.next = WriterNext::Live;
-        // What it writes while a process has the lock comes too late.
+        // A PID that is written while a process has the lock does not make the writer a holder.
         then.writer.settled = state.path == file && !state.is_locked(file);
         if !then.writer.settled && state.path != file {
             then.writer.file = NO_FILE;
         }
-        step("a writer writes its number", then);
+        step("the writer writes its PID", then);
     }
     let is_its_own = next == WriterNext::Live && file != NO_FILE && state.path == file;
     if is_its_own && (state.writer.settled || !state.is_decided(file)) {
@@ -57,7 +57,7 @@ pub(super) fn write(state: &State, step: &mut Note<'_>) {
     then.writer.next = WriterNext::Dead;
     then.writer.file = NO_FILE;
     then.writer.settled = false;
-    step("the writer ends", then);
+    step("the writer exits", then);
 }
 
 fn open(state: &State) -> State {

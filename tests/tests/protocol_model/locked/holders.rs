@@ -1,13 +1,14 @@
-//! Which processes go by it that the file is their own.
+//! The processes that count as holders.
 
 use super::state::{File, Lock, Next, PROCESSES, State};
 
 impl State {
-    /// Whether a process goes by it that the file is its own: from the verdict that it is free to
-    /// its unlink or its truncation.
+    /// Returns `true` if a process acts as the holder: from its decision to write into the file
+    /// until it unlinks or truncates the file.
     fn is_holder(&self, who: usize) -> bool {
         let process = self.processes[who];
-        // What may be shared is truncated first, and then it is no holder's until it is locked anew.
+        // A file that children may share is truncated early, and then has no holder until it is
+        // locked again.
         let is_truncated = process.forked && matches!(process.next, Next::Unlink | Next::Truncate);
         !is_truncated
             && matches!(
@@ -24,8 +25,8 @@ impl State {
             )
     }
 
-    /// How many holders there are: processes, what they have left to their children, and the
-    /// process that does not lock.
+    /// Returns the number of holders: processes, their children, and the process that does not
+    /// lock.
     pub(super) fn holders(&self) -> usize {
         let processes = (0..PROCESSES)
             .filter(|&who| self.is_holder(who) || self.processes[who].open.is_held_by_children());
@@ -34,7 +35,7 @@ impl State {
         processes.count() + children.count() + usize::from(self.writer.settled)
     }
 
-    /// How many programs run in the belief to be alone.
+    /// Returns the number of programs that run as holders, and are not starting or releasing.
     pub(super) fn programs(&self) -> usize {
         let processes = self.processes.iter();
         let processes = processes.filter(|process| process.next == Next::Hold);
@@ -43,8 +44,8 @@ impl State {
         processes.count() + children.count() + usize::from(self.writer.settled)
     }
 
-    /// Whether a holder other than this process, and other than its children by its own
-    /// description, has the file.
+    /// Returns `true` if the file has a holder other than this process and the children that share
+    /// its open file description.
     pub(super) fn is_held_beside(&self, who: usize, file: File) -> bool {
         let by_process = (0..PROCESSES).any(|other| {
             let open = self.processes[other].open;
@@ -58,8 +59,8 @@ impl State {
             || (self.writer.settled && self.writer.file == file)
     }
 
-    /// Whether a process has decided what becomes of the file, or children hold it: a process that
-    /// removes it now does what no protocol can make good.
+    /// Returns `true` if a process has decided what to do with the file, or children hold it. No
+    /// protocol can cope with a third party that removes the file at this point.
     pub(super) fn is_decided(&self, file: File) -> bool {
         let undecided = [
             Next::Inspect,

@@ -1,12 +1,12 @@
-//! The protocol with locks, `pidlock-core/src/protocol/` and `held.rs`, as steps that nothing can
-//! come between: each is one system call. Up to three processes of several users start, hold and
-//! release; any may be killed before any step, meet an error, fork children that share its open
-//! file, and have a successor with its number. Beside them a probe asks, again and again, whether
-//! the file is locked, and a process that does not lock writes its number into the file, lives on
-//! and removes the file.
+//! Model of the protocol with locks, `pidlock-core/src/protocol/` and `held.rs`. Each step is
+//! atomic and stands for one system call. Up to three processes of several users start, hold and
+//! release. Each of them can be killed before any step, meet an error, fork children that share its
+//! open file, and have a successor with its PID. Beside them, a probe keeps testing whether the
+//! file is locked, and a process that does not lock writes its PID into the file and removes the
+//! file later.
 //!
-//! Left out: files that are no pidfiles, several links to one, and time. A process that may give up
-//! waiting does so at any moment or never, and a process with a used number may seem to have
+//! Not modelled: files that are not pidfiles, hard links, and time. A process that waits with a
+//! time limit can give up at any moment or never. A process with a reused PID can seem to have
 //! started before the file was written, or after it.
 
 mod acquire;
@@ -24,62 +24,62 @@ pub(crate) use state::{Budget, PROCESSES, ROOT, User};
 use state::{CLOSED, Children, Lock, Next, Open, State, Text};
 
 pub(crate) const HARM: &str = "the file of another holder was unlinked or truncated";
-pub(crate) const ALL_REFUSED: &str = "no process was in, and all were refused";
+pub(crate) const ALL_REFUSED: &str = "no process held the file, and all were refused";
 
 /// What is searched, and which checks of the protocol are switched off.
 #[derive(Clone, Copy)]
 pub(crate) struct Locked {
     pub(crate) processes: usize,
-    /// As which user each process creates files.
+    /// The user who owns the files that each process creates.
     pub(crate) users: [User; PROCESSES],
-    /// To which user each gives its file.
+    /// The user to whom each process gives its file.
     pub(crate) gives_to: [User; PROCESSES],
-    /// Only its owner and the superuser may unlink a file.
+    /// The directory is sticky: only the owner of a file and the superuser can unlink it.
     pub(crate) sticky: bool,
-    /// Which process leaves a blank file instead of unlinking it: it is told so, or has dropped its
-    /// privileges.
+    /// The processes that leave a blank file instead of unlinking it: with `keep(true)`, or after
+    /// they have dropped their privileges.
     pub(crate) keep: [bool; PROCESSES],
     pub(crate) budget: Budget,
     pub(crate) probe: bool,
-    /// The process that does not lock is there already, and the file is its own.
+    /// The process that does not lock is alive from the start, and has written the file.
     pub(crate) written: bool,
     pub(crate) without: Without,
 }
 
-/// Nothing, or the part of the protocol that is switched off or turned round.
+/// The part of the protocol that is switched off or reversed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Without {
     Nothing,
-    /// Section 2.1, step 4: the path still names the file.
+    /// The check that the path still refers to the locked file.
     PathCheck,
-    /// The same comes before step 3: which process does the file name?
+    /// The order of the checks: the path is checked before the recorded process, not after it.
     PathCheckLast,
-    /// Section 2.4, step 3: the unlink comes before the unlock.
+    /// The lock during the unlink: a release unlocks the file first.
     LockWhileUnlinking,
-    /// Step 7: a refused process that created the file leaves it alone.
+    /// The rule that a refused start only closes the file, even if it created the file.
     RefusalsThatOnlyClose,
-    /// Step 2: nothing is unlinked under a shared lock.
+    /// The exclusive lock: another user's file is replaced under a shared lock.
     ExclusiveLock,
-    /// Section 2.4, step 2, all of it.
+    /// The part of a release that opens and locks a file again if children may share it.
     Reopening,
-    /// In that, the path names the file once more after the new lock.
+    /// The path check after a file was opened and locked again.
     SecondPathCheck,
-    /// In that, the file is blank still after the new lock.
+    /// The check that a file is still blank after it was opened and locked again.
     BlankCheck,
-    /// Step 5: a blank file is unlocked before it is closed, for a child may share it.
+    /// The unlock before a blank file is closed, because a child may share the lock.
     UnlockBeforeClose,
-    /// Section 2.4: where the file is kept, what is blank already is not truncated once more.
+    /// The rule that a kept file is truncated only once, before it is opened and locked again.
     TruncatingOnce,
-    /// A created file is unlinked in a failure only once it was found blank.
+    /// The check that a created file is blank before a failed start unlinks it.
     BlankBeforeAbort,
 }
 
 impl Model for Locked {
     type State = State;
 
-    /// No file, a blank one, one that names a process that is gone, and one that names a
-    /// predecessor of the first process with the same number, each of two owners. Or that of the
-    /// process that does not lock.
+    /// Returns states without a file, and states with a file of either owner. The file is blank, or
+    /// names a dead process, or names a predecessor of the first process with the same PID. With
+    /// `written`, it always names the process that does not lock.
     fn beginnings(&self) -> Vec<State> {
         if self.written {
             let found = [0, 1].map(|owner| Some((Text::Writer(1), owner)));
@@ -103,7 +103,7 @@ impl Model for Locked {
                 });
             };
             self.act(state, who, true, &mut step);
-            self.suffer(state, who, &mut step);
+            self.add_external_events(state, who, &mut step);
         }
         let mut step = |what, then: State| {
             steps.push(Step {
@@ -113,7 +113,7 @@ impl Model for Locked {
             });
         };
         for then in state.ends_of_children() {
-            step("a child ends", then);
+            step("a child exits", then);
         }
         if self.probe {
             beside::probe(state, &mut step);
@@ -122,8 +122,8 @@ impl Model for Locked {
     }
 
     fn wrong(&self, state: &State) -> Option<&'static str> {
-        if !self.is_whole() {
-            // Nothing but what a user would call two holders.
+        if !self.checks_all_invariants() {
+            // Counts running programs, because that is what a user notices.
             return (state.programs() > 1).then_some(TWO_HOLDERS);
         }
         if state.holders() > 1 {
@@ -136,8 +136,8 @@ impl Model for Locked {
         let over = processes
             .iter()
             .all(|process| matches!(process.next, Next::Ended | Next::Dead));
-        // Errors and a file that may not be unlinked are reasons to be refused, and so is a
-        // process that has the number in the file.
+        // A start can be refused because of a kill, an error, a writer, a file that it cannot
+        // unlink, or a live process with the recorded PID.
         let without_reason = state.budget.kills == self.budget.kills
             && state.budget.failures == self.budget.failures
             && state.budget.writers == self.budget.writers
@@ -151,11 +151,13 @@ impl Model for Locked {
     }
 }
 
-/// Takes note of a step: what it does, and what is then.
+/// Receives the description of a step and the resulting state.
 type Note<'a> = dyn FnMut(&'static str, State) + 'a;
 
 impl Locked {
-    fn is_whole(&self) -> bool {
+    /// Returns `true` if a search checks all invariants, and not only that one program runs at a
+    /// time.
+    fn checks_all_invariants(&self) -> bool {
         matches!(
             self.without,
             Without::Nothing
@@ -166,8 +168,8 @@ impl Locked {
         )
     }
 
-    /// The next step of a process, every way that it can go. Without patience it does not look
-    /// again at a blank file of another owner.
+    /// Adds the possible next steps of a process. Unless it is `patient`, it replaces a blank file
+    /// of another owner at once.
     fn act(&self, state: &State, who: usize, patient: bool, step: &mut Note<'_>) {
         match state.processes[who].next {
             Next::Start | Next::Open | Next::Create | Next::Lock => {
@@ -206,8 +208,8 @@ impl Locked {
         }
     }
 
-    /// What can happen to a process at any time.
-    fn suffer(&self, state: &State, who: usize, step: &mut Note<'_>) {
+    /// Adds what can happen to a process at any time: an exit, a kill, a fork, a lost lock.
+    fn add_external_events(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
         let is_over = matches!(process.next, Next::Ended | Next::NotPermitted);
         if is_over {
@@ -248,7 +250,7 @@ impl Locked {
         }
     }
 
-    /// What a process does next, and nothing else of it changes.
+    /// Sets the next step of a process and changes nothing else.
     fn to(&self, state: &State, who: usize, next: Next) -> State {
         let mut then = state.clone();
         then.processes[who].next = next;
@@ -272,7 +274,7 @@ impl Locked {
         !self.sticky || user == ROOT || user == state.owner(file)
     }
 
-    /// Unlinks what the path names, and says whether that was anything that it must not.
+    /// Unlinks the file at the path. Records harm if that is the file of another holder.
     fn unlink(&self, state: &State, who: usize, next: Next) -> State {
         let mut then = self.to(state, who, next);
         let Open { file, children, .. } = state.processes[who].open;
@@ -285,7 +287,7 @@ impl Locked {
         then
     }
 
-    /// Truncates what the process has open.
+    /// Truncates the file that the process has open. Records harm if there is another holder.
     fn truncate(&self, state: &State, who: usize, next: Next) -> State {
         let mut then = self.to(state, who, next);
         let file = state.processes[who].open.file;
@@ -303,7 +305,7 @@ fn start_again(state: &State, who: usize, step: &mut Note<'_>) {
     then.budget.restarts -= 1;
     let what = if state.processes[who].next == Next::Dead {
         then.processes[who].life += 1;
-        "starts, with a number that was in use"
+        "starts, with a reused PID"
     } else {
         "starts again"
     };

@@ -1,9 +1,9 @@
-//! States that mean the same are one.
+//! The normal form of states: equivalent states become equal.
 
 use super::state::{CLOSED, Children, FILES, File, NO_CONTENTS, NO_FILE, State};
 
 impl State {
-    /// The one among the states that differ only in which number stands for which file.
+    /// Renumbers the files, so that states that differ only in file numbers become equal.
     pub(super) fn in_normal_form(mut self) -> Self {
         let mut new_numbers = [NO_FILE; FILES];
         let mut files = [NO_CONTENTS; FILES];
@@ -28,13 +28,13 @@ impl State {
         }
         renumber(&mut self.probe.file);
         renumber(&mut self.writer.file);
-        // Those that only children have left: a lock on them is in the way of no process.
+        // If only children have a file open, its lock blocks no process.
         for open in &mut self.left_to_children {
             let known = open.file != NO_FILE && new_numbers[usize::from(open.file)] != NO_FILE;
             if known {
                 open.file = new_numbers[usize::from(open.file)];
             } else if open.is_held_by_children() {
-                // One that is unlinked is as good as another.
+                // All unlinked files are equivalent.
                 open.file = FILES as File - 1;
                 files[FILES - 1] = NO_CONTENTS;
             } else {

@@ -1,30 +1,31 @@
-//! Section 2.4: `HeldFile::release`, `HeldFile::reopen_unshared`, `HeldFile::unlink`.
+//! The steps of a release: `HeldFile::release` and `HeldFile::leave_to_children`.
 
 use super::state::{CLOSED, Lock, NO_FILE, Next, Open, State, Text};
 use super::{Locked, Note, Without};
 
 impl Locked {
-    /// Steps 1 and 3.
+    /// Confirms the lock, checks the path, and unlinks or truncates the file.
     pub(super) fn release(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
         let file = process.open.file;
         match process.next {
             Next::Hold => {
-                // Only before the caller has its guard, and so before a child can go on with it.
+                // A start can fail only before the caller has its guard, so before a child can
+                // share it.
                 if !process.forked {
                     let what = "acquire::attempt: an error after the write";
                     self.fail(state, who, what, step);
                 }
                 if state.is_free_for(who, file, Lock::Exclusive) {
                     let then = self.with_lock(state, who, Lock::Exclusive, Next::LookAtRelease);
-                    step("HeldFile::release: flock: its own", then);
+                    step("HeldFile::release: flock: locked", then);
                 } else {
                     let what = "HeldFile::release: flock: lost, so only closes";
                     step(what, self.with_closed(state, who, Next::Ended));
                 }
             }
             Next::LookAtRelease if state.path != file => {
-                let what = "HeldFile::release: path_is_unchanged: no";
+                let what = "HeldFile::release: path_refers_to: no";
                 step(what, self.to(state, who, Next::TruncateReplaced));
             }
             Next::LookAtRelease => {
@@ -32,12 +33,12 @@ impl Locked {
                     true => Next::TruncateShared,
                     false => self.removal(who),
                 };
-                let what = "HeldFile::release: path_is_unchanged: yes";
+                let what = "HeldFile::release: path_refers_to: yes";
                 step(what, self.to(state, who, next));
             }
             Next::TruncateReplaced => {
                 let then = self.truncate(state, who, Next::Close);
-                step("HeldFile::release: truncate what was replaced", then);
+                step("HeldFile::release: truncate the replaced file", then);
             }
             Next::TruncateShared => {
                 let keeps_blank = self.keep[who] && self.without != Without::TruncatingOnce;
@@ -46,7 +47,7 @@ impl Locked {
                     false => Next::Reopen,
                 };
                 let then = self.truncate(state, who, next);
-                step("HeldFile::release: truncate what may be shared", then);
+                step("HeldFile::leave_to_children: truncate", then);
             }
             Next::UnlockTooEarly => {
                 let then = self.with_lock(state, who, Lock::None, Next::Unlink);
@@ -54,7 +55,7 @@ impl Locked {
             }
             Next::Unlink => {
                 let then = self.unlink(state, who, Next::Close);
-                step("HeldFile::unlink: unlink", then);
+                step("HeldFile::release: unlink", then);
             }
             Next::Truncate => {
                 let then = self.truncate(state, who, Next::Close);
@@ -72,7 +73,7 @@ impl Locked {
         }
     }
 
-    /// Step 2, after the truncation.
+    /// Opens and locks a truncated file again, because children may share the open one.
     pub(super) fn reopen_unshared(&self, state: &State, who: usize, step: &mut Note<'_>) {
         let process = state.processes[who];
         let file = process.open.file;
@@ -80,12 +81,12 @@ impl Locked {
             Next::Reopen if state.path == file => {
                 let mut then = self.to(state, who, Next::Swap);
                 then.processes[who].reopened = Open::of(file);
-                step("HeldFile::reopen_unshared: open", then);
+                step("HeldFile::leave_to_children: open", then);
             }
             Next::Reopen => {
                 let what = match state.path {
-                    NO_FILE => "HeldFile::reopen_unshared: open: nothing there",
-                    _ => "HeldFile::reopen_unshared: open: another file",
+                    NO_FILE => "HeldFile::leave_to_children: open: no file",
+                    _ => "HeldFile::leave_to_children: open: another file",
                 };
                 step(what, self.to(state, who, Next::Close));
             }
@@ -96,7 +97,7 @@ impl Locked {
                 swapped.open = swapped.reopened;
                 swapped.reopened = CLOSED;
                 then.leave_to_children(shared);
-                step("HeldFile::reopen_unshared: dup3", then);
+                step("HeldFile::leave_to_children: dup3", then);
             }
             Next::LockReopened if state.is_free_for(who, file, Lock::Exclusive) => {
                 let next = match self.without {
@@ -104,10 +105,10 @@ impl Locked {
                     _ => Next::LookAgain,
                 };
                 let then = self.with_lock(state, who, Lock::Exclusive, next);
-                step("HeldFile::reopen_unshared: flock: locked", then);
+                step("HeldFile::leave_to_children: flock: locked", then);
             }
             Next::LockReopened => {
-                let what = "HeldFile::reopen_unshared: flock: busy, so only closes";
+                let what = "HeldFile::leave_to_children: flock: busy, so only closes";
                 step(what, self.with_closed(state, who, Next::Ended));
             }
             Next::LookAgain if state.path == file => {
@@ -115,19 +116,19 @@ impl Locked {
                     Without::BlankCheck | Without::TruncatingOnce => self.removal(who),
                     _ => Next::CheckBlank,
                 };
-                let what = "HeldFile::reopen_unshared: path_is_unchanged: yes";
+                let what = "HeldFile::leave_to_children: path_refers_to: yes";
                 step(what, self.to(state, who, next));
             }
             Next::LookAgain => {
-                let what = "HeldFile::reopen_unshared: path_is_unchanged: no";
+                let what = "HeldFile::leave_to_children: path_refers_to: no";
                 step(what, self.to(state, who, Next::Close));
             }
             _ if state.text(file) == Text::Blank => {
-                let what = "HeldFile::reopen_unshared: fstat: blank still";
+                let what = "HeldFile::leave_to_children: fstat: still blank";
                 step(what, self.to(state, who, self.removal(who)));
             }
             _ => {
-                let what = "HeldFile::reopen_unshared: fstat: written meanwhile";
+                let what = "HeldFile::leave_to_children: fstat: written meanwhile";
                 step(what, self.to(state, who, Next::Close));
             }
         }

@@ -1,30 +1,31 @@
-//! The files, which descriptions are open and locked, and where each process is in the protocol.
+//! The files, the open file descriptions and their locks, and the progress of each process in the
+//! protocol.
 
-/// How many processes there can be.
+/// The maximum number of processes.
 pub(crate) const PROCESSES: usize = 3;
 
-/// How many descriptions can be open in forked children only.
+/// The maximum number of open file descriptions that are open only in forked children.
 pub(super) const LEFT_TO_CHILDREN: usize = 4;
 
-/// The files that can be referred to at once: by the path, by what each process has open (twice
-/// while it reopens its file), by the probe, the writer and the children.
+/// The maximum number of files in use: one at the path, two open in each process while it opens its
+/// file again, and those of the probe, the writer and the children.
 pub(super) const FILES: usize = 2 * PROCESSES + 3 + LEFT_TO_CHILDREN;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Text {
     Blank,
-    /// A process that is gone, and whose number none of ours has.
+    /// The PID of a dead process that is not in the model.
     Stranger,
-    /// The number of a process of ours, and how many had had it before.
+    /// The PID of a process of the model, and its `life`.
     Process(u8, u8),
-    /// The same of the process that does not lock.
+    /// The PID of the process that does not lock, and its `life`.
     Writer(u8),
 }
 
 pub(super) type File = u8;
 pub(super) const NO_FILE: File = u8::MAX;
 
-/// A user's number. The superuser may unlink every file in a sticky directory.
+/// A uid. The superuser can unlink every file in a sticky directory.
 pub(crate) type User = u8;
 pub(crate) const ROOT: User = 2;
 
@@ -46,17 +47,17 @@ pub(super) enum Lock {
     Exclusive,
 }
 
-/// The children, and their children, that share a description.
+/// The forked children, and their children, that share an open file description.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Children {
     None,
-    /// Forked in the middle of an attempt or of a release.
+    /// Forked during a start or a release.
     Passing,
-    /// Forked while their parent was the holder: they go on with its lock.
+    /// Forked by a holder: they continue as holders with its lock.
     Holding,
 }
 
-/// An open file description, which is what has the lock.
+/// An open file description, which owns the lock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Open {
     pub(super) file: File,
@@ -75,7 +76,7 @@ impl Open {
         Self { file, ..CLOSED }
     }
 
-    /// Whether children go on as holders with this description.
+    /// Returns `true` if children continue as holders with this description.
     pub(super) fn is_held_by_children(&self) -> bool {
         self.children == Children::Holding && self.lock == Lock::Exclusive
     }
@@ -84,7 +85,7 @@ impl Open {
 /// What a process does next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Next {
-    /// Its first attempt: the process does not exist yet.
+    /// The process does not exist yet.
     Start,
     // acquire::attempt
     Open,
@@ -103,12 +104,12 @@ pub(super) enum Next {
     AskForWriter,
     UnlockRunning,
     WaitUnlocked,
-    // acquire::path_is_unchanged, and what follows from it
+    // acquire::settle
     LookAtPath,
     UnlockBlank,
     Replace,
     CloseAndRetry,
-    // The process is a holder from here
+    // From here to `Unlink` or `Truncate`, the process is a holder.
     SetOwner,
     Write,
     Hold,
@@ -119,8 +120,7 @@ pub(super) enum Next {
     UnlockTooEarly,
     Unlink,
     Truncate,
-    // to the unlink or the truncation.
-    // HeldFile::reopen_unshared
+    // HeldFile::leave_to_children
     Reopen,
     Swap,
     LockReopened,
@@ -131,11 +131,12 @@ pub(super) enum Next {
     AbortUnlink,
     AbortTruncate,
     Close,
-    /// A refused creator's unlink, which the protocol forbids.
+    /// A refused start unlinks the file that it created, which the protocol forbids.
     UnlinkRefused,
-    /// Nothing any more, but the process lives.
+    /// The process is done, but alive.
     Ended,
-    /// The same, because it may not unlink the stale file of another owner.
+    /// The process is alive, but has failed because it cannot unlink the stale file of another
+    /// owner.
     NotPermitted,
     Dead,
 }
@@ -143,16 +144,16 @@ pub(super) enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
     pub(super) next: Next,
-    /// How many had its number before it.
+    /// The number of predecessors with the same PID.
     pub(super) life: u8,
     pub(super) open: Open,
-    /// Its file opened again, before it takes the place of the other.
+    /// Its file, opened again. It replaces `open` in the next step.
     pub(super) reopened: Open,
-    /// What it has read.
+    /// The record that it has read.
     pub(super) read: Text,
-    /// Whether this attempt created the file.
+    /// `true` if this attempt created the file.
     pub(super) created: bool,
-    /// Whether it has forked since it acquired.
+    /// `true` if it has forked since it acquired the file.
     pub(super) forked: bool,
 }
 
@@ -160,9 +161,10 @@ pub(super) struct Process {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Writer {
     pub(super) next: WriterNext,
+    /// The number of its starts.
     pub(super) life: u8,
     pub(super) file: File,
-    /// It wrote its number while no process had the lock: it is a holder, too.
+    /// `true` if it wrote its PID while no process had the lock. Then it counts as a holder.
     pub(super) settled: bool,
 }
 
@@ -173,16 +175,16 @@ pub(super) enum WriterNext {
     Live,
 }
 
-/// How often something may still happen.
+/// How many more times each event can happen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     pub(crate) kills: u8,
-    /// Starts beside the first of each process.
+    /// Starts besides the first of each process.
     pub(crate) restarts: u8,
     pub(crate) forks: u8,
-    /// Errors of the system while the lock is held.
+    /// System calls that fail while the lock is held.
     pub(crate) failures: u8,
-    /// Locks that the kernel takes from their holder.
+    /// Locks that their holder loses without a release.
     pub(crate) lost_locks: u8,
     /// Starts of the process that does not lock.
     pub(crate) writers: u8,
@@ -198,12 +200,13 @@ pub(crate) struct State {
     pub(super) writer: Writer,
     pub(super) budget: Budget,
     pub(super) a_process_was_in: bool,
-    /// A process has unlinked or truncated what was not its own.
+    /// `true` if a process has unlinked or truncated the file of another holder.
     pub(super) harm: bool,
 }
 
 impl State {
-    /// No process exists yet. The file exists if it has a text.
+    /// Returns an initial state: no process exists. `found` is the text and the owner of the file,
+    /// if there is one.
     pub(super) fn new(found: Option<(Text, User)>, budget: Budget) -> Self {
         let process = Process {
             next: Next::Start,
@@ -236,7 +239,7 @@ impl State {
         state.path = 0;
         state.files[0] = Contents { text, owner };
         match text {
-            // A predecessor's, which had this number.
+            // A predecessor with this PID wrote it.
             Text::Process(who, _) => state.processes[usize::from(who)].life = 1,
             Text::Writer(life) => {
                 state.writer.next = WriterNext::Live;
@@ -265,7 +268,7 @@ impl State {
         self.files[usize::from(file)].owner = owner;
     }
 
-    /// Every description but a process's own, which goes by the name that `open` has here.
+    /// Returns all open file descriptions except those of this process.
     fn others(&self, who: usize) -> impl Iterator<Item = Open> {
         let processes = self.processes.iter().enumerate();
         let others = processes.filter(move |(other, _)| *other != who);
@@ -273,10 +276,10 @@ impl State {
         opens.chain(self.left_to_children).chain([self.probe])
     }
 
-    /// No process's number: for the probe and the writer.
+    /// Not the index of a process. Stands for the probe and the writer.
     pub(super) const NO_PROCESS: usize = usize::MAX;
 
-    /// Whether a process can have this lock beside those of the others.
+    /// Returns `true` if a process can take this lock, given the locks of all others.
     pub(super) fn is_free_for(&self, who: usize, file: File, lock: Lock) -> bool {
         self.others(who).all(|open| {
             open.file != file
@@ -297,7 +300,7 @@ impl State {
             .any(|open| open.file == file && open.lock == Lock::Exclusive)
     }
 
-    /// Creates a file, without a name.
+    /// Creates a file without a name.
     pub(super) fn create(&mut self, owner: User) -> File {
         let in_use = |file| {
             self.path == file
@@ -305,7 +308,7 @@ impl State {
                 || self.others(Self::NO_PROCESS).any(|open| open.file == file)
         };
         let file = (0..FILES as File).find(|&file| !in_use(file));
-        let file = file.expect("there are more files than descriptions");
+        let file = file.expect("FILES is large enough");
         self.files[usize::from(file)] = Contents {
             text: Text::Blank,
             owner,
@@ -313,7 +316,7 @@ impl State {
         file
     }
 
-    /// Whether the process that a file names exists, though it may be another by now.
+    /// Returns `true` if a process with the recorded PID exists, even if it is a successor.
     pub(super) fn exists(&self, text: Text) -> bool {
         match text {
             Text::Blank | Text::Stranger => false,
@@ -322,7 +325,7 @@ impl State {
         }
     }
 
-    /// Whether the process that has this number now is the one that wrote it.
+    /// Returns `true` if the process with the recorded PID wrote the record itself.
     pub(super) fn is_writer(&self, text: Text) -> bool {
         match text {
             Text::Blank | Text::Stranger => false,
@@ -335,12 +338,12 @@ impl State {
         !matches!(self.processes[who].next, Next::Start | Next::Dead)
     }
 
-    /// Whether a file may name a process that lives and has not written it.
+    /// Returns `true` if a record may name a live process that has not written it.
     pub(super) fn numbers_repeat(&self) -> bool {
         self.writer.life > 1 || self.processes.iter().any(|process| process.life > 0)
     }
 
-    /// Closes what a process has open. The lock goes, unless a child shares it.
+    /// Closes the files of a process. That releases its lock, unless a child shares the lock.
     pub(super) fn close(&mut self, who: usize) {
         let process = &mut self.processes[who];
         let opens = [process.open, process.reopened];
@@ -354,14 +357,14 @@ impl State {
         }
     }
 
-    /// The parent's share of a description ends.
+    /// Closes a description in the parent. It stays open in the children.
     pub(super) fn leave_to_children(&mut self, open: Open) {
         if open.children != Children::None && open.lock != Lock::None {
             let free = self
                 .left_to_children
                 .iter()
                 .position(|open| *open == CLOSED);
-            self.left_to_children[free.expect("a place for one more description")] = open;
+            self.left_to_children[free.expect("LEFT_TO_CHILDREN is large enough")] = open;
         }
     }
 
@@ -370,7 +373,8 @@ impl State {
         self.processes[who].next = Next::Dead;
     }
 
-    /// Every end of the last child, of a kind, that shares a description.
+    /// Returns the states that follow when the last child of one kind that shares a description
+    /// exits.
     pub(super) fn ends_of_children(&self) -> Vec<State> {
         let mut ends = Vec::new();
         let mut end = |what: &dyn Fn(&mut State) -> &mut Open| {

@@ -1,4 +1,5 @@
-//! Whatever happened before: who starts where nobody is left gets in, and clears up.
+//! Whatever happened before: a start succeeds when all processes are dead, and removes their
+//! staging files.
 
 use std::collections::HashSet;
 
@@ -6,7 +7,7 @@ use super::Unlocked;
 use super::state::{Next, PROCESSES, State, Why};
 use crate::search::{Model, Step};
 
-/// How the files can be left by processes that are all killed at once, each way once.
+/// The states in which the files can be after all processes are killed at once, without duplicates.
 pub(crate) struct Beginnings {
     protocol: Unlocked,
     killed: HashSet<State>,
@@ -30,7 +31,7 @@ impl Beginnings {
     }
 }
 
-/// One start by itself after that.
+/// One start after all processes are killed.
 pub(crate) struct Alone {
     pub(crate) who: usize,
     pub(crate) beginnings: Beginnings,
@@ -64,10 +65,10 @@ impl Model for Alone {
     fn wrong(&self, state: &State) -> Option<&'static str> {
         let next = state.processes[self.who].next;
         if matches!(next, Next::Ended | Next::Refused) {
-            return Some("refused, though nobody is in");
+            return Some("refused, though no process holds the file");
         }
         let mut private = state.private.iter().flatten();
         let cleared = private.all(|&file| file == super::NO_FILE);
-        (next == Next::Hold && !cleared).then_some("private files are left over")
+        (next == Next::Hold && !cleared).then_some("staging files are left over")
     }
 }

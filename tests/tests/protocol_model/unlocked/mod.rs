@@ -1,8 +1,8 @@
-//! The protocol without locks, `pidlock-core/src/unlocked.rs`, as steps that nothing can come
-//! between: each is one system call. Up to three processes start, hold and give back; any may be
-//! killed before any step, and have a successor with its number.
+//! Model of the protocol without locks, `pidlock-core/src/protocol/lockless.rs`. Each step is
+//! atomic and stands for one system call. Up to three processes start, hold and release. Each of
+//! them can be killed before any step, and have a successor with its PID.
 //!
-//! Left out: errors of the system, files that are no pidfiles, and third parties that remove files.
+//! Not modelled: system errors, files that are not pidfiles, and third parties that remove files.
 
 mod alone;
 mod state;
@@ -13,21 +13,21 @@ pub(crate) use alone::{Alone, Beginnings};
 pub(crate) use state::PROCESSES;
 use state::{LEVELS, NO_FILE, Next, State, Text, Why};
 
-/// What is searched, and which checks of the protocol are taken out.
+/// What is searched, and which checks of the protocol are switched off.
 #[derive(Clone, Copy)]
 pub(crate) struct Unlocked {
     pub(crate) processes: usize,
-    /// How many may be killed.
+    /// How many processes can be killed.
     pub(crate) kills: u8,
-    /// How many starts there may be beside the first of each process.
+    /// How many starts there can be besides the first of each process.
     pub(crate) restarts: u8,
     pub(crate) keep: bool,
-    /// Taken out: before a stale name is replaced, the look whether it still stands for the file
-    /// that was found stale.
+    /// Switched off: the check that a stale name still refers to the file that was found stale,
+    /// before the name is replaced.
     pub(crate) without_look_at_name: bool,
-    /// Taken out: with the second name taken, the look whether the first one is still stale.
+    /// Switched off: the second inspection of a stale name, after the next level's name is taken.
     pub(crate) without_second_look: bool,
-    /// Taken out: the second name. A stale first one is replaced after a second look at it.
+    /// Switched off: the next level's name. A stale name is replaced after a second inspection.
     pub(crate) without_second_name: bool,
 }
 
@@ -69,16 +69,18 @@ impl Model for Unlocked {
         if state.holders() > 1 {
             return Some(TWO_HOLDERS);
         }
-        (state.harm && self.is_whole()).then_some("a file of somebody else was removed or replaced")
+        (state.harm && self.is_whole())
+            .then_some("the file of another process was removed or replaced")
     }
 }
 
 impl Unlocked {
-    /// The next step of a process.
+    /// Adds the next step of a process.
     fn act(&self, state: &State, who: usize, step: &mut dyn FnMut(&'static str, State)) {
         let process = state.processes[who];
         let me = Text::Process(who as u8);
-        // The level of the topmost name that is its own or that it wants, once it has a private one.
+        // The level of the topmost staging file. The process has taken the name at this level, or
+        // tries to.
         let top = usize::from(process.levels).wrapping_sub(1);
         let to = |next| {
             let mut then = state.clone();
@@ -92,7 +94,7 @@ impl Unlocked {
         };
         let nothing_replaced = self.replaced(false);
         match process.next {
-            Next::Start => step("unlocked::acquire: starts", to(Next::Open(Why::First))),
+            Next::Start => step("lockless::acquire: starts", to(Next::Open(Why::First))),
 
             Next::Open(why) => {
                 let level = if why == Why::First { 0 } else { top };
@@ -103,20 +105,20 @@ impl Unlocked {
                         Why::Taken => Next::Link,
                         Why::Below => nothing_replaced,
                     };
-                    return step("unlocked::look: open: nothing there", to(next));
+                    return step("lockless::inspect: open: no file", to(next));
                 }
                 let mut then = to(Next::Read(why));
                 then.processes[who].open = file;
-                step("unlocked::look: open", then);
+                step("lockless::inspect: open", then);
             }
             Next::Read(why) => match state.text(process.open) {
                 text if text == me || text == Text::Blank => {
-                    let what = "unlocked::look: record::read: blank or a predecessor's, so stale";
+                    let what = "lockless::inspect: read: blank or own PID, so stale";
                     step(what, self.stale(why, top, &to, &look_is_over));
                 }
                 other => {
                     let then = to(Next::AskWhetherItRuns(why, other));
-                    step("unlocked::look: record::read: another's", then);
+                    step("lockless::inspect: read: another PID", then);
                 }
             },
             Next::AskWhetherItRuns(why, Text::Process(other)) if state.is_alive(other) => {
@@ -125,11 +127,11 @@ impl Unlocked {
                     Why::Taken => Next::Refused,
                     Why::Below => nothing_replaced,
                 };
-                step("unlocked::look: is_alive: yes", look_is_over(next));
+                step("lockless::inspect: is_alive: yes", look_is_over(next));
             }
             Next::AskWhetherItRuns(why, _) => {
                 let then = self.stale(why, top, &to, &look_is_over);
-                step("unlocked::look: is_alive: no, so stale", then);
+                step("lockless::inspect: is_alive: no, so stale", then);
             }
 
             Next::MakePrivate { again } => {
@@ -140,23 +142,23 @@ impl Unlocked {
                     } else {
                         Next::OpenLeftOver
                     };
-                    return step("Private::write: make: there is a left-over one", to(next));
+                    return step("lockless::stage: create: an orphan exists", to(next));
                 }
                 let mut then = to(Next::WritePrivate);
                 let file = then.make();
                 then.private[who][level] = file;
                 then.processes[who].files[level] = file;
-                step("Private::write: make", then);
+                step("lockless::stage: create", then);
             }
             Next::OpenLeftOver => {
                 let file = state.private[who][usize::from(process.levels)];
                 if file == NO_FILE {
                     let then = to(Next::MakePrivate { again: true });
-                    return step("unlocked::remove_private: open: gone", then);
+                    return step("lockless::remove_orphan: open: no file", then);
                 }
                 let mut then = to(Next::ReadLeftOver);
                 then.processes[who].open = file;
-                step("unlocked::remove_private: open", then);
+                step("lockless::remove_orphan: open", then);
             }
             Next::ReadLeftOver => {
                 let text = state.text(process.open);
@@ -165,31 +167,31 @@ impl Unlocked {
                 } else {
                     Next::MakePrivate { again: true }
                 };
-                step("unlocked::remove_private: read", look_is_over(next));
+                step("lockless::remove_orphan: read", look_is_over(next));
             }
             Next::RemoveLeftOver => {
                 let mut then = to(Next::MakePrivate { again: true });
                 then.private[who][usize::from(process.levels)] = NO_FILE;
-                step("unlocked::remove_private: remove_file", then);
+                step("lockless::remove_orphan: unlink", then);
             }
             Next::WritePrivate => {
                 let mut then = to(Next::Link);
                 then.set_text(process.files[usize::from(process.levels)], me);
                 then.processes[who].levels += 1;
-                step("Private::write: Hold::write", then);
+                step("lockless::stage: record::write", then);
             }
 
             Next::Link if state.private[who][top] == NO_FILE => {
-                let what = "Private::link: hard_link: the private name is gone";
+                let what = "lockless::link: hard_link: the staging file is gone";
                 step(what, to(Next::DropPrivate));
             }
             Next::Link if state.public[top] == NO_FILE => {
                 let mut then = to(Next::Pop);
                 then.public[top] = state.private[who][top];
-                step("Private::link: hard_link: its own", then);
+                step("lockless::link: hard_link: taken", then);
             }
             Next::Link => {
-                let what = "Private::link: hard_link: there is one";
+                let what = "lockless::link: hard_link: occupied";
                 step(what, to(Next::LookWhoseItIs));
             }
             Next::LookWhoseItIs => {
@@ -198,14 +200,14 @@ impl Unlocked {
                 } else {
                     Next::Open(Why::Taken)
                 };
-                step("Private::link: path_names", to(next));
+                step("lockless::link: path_refers_to", to(next));
             }
             Next::DropPrivate => {
                 let mut then = to(Next::MakePrivate { again: false });
                 then.private[who][top] = NO_FILE;
                 then.processes[who].files[top] = NO_FILE;
                 then.processes[who].levels -= 1;
-                step("unlocked::take: away with what is left of it", then);
+                step("lockless::climb: drop the staging file", then);
             }
 
             Next::Pop => {
@@ -217,30 +219,30 @@ impl Unlocked {
                     Next::Open(Why::Below)
                 });
                 then.processes[who].levels -= 1;
-                step("unlocked::come_down: has the name", then);
+                step("lockless::descend: the name is taken", then);
             }
             Next::LookWhetherStillThere if state.public[top] == process.open => {
-                let what = "unlocked::replace_if_still_stale: path_names: yes";
+                let what = "lockless::replace_if_stale: path_refers_to: yes";
                 step(what, look_is_over(Next::Replace));
             }
             Next::LookWhetherStillThere => {
-                let what = "unlocked::replace_if_still_stale: path_names: no";
+                let what = "lockless::replace_if_stale: path_refers_to: no";
                 let next = self.replaced(false);
                 step(what, look_is_over(next));
             }
             Next::Replace => {
                 let file = state.private[who][top];
                 if file == NO_FILE {
-                    let what = "unlocked::replace_if_still_stale: rename: its own is gone";
+                    let what = "lockless::replace_if_stale: rename: the staging file is gone";
                     return step(what, to(self.replaced(false)));
                 }
                 let mut then = to(self.replaced(true));
-                // Names of one file stay both (rename(2)).
+                // If both names refer to the same file, rename(2) does nothing.
                 if state.public[top] != file {
                     then.public[top] = file;
                     then.private[who][top] = NO_FILE;
                 }
-                step("unlocked::replace_if_still_stale: rename", then);
+                step("lockless::replace_if_stale: rename", then);
             }
             Next::LookAtTop { replaced } => {
                 let next = if state.public[top + 1] == process.files[top + 1] {
@@ -248,23 +250,23 @@ impl Unlocked {
                 } else {
                     Next::DropTop { replaced }
                 };
-                step("unlocked::come_down: path_names", to(next));
+                step("lockless::descend: path_refers_to", to(next));
             }
             Next::RemoveTop { replaced } => {
                 let mut then = to(Next::DropTop { replaced });
                 then.public[top + 1] = NO_FILE;
-                step("unlocked::come_down: remove_file", then);
+                step("lockless::descend: unlink", then);
             }
             Next::DropTop { replaced } => {
                 let mut then = to(if replaced { Next::Pop } else { Next::Link });
                 then.private[who][top + 1] = NO_FILE;
                 then.processes[who].files[top + 1] = NO_FILE;
-                step("unlocked::come_down: drops the private name above", then);
+                step("lockless::descend: drop the staging file above", then);
             }
             Next::DropLast => {
                 let mut then = to(Next::Sweep(0));
                 then.private[who][0] = NO_FILE;
-                step("unlocked::come_down: drops its private name", then);
+                step("lockless::descend: drop the last staging file", then);
             }
 
             Next::Sweep(from) => self.sweep(state, who, from, step),
@@ -273,11 +275,11 @@ impl Unlocked {
                 let file = state.private[number][level];
                 if file == NO_FILE {
                     let then = to(Next::Sweep(at + 1));
-                    return step("unlocked::remove_private: open: gone", then);
+                    return step("lockless::remove_orphan: open: no file", then);
                 }
                 let mut then = to(Next::ReadSwept(at));
                 then.processes[who].open = file;
-                step("unlocked::remove_private: open", then);
+                step("lockless::remove_orphan: open", then);
             }
             Next::ReadSwept(at) => {
                 let text = state.text(process.open);
@@ -287,24 +289,24 @@ impl Unlocked {
                 } else {
                     Next::Sweep(at + 1)
                 };
-                step("unlocked::remove_private: read", look_is_over(next));
+                step("lockless::remove_orphan: read", look_is_over(next));
             }
             Next::RemoveSwept(at) => {
                 let mut then = to(Next::Sweep(at + 1));
                 let (number, level) = place(at);
                 then.private[number][level] = NO_FILE;
-                step("unlocked::remove_private: remove_file", then);
+                step("lockless::remove_orphan: unlink", then);
             }
 
-            Next::Hold => step("its guard is dropped", to(Next::LookAtRelease)),
+            Next::Hold => step("the guard is dropped", to(Next::LookAtRelease)),
             Next::LookAtRelease if state.public[0] != process.files[0] => {
                 let mut then = state.clone();
                 then.harm = true;
                 then.end(who, Next::Ended);
-                step("Hold::give_back: identify_path: replaced", then);
+                step("HeldFile::release: path_refers_to: no", then);
             }
             Next::LookAtRelease => {
-                step("Hold::give_back: identify_path: its own", to(Next::Remove));
+                step("HeldFile::release: path_refers_to: yes", to(Next::Remove));
             }
             Next::Remove => {
                 let mut then = state.clone();
@@ -315,8 +317,8 @@ impl Unlocked {
                     then.public[0] = NO_FILE;
                 }
                 then.end(who, Next::Ended);
-                let removes = "Hold::remove: remove_file";
-                step(if self.keep { "hold::empty" } else { removes }, then);
+                let removes = "held::unlink";
+                step(if self.keep { "held::truncate" } else { removes }, then);
             }
             Next::Refused => {
                 let left = (0..LEVELS).find(|&level| process.files[level] != NO_FILE);
@@ -328,21 +330,19 @@ impl Unlocked {
                     }
                     None => then.end(who, Next::Ended),
                 }
-                step("unlocked::take: refused, drops its private names", then);
+                step("lockless::climb: refused, drops a staging file", then);
             }
             Next::Ended | Next::Dead if state.restarts > 0 => {
                 let mut then = to(Next::Open(Why::First));
                 then.restarts -= 1;
-                step(
-                    "unlocked::acquire: starts, with a number that was in use",
-                    then,
-                );
+                step("lockless::acquire: starts, with a reused PID", then);
             }
             Next::Ended | Next::Dead => {}
         }
     }
 
-    /// What follows a look that found a stale name. The file stays open where it is looked at again.
+    /// Returns the state after a name was found stale. Its file stays open if the path is checked
+    /// next.
     fn stale(
         &self,
         why: Why,
@@ -354,7 +354,7 @@ impl Unlocked {
             Why::First => look_is_over(Next::MakePrivate { again: false }),
             Why::Taken if self.without_second_name => look_is_over(Next::Open(Why::Below)),
             Why::Taken => {
-                assert!(top + 1 < LEVELS, "more levels than are ever reached");
+                assert!(top + 1 < LEVELS, "LEVELS is large enough");
                 look_is_over(Next::MakePrivate { again: false })
             }
             Why::Below if self.without_look_at_name => look_is_over(Next::Replace),
@@ -362,7 +362,7 @@ impl Unlocked {
         }
     }
 
-    /// What follows the attempt to replace a stale name.
+    /// Returns the step after the attempt to replace a stale name.
     fn replaced(&self, replaced: bool) -> Next {
         if self.without_second_name {
             return if replaced { Next::Pop } else { Next::Link };
@@ -370,7 +370,7 @@ impl Unlocked {
         Next::LookAtTop { replaced }
     }
 
-    /// Looks for what other processes left, one private name after the other.
+    /// Checks the next staging file that exists. Without one, the process holds the pidfile.
     fn sweep(
         &self,
         state: &State,
@@ -385,11 +385,11 @@ impl Unlocked {
         let found = (from..(PROCESSES * LEVELS) as u8).find(is_there);
         let mut then = state.clone();
         let (what, next) = match found {
-            None => ("unlocked::sweep: is in", Next::Hold),
+            None => ("lockless::remove_orphans: done", Next::Hold),
             Some(at) if place(at).0 != who && state.is_alive(place(at).0 as u8) => {
-                ("unlocked::sweep: is_alive: yes", Next::Sweep(at + 1))
+                ("lockless::remove_orphans: alive", Next::Sweep(at + 1))
             }
-            Some(at) => ("unlocked::sweep: a dead process's", Next::OpenSwept(at)),
+            Some(at) => ("lockless::remove_orphans: own or dead", Next::OpenSwept(at)),
         };
         then.processes[who].next = next;
         if next == Next::Hold {
@@ -399,7 +399,7 @@ impl Unlocked {
     }
 }
 
-/// The number and the level in a private name.
+/// Splits the index of a staging file into its process and its level.
 fn place(at: u8) -> (usize, usize) {
     (usize::from(at) / LEVELS, usize::from(at) % LEVELS)
 }

@@ -1,12 +1,13 @@
-//! The names, the files that they name, and where each process is in the protocol.
+//! The names, the files that they refer to, and the progress of each process in the protocol.
 
-/// How many processes there can be.
+/// The maximum number of processes.
 pub(crate) const PROCESSES: usize = 3;
 
-/// How many public names: the pidfile and those for its replacement. More than are ever reached.
+/// The number of public names: the pidfile's and those of the levels above it. No search uses them
+/// all.
 pub(super) const LEVELS: usize = 5;
 
-/// More files than are ever referred to at once.
+/// More files than any state refers to.
 const FILES: usize = 16;
 
 type File = u8;
@@ -15,33 +16,33 @@ pub(super) const NO_FILE: File = u8::MAX;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Text {
     Blank,
-    /// A process that is no more, and whose number none of ours has.
+    /// The PID of a dead process that is not in the model.
     Stranger,
-    /// The number of a process, also of one that had it before.
+    /// The PID of a process of the model. A predecessor with this PID can have written it.
     Process(u8),
 }
 
-/// What a process looks at a name for.
+/// Why a process inspects a name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Why {
-    /// `acquire`: who runs, so that nothing need be written?
+    /// `acquire`: is there a holder? If so, the start is refused and has written nothing.
     First,
-    /// `take`: who was faster?
+    /// `climb`: is the process alive that occupies the name?
     Taken,
-    /// `replace_if_still_stale`: is it still?
+    /// `replace_if_stale`: is the name still stale?
     Below,
 }
 
 /// What a process does next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Next {
-    /// Its first step: it is not there yet.
+    /// The process does not exist yet.
     Start,
-    // look
+    // inspect
     Open(Why),
     Read(Why),
     AskWhetherItRuns(Why, Text),
-    // Private::write
+    // stage
     MakePrivate {
         again: bool,
     },
@@ -49,11 +50,11 @@ pub(super) enum Next {
     ReadLeftOver,
     RemoveLeftOver,
     WritePrivate,
-    // take
+    // climb
     Link,
     LookWhoseItIs,
     DropPrivate,
-    // come_down
+    // descend
     Pop,
     LookWhetherStillThere,
     Replace,
@@ -67,17 +68,17 @@ pub(super) enum Next {
         replaced: bool,
     },
     DropLast,
-    // sweep
+    // remove_orphans
     Sweep(u8),
     OpenSwept(u8),
     ReadSwept(u8),
     RemoveSwept(u8),
-    // in
+    // The process holds the pidfile.
     Hold,
-    // Hold::give_back
+    // HeldFile::release
     LookAtRelease,
     Remove,
-    /// `take` was refused: drops its private names.
+    /// `climb` refused the start: the process drops its staging files.
     Refused,
     Ended,
     Dead,
@@ -86,11 +87,11 @@ pub(super) enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
     pub(super) next: Next,
-    /// `privates.len()`.
+    /// The length of `staging`.
     pub(super) levels: u8,
-    /// The files behind its private names, which it has open.
+    /// Its staging files, which it has open.
     pub(super) files: [File; LEVELS],
-    /// The file at which it looks.
+    /// The file that it inspects.
     pub(super) open: File,
 }
 
@@ -103,20 +104,20 @@ pub(super) const PROCESS: Process = Process {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
-    /// What the public names stand for.
+    /// The file that each public name refers to.
     pub(super) public: [File; LEVELS],
-    /// What the private names stand for, which bear a number and a level.
+    /// The file that the name of each staging file refers to, by process and level.
     pub(super) private: [[File; LEVELS]; PROCESSES],
     texts: [Text; FILES],
     pub(super) processes: [Process; PROCESSES],
     pub(super) kills: u8,
     pub(super) restarts: u8,
-    /// Somebody has found his own file replaced, or has removed another's.
+    /// A holder has found its file replaced, or a process has removed the file of another.
     pub(super) harm: bool,
 }
 
 impl State {
-    /// Nobody is there yet; with a stale file, or none.
+    /// Returns an initial state: no process exists, and the pidfile is stale or does not exist.
     pub(super) fn new(stale: bool, kills: u8, restarts: u8) -> Self {
         let mut state = Self {
             public: [NO_FILE; LEVELS],
@@ -147,17 +148,17 @@ impl State {
         !matches!(next, Next::Start | Next::Ended | Next::Dead)
     }
 
-    /// The process is gone. Its names stay, unless it had dropped them.
+    /// Ends a process. Names that it has not removed stay.
     pub(super) fn end(&mut self, who: usize, next: Next) {
         self.processes[who] = Process { next, ..PROCESS };
     }
 
-    /// Makes a file, without a name.
+    /// Creates a file without a name.
     pub(super) fn make(&mut self) -> File {
         let mut in_use = [false; FILES];
         self.for_each_file(|file| in_use[usize::from(*file)] = true);
         let file = in_use.iter().position(|in_use| !in_use);
-        let file = file.expect("there are more files than can be referred to") as File;
+        let file = file.expect("FILES is large enough") as File;
         self.set_text(file, Text::Blank);
         file
     }
@@ -172,7 +173,7 @@ impl State {
         all.filter(|file| **file != NO_FILE).for_each(&mut visit);
     }
 
-    /// The one among the states that differ only in which number stands for which file.
+    /// Renumbers the files, so that states that differ only in file numbers become equal.
     pub(super) fn in_normal_form(mut self) -> Self {
         let mut new_numbers = [NO_FILE; FILES];
         let mut texts = [Text::Blank; FILES];
@@ -191,7 +192,7 @@ impl State {
         self
     }
 
-    /// How many processes go by it that the file is theirs.
+    /// Returns the number of processes that act as holder of the pidfile.
     pub(super) fn holders(&self) -> usize {
         let is_in = |process: &&Process| {
             matches!(
