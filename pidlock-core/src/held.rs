@@ -23,8 +23,8 @@ pub(crate) struct HeldFile {
     tag: u64,
     keep: bool,
     lock: bool,
-    /// The number of forks when the file was opened; `None` if another process shared it from the
-    /// start.
+    /// The number of forks just before the file was opened; `None` after a commit, because then the
+    /// process that reserved the file shares it.
     forks: Option<u32>,
     /// `None` only once it is closed.
     file: Option<File>,

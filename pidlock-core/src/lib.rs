@@ -45,6 +45,60 @@
 //! The lock is between processes on one machine. Some network file systems extend it across machines,
 //! but the recorded PID is meaningful only on the holder's.
 //!
+//! # Other tools
+//!
+//! Each of these is tested both ways: while a program with pidlock holds the file, and while the other
+//! one does.
+//!
+//! | tool | what holds |
+//! |---|---|
+//! | Python `pid` 3.0.4 | each is refused while the other holds; across a release by pidlock only with [`keep`](PidFile::keep) |
+//! | Python `filelock` 4 | each is refused while the other holds, across every release; it writes no PID |
+//! | libbsd `pidfile_open` | each is refused while the other holds, across every release; asked for the holder's PID it returns it, but fails with `EINVAL` instead of `EEXIST`, because it does not expect a line feed |
+//! | `flock(1)` | each is refused while the other holds; across a release by pidlock only with `keep`; it writes no PID |
+//! | `pgrep`, `pkill -F FILE -L` | find the holder, and no process when there is none; their probes make no start fail |
+//! | `start-stop-daemon --pidfile FILE` | `--start` starts nothing while a program with pidlock runs; `--status` and `--stop` (with `--exec`) work; a program that it started with `--make-pidfile` does not lock and refuses other starts as [`AlreadyRunning`](PidFileError::AlreadyRunning) |
+//! | `lslocks` | shows the holder, its lock and the path |
+//!
+//! Python's `pid` and `flock(1)` lock the file without checking afterwards that the path still names it.
+//! While pidlock releases the file they can lock the inode that was just unlinked, and run beside the
+//! next instance. When `pid` exits later it removes that instance's file; [`PidGuard::verify`] and
+//! [`PidGuard::close`] report that. Beside such programs use `keep`, which truncates the file instead of
+//! removing it, and start all of them as one user, with a mode that lets this user write: a stale file
+//! of another user, or one without write access, is replaced.
+//!
+//! # Coming from Python's `pid`
+//!
+//! With the same name and the default directory, or with the same path, a Python program with `pid`
+//! 3.0.4 and a program with pidlock exclude each other.
+//!
+//! | Python | Rust |
+//! |---|---|
+//! | `@pidfile("name")` | `#[pidfile("name")]` |
+//! | `with PidFile("name"):` | `let _guard = PidFile::new("name").acquire()?;` |
+//! | `pidname`, `piddir` | `name`, `dir` |
+//! | `enforce_dotpid_postfix` | `suffix` |
+//! | `lock_pidfile` | `lock` |
+//! | `chmod` | `mode`; `chmod=0`, which leaves the mode alone, has no counterpart |
+//! | `uid`, `gid` (`-1`: unchanged) | `uid`, `gid` (omitted: unchanged) |
+//! | `force_tmpdir` | `temp_dir` |
+//! | `allow_samepid` | `reentrant` |
+//! | `register_term_signal_handler="auto"`, `True`, `False` | `on_signal`: `OnSignal::Auto`, `Force`, `Off`, for SIGINT and SIGHUP too; the process terminates by the signal instead of exiting |
+//! | `register_term_signal_handler=f` | install `f` yourself, before or after: it takes precedence |
+//! | `register_atexit` | `at_exit` |
+//! | `.create()`, `.close()` | [`PidFile::acquire`], [`PidGuard::close`] |
+//! | `.filename`, `.pid` | [`PidFile::path`] or [`PidGuard::path`], [`PidGuard::pid`] |
+//! | `.check()` | [`PidFile::status`] |
+//! | `PID_CHECK_NOFILE`, `PID_CHECK_EMPTY` | [`Status::NoFile`], [`Status::Empty`] |
+//! | `PID_CHECK_NOTRUNNING`, `PID_CHECK_SAMEPID` | [`Status::Stale`], [`Status::HeldBySelf`] |
+//! | `.check()` raises | [`Status::RunningUnlocked`] or [`Status::Locked`] |
+//! | `DEFAULT_PID_DIR`, `DEFAULT_CHMOD` | the directory in `PidFile::new("name").path()`, `0o644` |
+//! | `PidFileAlreadyLockedError` | [`PidFileError::AlreadyLocked`] |
+//! | `PidFileAlreadyRunningError` | [`PidFileError::AlreadyRunning`] |
+//! | `PidFileUnreadableError` | [`PidFileError::Unreadable`] |
+//! | `PidFileConfigurationError` | [`PidFileError::Configuration`] |
+//! | `IOError` | [`PidFileError::Io`], or [`Untrusted`](PidFileError::Untrusted) for what is not a regular file |
+//!
 //! # Features
 //!
 //! - `macros` (default): the `#[pidfile]` attribute.

@@ -17,7 +17,8 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     sys::process_state(pid) != ProcessState::Gone
 }
 
-/// Returns `true` if the process is alive and may have written the file, which nothing locks.
+/// Returns `true` if the process is alive and may have written the file, which no process has locked.
+/// Otherwise the file is stale.
 ///
 /// A process that started after the file was written has only got the PID of the writer. If the
 /// times are not known, the lock mark decides: a writer that locks is gone when the lock is free.

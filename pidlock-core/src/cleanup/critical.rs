@@ -3,17 +3,17 @@
 use std::thread;
 use std::time::Duration;
 
-use super::process::ProcessState;
+use super::process::ProcessData;
 use crate::sys::ProcessInstance;
 
 pub(crate) struct CriticalSection {
-    pub(super) process: &'static ProcessState,
+    pub(super) process: &'static ProcessData,
 }
 
 impl CriticalSection {
     /// Enters one. They do not nest. Never returns if a signal is about to terminate the process.
     pub(crate) fn enter(process: ProcessInstance) -> Self {
-        let process = ProcessState::get(process);
+        let process = ProcessData::get(process);
         if !process.shutdown.enter() {
             wait_for_termination();
         }
@@ -22,7 +22,7 @@ impl CriticalSection {
 
     /// Returns `true` if any thread of the process is inside one.
     pub(crate) fn any_in_progress(process: ProcessInstance) -> bool {
-        ProcessState::get(process).shutdown.in_progress()
+        ProcessData::get(process).shutdown.in_progress()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::process::ProcessState;
+use super::process::ProcessData;
 use super::shutdown::RemoveOn;
 use crate::sys;
 
@@ -18,7 +18,7 @@ pub(super) fn register() {
 /// Async-signal-safe, because some programs call `exit` in a signal handler.
 extern "C" fn at_exit() {
     // A forked child that exits has nothing to remove.
-    let Some(process) = ProcessState::peek() else {
+    let Some(process) = ProcessData::peek() else {
         return;
     };
     // Does not wait for a pending signal: the section that the signal waits for may be on this thread,

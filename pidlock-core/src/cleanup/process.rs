@@ -9,16 +9,16 @@ use crate::sys::{self, PerProcess, ProcessInstance};
 
 /// A forked child starts with an empty one: its parent's files are not its to remove, and it must not
 /// wait for a mutex that a thread of its parent had locked.
-static STATE: PerProcess<ProcessState> = PerProcess::new();
+static STATE: PerProcess<ProcessData> = PerProcess::new();
 
 #[derive(Default)]
-pub(super) struct ProcessState {
+pub(super) struct ProcessData {
     pub(super) shutdown: Shutdown,
     pub(super) slots: Slots,
     table: Mutex<Table>,
 }
 
-impl ProcessState {
+impl ProcessData {
     pub(super) fn get(process: ProcessInstance) -> &'static Self {
         STATE.get(process, Self::default)
     }
@@ -48,6 +48,6 @@ impl ProcessState {
 impl Table {
     /// The table of this process, locked.
     pub(crate) fn of(process: ProcessInstance) -> MutexGuard<'static, Self> {
-        ProcessState::get(process).table()
+        ProcessData::get(process).table()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use super::process::ProcessState;
+use super::process::ProcessData;
 use super::shutdown::{Noted, RemoveOn};
 use crate::settings::OnSignal;
 use crate::sys;
@@ -45,7 +45,7 @@ extern "C" fn on_termination(signal: c_int) {
             return;
         }
         // A forked child inherits the handler, but has nothing to remove.
-        let Some(process) = ProcessState::peek() else {
+        let Some(process) = ProcessData::peek() else {
             sys::terminate_by(signal)
         };
         match process.shutdown.note_signal(signal) {

@@ -123,8 +123,8 @@ impl Start<'_> {
             true => Ok(Verdict::Blank),
             false => self.inspect(file, &stat),
         };
-        // After the recorded process is known to be gone: until then it can remove the file, if it
-        // does not lock it, and an earlier answer would be out of date.
+        // The path must still name the locked file. Checked after the recorded process is known to be
+        // gone: until then it can remove the file, if it does not lock it.
         let there = sys::unless_removed(sys::stat_path(path));
         let there = there.inspect_err(|_| self.abort(&stat, created));
         let there = there.during("inspect", path)?;

@@ -58,7 +58,7 @@ fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Ori
         }
     }
     match sys::stat_path(&target.path) {
-        // What was in the way is gone. If it comes back, creating the file tells why that fails.
+        // Whatever made opening fail is gone. If it comes back, creating the file fails and tells why.
         Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => Ok(None),
         _ => Err(open_error(target, &target.path, error)),
     }

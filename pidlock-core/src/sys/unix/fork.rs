@@ -12,9 +12,9 @@ use crate::sys::atomic_ref::AtomicRef;
 /// One process: its PID and a generation.
 ///
 /// The PID alone is ambiguous: the first process of a PID namespace can have the PID of its parent.
-/// A child of `vfork(2)` shares the memory of its parent and cannot be told from it here. It may do
-/// no more than call `exec`, but signals are delivered to it, so a signal handler uses
-/// [`PerProcess::peek`].
+/// A child of `vfork(2)` shares the memory of its parent, so it passes for its parent here. Only a
+/// signal handler can run in it before `exec`, and signal handlers use [`PerProcess::peek`], which
+/// asks the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessInstance {
     pid: u32,
@@ -99,7 +99,8 @@ fn fork_state() -> &'static ForkState {
 }
 
 fn init_fork_state() -> &'static ForkState {
-    // Two threads may both get here. Then forks count twice, and a page is left unused.
+    // Two threads may both get here. Then each fork adds 2 to the count, which is only compared for
+    // equality, and one page is never used.
     register_fork_handlers();
     let state = wiped_on_fork().unwrap_or(&RESET_ON_FORK);
     match FORK_STATE.replace(None, state) {
