@@ -31,7 +31,7 @@ use crate::error::PidFileError;
 /// if the process is killed. Programs started by [`std::process::Command`] do not inherit it. A child
 /// made by a raw `clone(2)` is not noticed on release: the file is removed under it.
 ///
-/// After a fork, dropping the guard blocks for up to 5 ms while a child shares the lock.
+/// After a fork, dropping the guard blocks for up to 25 ms while a child shares the lock.
 ///
 /// # Examples
 ///

@@ -157,8 +157,13 @@ impl HeldFile {
             return truncated.map_err(|error| ReleaseError::Io("truncate", error));
         }
         #[cfg(unix)]
-        if self.may_be_shared() && !self.leave_to_children(file) {
-            return Ok(());
+        if self.may_be_shared() {
+            // Whatever happens next, the file is free as soon as no process shares the lock.
+            let erased = record::erase(file);
+            let len = erased.map_err(|error| ReleaseError::Io("truncate", error))?;
+            if !self.lock_unshared(file, len) {
+                return Ok(());
+            }
         }
         let Err(error) = sys::unlink(&self.path) else {
             return Ok(());
@@ -185,16 +190,14 @@ impl HeldFile {
         self.lock && self.forks != Some(sys::fork_count())
     }
 
-    /// Gives up this process's share of the lock and takes the lock anew, for itself. Returns `true`
-    /// if that succeeds: no child goes on with the lock, and the file can be removed.
-    ///
-    /// Whatever happens, the file is blank: free as soon as no process shares the lock.
+    /// Gives up this process's share of the lock on a blank file of `len` bytes and takes the lock
+    /// anew, for itself. Returns `true` if that succeeds: no child goes on with the lock, and the file
+    /// can be removed.
     #[cfg(unix)]
-    fn leave_to_children(&self, file: &File) -> bool {
+    fn lock_unshared(&self, file: &File, len: u64) -> bool {
         // A millisecond each: how long a program that another thread starts may share the lock, before
         // exec closes it. Another start waits twice as long for a holder that is leaving.
         const TRIES: u32 = 25;
-        let _ = record::erase(file);
         let new = sys::open(&self.path, Access::ReadWrite);
         let Ok(new) = new.or_else(|_| sys::open(&self.path, Access::Read)) else {
             return false;
@@ -211,7 +214,7 @@ impl HeldFile {
         // While no process had the lock, another start may have acquired and removed the file, and a
         // program that does not lock may have written into it.
         tries.any(|locked| matches!(locked, Ok(true)))
-            && sys::stat(file).is_ok_and(|stat| stat.size == 0)
+            && sys::stat(file).is_ok_and(|stat| stat.size == len)
             && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
     }
 
@@ -222,7 +225,7 @@ impl HeldFile {
         if self.lock && !self.may_be_shared() {
             let _ = sys::unlock(file);
         }
-        erased
+        erased.map(drop)
     }
 
     /// Truncates the file in case it cannot be unlinked.

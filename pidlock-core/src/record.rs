@@ -113,13 +113,17 @@ pub(crate) fn write(file: &File, pid: u32, old_len: u64) -> io::Result<()> {
 }
 
 /// Empties a file that holds a record of this process, or overwrites the record with newlines where
-/// a full file system refuses that. Succeeds for an empty file that cannot be written. Async-signal-safe.
-pub(crate) fn erase(file: &File) -> io::Result<()> {
+/// a full file system refuses that. Returns the length of the blank text. Succeeds for an empty file
+/// that cannot be written. Async-signal-safe.
+pub(crate) fn erase(file: &File) -> io::Result<u64> {
     let blank = [b'\n'; "4294967295\n".len()];
-    let is_empty = || file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-    match file.set_len(0) {
-        Err(_) if sys::write_at_start(file, &blank).is_ok() || is_empty() => Ok(()),
-        result => result,
+    let Err(error) = file.set_len(0) else {
+        return Ok(0);
+    };
+    match sys::write_at_start(file, &blank) {
+        Ok(()) => Ok(blank.len() as u64),
+        Err(_) if file.metadata().is_ok_and(|metadata| metadata.len() == 0) => Ok(0),
+        Err(_) => Err(error),
     }
 }
 

@@ -88,13 +88,13 @@ impl Reservation {
         let process = ProcessInstance::current();
         let section = CriticalSection::enter(process);
         let settings = &self.target.settings;
-        cleanup::install_handlers(settings.on_signal);
         if let Err(owner) = self.settled_by.set_once(process.pid()) {
             return Err(PidFileError::locked(&self.target.path, Some(owner)));
         }
         let Some(mut held) = self.held.take() else {
             return Err(PidFileError::replaced(&self.target.path));
         };
+        cleanup::install_handlers(settings.on_signal);
         held.commit(process)?;
         Ok(PidGuard::new(section.insert(settings, held)))
     }

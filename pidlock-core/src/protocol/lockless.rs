@@ -5,8 +5,8 @@
 //! may replace it first. So a process first takes the next level's name by the same rule, and then
 //! checks again. If it dies there, a third process resolves that on the next level.
 //!
-//! `app.pid` is level 0, `app.pid.t1` level 1, and so on. Verified by exhaustive search with up to four
-//! processes and a crash at any step (`tests/tests/protocol_model`).
+//! `app.pid` is level 0, `app.pid.t1` level 1, and so on. Verified by exhaustive search with up to three
+//! processes and two crashes at any step (`tests/tests/protocol_model`).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};

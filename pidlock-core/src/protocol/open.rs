@@ -33,7 +33,8 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
             }
         }
     }
-    // Not before: a refused start changes nothing.
+    // Before the file is created, so that a signal removes it, and not earlier: a start that finds the
+    // file held leaves the signals alone.
     cleanup::install_handlers(target.settings.on_signal);
     match create(path, target.settings.marked_mode()) {
         Ok(file) => Ok(Some((file, Origin::Created))),
@@ -48,9 +49,9 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
 fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
-        // Twice: another user's start may have just created the file, whose mode the umask restricts
-        // until it is set.
-        for pause in [0, 5].map(Duration::from_millis) {
+        // Again and again: another user's start may have just created the file, whose mode the umask
+        // restricts until it is set.
+        for pause in [0, 1, 9, 40].map(Duration::from_millis) {
             thread::sleep(pause);
             if let Ok(file) = sys::open(&target.path, Access::Read) {
                 return Ok(Some((file, Origin::FoundReadOnly)));

@@ -5,6 +5,7 @@
 //!   that exits or calls exec, releases, and checks that the file is removed
 //! - `busy`: starts programs in another thread, which logs to LOG (see `pidlock_tests::spawner`);
 //!   acquires, and forks children that exit or call exec
+//! - `fork-once`: acquires, forks a child that exits, and holds;
 //! - `leave`, `leave-kept`: forks a child that does not exit, releases, and prints `released CHILD`
 //! - `commit-late`: reserves, and 100 ms later forks a child that commits, prints `held PID` and
 //!   holds the pidfile until the input ends
@@ -60,6 +61,11 @@ fn main() {
             let guard = acquire(&file);
             fork_and_wait(exit);
             let _child = start_cat();
+            end(guard);
+        }
+        "fork-once" => {
+            let guard = acquire(&file);
+            fork_and_wait(exit);
             end(guard);
         }
         "leave" => leave(&file),

@@ -92,6 +92,9 @@ mod linux {
             };
         }
         let calls = [libc::SYS_flock, libc::SYS_pwrite64, UNLINK];
+        // The standard library's is too small for a signal handler and a trap within it: where the
+        // kernel saves large registers, each of the two takes almost half of it.
+        use_alternate_stack();
         seccomp::trap(&calls, intercept);
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [events, how, paths @ ..] = &arguments[..] else {
@@ -138,10 +141,7 @@ mod linux {
             panic!("invalid event {event}");
         };
         let what = match what {
-            "stack" => {
-                use_alternate_stack();
-                What::Stack
-            }
+            "stack" => What::Stack,
             "other" => other_thread(|| raise(libc::SIGHUP)),
             "exit" => {
                 let _ = other_thread(|| std::process::exit(7));
@@ -169,6 +169,7 @@ mod linux {
     fn other_thread(what: impl FnOnce() + Send + 'static) -> What {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
+            use_alternate_stack();
             tell.send(()).expect("the main thread waits");
             while !BEGIN.load(Ordering::SeqCst) {
                 thread::yield_now();

@@ -4,7 +4,9 @@
 use std::process::Command;
 
 use pidlock_core::PidFile;
-use pidlock_tests::{Program, is_root, spawner, text};
+use pidlock_tests::{
+    Program, has_tool, is_root, run, skip, skip_for_this_kernel, skip_for_this_user, spawner, text,
+};
 
 use super::{End, Place, forker, holding};
 
@@ -61,7 +63,7 @@ fn guard_dropped_in_a_forked_child_leaves_the_parents_file_and_lock() {
 #[test]
 fn release_after_a_fork_and_setuid_leaves_a_blank_file_and_succeeds() {
     if !is_root() {
-        return; // only root can change to another user
+        return skip_for_this_user("only root can change to another user");
     }
     let place = Place::new();
     let mut program = holding("drop-privileges", &place.path);
@@ -69,4 +71,25 @@ fn release_after_a_fork_and_setuid_leaves_a_blank_file_and_succeeds() {
     assert_eq!(text(&place.path), "");
     place.wait_until_free();
     place.check_next_start("drop-privileges");
+}
+
+/// An immutable file can neither be truncated nor removed.
+#[test]
+fn release_after_a_fork_of_a_file_that_cannot_be_changed_reports_the_error() {
+    if !is_root() {
+        return skip_for_this_user("only root can make a file immutable");
+    }
+    if !has_tool("chattr") {
+        return skip("there is no chattr");
+    }
+    let place = Place::new();
+    let mut program = holding("fork-once", &place.path);
+    let change = |attribute| run(Command::new("chattr").arg(attribute).arg(&place.path));
+    if !change("+i").status.success() {
+        return skip_for_this_kernel("the file system has no immutable files");
+    }
+    let said = End::Close.of(&mut program);
+    assert!(change("-i").status.success());
+    assert!(said.contains("cannot truncate pidfile"), "{said}");
+    assert_eq!(text(&place.path), format!("{}\n", program.pid()));
 }

@@ -1,4 +1,4 @@
-//! The steps of a release: `HeldFile::release` and `HeldFile::leave_to_children`.
+//! The steps of a release: `HeldFile::release` and `HeldFile::lock_unshared`.
 
 use super::state::{CLOSED, Lock, NO_FILE, Next, Open, State, Text};
 use super::{Locked, Note, Without};
@@ -47,7 +47,10 @@ impl Locked {
                     false => Next::Reopen,
                 };
                 let then = self.truncate(state, who, next);
-                step("HeldFile::leave_to_children: truncate", then);
+                step(
+                    "HeldFile::release: truncate before the lock is given up",
+                    then,
+                );
             }
             Next::UnlockTooEarly => {
                 let then = self.with_lock(state, who, Lock::None, Next::Unlink);
@@ -81,12 +84,12 @@ impl Locked {
             Next::Reopen if state.path == file => {
                 let mut then = self.to(state, who, Next::Swap);
                 then.processes[who].reopened = Open::of(file);
-                step("HeldFile::leave_to_children: open", then);
+                step("HeldFile::lock_unshared: open", then);
             }
             Next::Reopen => {
                 let what = match state.path {
-                    NO_FILE => "HeldFile::leave_to_children: open: no file",
-                    _ => "HeldFile::leave_to_children: open: another file",
+                    NO_FILE => "HeldFile::lock_unshared: open: no file",
+                    _ => "HeldFile::lock_unshared: open: another file",
                 };
                 step(what, self.to(state, who, Next::Close));
             }
@@ -97,38 +100,38 @@ impl Locked {
                 swapped.open = swapped.reopened;
                 swapped.reopened = CLOSED;
                 then.leave_to_children(shared);
-                step("HeldFile::leave_to_children: dup3", then);
+                step("HeldFile::lock_unshared: dup3", then);
             }
             Next::LockReopened if state.is_free_for(who, file, Lock::Exclusive) => {
+                let next = match self.without {
+                    Without::BlankCheck | Without::TruncatingOnce => Next::LookAgain,
+                    _ => Next::CheckBlank,
+                };
+                let then = self.with_lock(state, who, Lock::Exclusive, next);
+                step("HeldFile::lock_unshared: flock: locked", then);
+            }
+            Next::LockReopened => {
+                let what = "HeldFile::lock_unshared: flock: busy, so only closes";
+                step(what, self.with_closed(state, who, Next::Ended));
+            }
+            Next::CheckBlank if state.text(file) == Text::Blank => {
                 let next = match self.without {
                     Without::SecondPathCheck => self.removal(who),
                     _ => Next::LookAgain,
                 };
-                let then = self.with_lock(state, who, Lock::Exclusive, next);
-                step("HeldFile::leave_to_children: flock: locked", then);
-            }
-            Next::LockReopened => {
-                let what = "HeldFile::leave_to_children: flock: busy, so only closes";
-                step(what, self.with_closed(state, who, Next::Ended));
-            }
-            Next::LookAgain if state.path == file => {
-                let next = match self.without {
-                    Without::BlankCheck | Without::TruncatingOnce => self.removal(who),
-                    _ => Next::CheckBlank,
-                };
-                let what = "HeldFile::leave_to_children: path_refers_to: yes";
+                let what = "HeldFile::lock_unshared: fstat: still blank";
                 step(what, self.to(state, who, next));
             }
-            Next::LookAgain => {
-                let what = "HeldFile::leave_to_children: path_refers_to: no";
+            Next::CheckBlank => {
+                let what = "HeldFile::lock_unshared: fstat: written meanwhile";
                 step(what, self.to(state, who, Next::Close));
             }
-            _ if state.text(file) == Text::Blank => {
-                let what = "HeldFile::leave_to_children: fstat: still blank";
+            _ if state.path == file => {
+                let what = "HeldFile::lock_unshared: path_refers_to: yes";
                 step(what, self.to(state, who, self.removal(who)));
             }
             _ => {
-                let what = "HeldFile::leave_to_children: fstat: written meanwhile";
+                let what = "HeldFile::lock_unshared: path_refers_to: no";
                 step(what, self.to(state, who, Next::Close));
             }
         }

@@ -120,7 +120,7 @@ pub(super) enum Next {
     UnlockTooEarly,
     Unlink,
     Truncate,
-    // HeldFile::leave_to_children
+    // HeldFile::lock_unshared
     Reopen,
     Swap,
     LockReopened,
