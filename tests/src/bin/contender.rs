@@ -2,8 +2,9 @@
 //! reports the outcome by its exit code.
 //!
 //! `contender HOW PATH ORACLE GATE HOLD [LOG]`
-//! - HOW: `locked`, `unlocked` (`lock(false)`), `kept` (`keep(true)`), or `naive`, a protocol that
-//!   does not check the path again after locking
+//! - HOW: `locked`, `unlocked` (`lock(false)`), `kept` (`keep(true)`), `naive`, a protocol that does
+//!   not check the path again after locking, or `early`, a protocol that trusts the recorded PID: it
+//!   unlocks the file first on release, removes it a moment later, and exits at once
 //! - ORACLE: a file whose `fcntl` lock shows whether another contender holds the pidfile; the
 //!   pidfile's protocol does not use such locks
 //! - GATE: a file to wait for until it is unlocked, or `-`
@@ -14,14 +15,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidGuard};
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
-use rustix::process::{Flock, FlockType, Signal, fcntl_getlk, getpid, kill_process};
+use rustix::io::Errno;
+use rustix::process::{
+    Flock, FlockType, Pid, Signal, fcntl_getlk, getpid, kill_process, test_kill_process,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 const REFUSED: u8 = 3;
@@ -144,6 +149,7 @@ fn wait_for(gate: &str) {
 enum Inside {
     Guarded(PidGuard),
     Naive(File),
+    Early(File),
 }
 
 fn enter(how: &str, path: &Path) -> Result<Inside, u8> {
@@ -152,6 +158,7 @@ fn enter(how: &str, path: &Path) -> Result<Inside, u8> {
         "locked" => file.acquire(),
         "unlocked" => file.lock(false).acquire(),
         "kept" => file.keep(true).acquire(),
+        "early" => return enter_by_record(path),
         _ => return enter_naively(path),
     };
     match acquired {
@@ -164,22 +171,48 @@ fn enter(how: &str, path: &Path) -> Result<Inside, u8> {
     }
 }
 
+/// A protocol that excludes by the lock and by the record: a start is refused as long as the recorded
+/// process is alive.
+fn enter_by_record(path: &Path) -> Result<Inside, u8> {
+    loop {
+        let file = open_or_create(path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| REFUSED)?;
+        let recorded = fs::read_to_string(path).unwrap_or_default();
+        let recorded = recorded.trim_end().parse().ok().and_then(Pid::from_raw);
+        let is_alive = |pid| test_kill_process(pid) != Err(Errno::SRCH);
+        if recorded.is_some_and(|pid| pid != getpid() && is_alive(pid)) {
+            return Err(REFUSED);
+        }
+        let opened = file.metadata().map_err(|_| FAILED)?;
+        let is_there = fs::metadata(path)
+            .is_ok_and(|there| (there.dev(), there.ino()) == (opened.dev(), opened.ino()));
+        if is_there {
+            write_record(&file)?;
+            return Ok(Inside::Early(file));
+        }
+    }
+}
+
 /// A common protocol: lock, write, and remove on release, without checking that the locked file is
 /// still at the path.
 fn enter_naively(path: &Path) -> Result<Inside, u8> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .open(path)
-        .map_err(|_| FAILED)?;
+    let file = open_or_create(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| REFUSED)?;
-    file.set_len(0).map_err(|_| FAILED)?;
-    file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)
-        .map_err(|_| FAILED)?;
+    write_record(&file)?;
     Ok(Inside::Naive(file))
+}
+
+fn open_or_create(path: &Path) -> Result<File, u8> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o644).open(path).map_err(|_| FAILED)
+}
+
+fn write_record(file: &File) -> Result<(), u8> {
+    let record = format!("{}\n", std::process::id());
+    file.set_len(0)
+        .and_then(|()| file.write_all_at(record.as_bytes(), 0))
+        .map_err(|_| FAILED)
 }
 
 impl Inside {
@@ -192,6 +225,12 @@ impl Inside {
                     false
                 }
             },
+            Inside::Early(file) => {
+                let unlocked = flock(&file, FlockOperation::Unlock);
+                // Other starts lock the file and find this process alive.
+                thread::sleep(Duration::from_micros(u64::from(std::process::id() % 400)));
+                unlocked.is_ok() && fs::remove_file(path).is_ok()
+            }
             Inside::Naive(file) => {
                 let removed = fs::remove_file(path).is_ok();
                 drop(file);

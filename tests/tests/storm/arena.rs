@@ -51,7 +51,7 @@ impl Tally {
 pub(crate) struct Arena {
     dir: PathBuf,
     _removed: Option<tempfile::TempDir>,
-    how: &'static str,
+    pub(crate) how: &'static str,
 }
 
 impl Arena {
@@ -98,9 +98,14 @@ impl Arena {
     }
 
     pub(crate) fn contender(&self, gate: &Path, hold: &str) -> Command {
+        self.contender_that(self.how, gate, hold)
+    }
+
+    /// A contender with a protocol of its own.
+    pub(crate) fn contender_that(&self, how: &str, gate: &Path, hold: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
         command
-            .arg(self.how)
+            .arg(how)
             .args([self.pidfile(), self.path("oracle"), gate.into()])
             .arg(hold);
         command

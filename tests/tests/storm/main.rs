@@ -19,9 +19,10 @@ use rustix::fs::{FlockOperation, flock};
 use arena::{Arena, Tally};
 
 /// Runs `slots` contenders at any time, and starts new ones until `time` has passed or `enough`
-/// returns `true`.
+/// returns `true`. If `beside` is given, every other slot has that protocol.
 fn churn(
     arena: &Arena,
+    beside: Option<&'static str>,
     slots: u32,
     crash: bool,
     time: Duration,
@@ -43,7 +44,8 @@ fn churn(
                             0 if crash => "crash".to_owned(),
                             _ => (n * 37 % (100 + 61 * slot)).to_string(),
                         };
-                        let mut command = arena.contender(Path::new("-"), &hold);
+                        let how = beside.filter(|_| slot % 2 == 1).unwrap_or(arena.how);
+                        let mut command = arena.contender_that(how, Path::new("-"), &hold);
                         tally.count(command.status().expect("start a contender"));
                         if enough(&tally) {
                             stop.store(true, Ordering::Relaxed);
@@ -61,8 +63,17 @@ fn churn(
 }
 
 fn assert_one_holder_at_a_time(how: &'static str, crash: bool, time: Duration) {
+    assert_one_holder_beside(None, how, crash, time);
+}
+
+fn assert_one_holder_beside(
+    beside: Option<&'static str>,
+    how: &'static str,
+    crash: bool,
+    time: Duration,
+) {
     let arena = Arena::new(how, false);
-    let tally = churn(&arena, 8, crash, time, |_| false);
+    let tally = churn(&arena, beside, 8, crash, time, |_| false);
     println!("{how}, crash {crash}: {tally:?}");
     assert_eq!(tally.violations(), 0, "{how}: {tally:?}");
     assert!(tally.inside > 50, "{how}: too few holders: {tally:?}");
@@ -98,12 +109,21 @@ fn eight_crashing_lockless_contenders_never_hold_at_once() {
     assert_one_holder_at_a_time("unlocked", true, LONG);
 }
 
+/// The others unlock the file before they remove it and exit. A start that checks the path before it
+/// finds such a process gone would hold a removed file.
+#[test]
+fn contenders_beside_early_unlockers_never_hold_at_once() {
+    assert_one_holder_beside(Some("early"), "locked", false, LONG);
+}
+
 /// Checks that a storm can find two holders: its contenders do not check the path after they have
 /// locked the file.
 #[test]
 fn contenders_without_path_check_hold_at_once() {
     let arena = Arena::new("naive", false);
-    let tally = churn(&arena, 8, false, 6 * LONG, |tally| tally.not_alone > 0);
+    let tally = churn(&arena, None, 8, false, 6 * LONG, |tally| {
+        tally.not_alone > 0
+    });
     println!("naive: {tally:?}");
     assert!(tally.not_alone > 0, "{tally:?}");
 }
