@@ -1,6 +1,7 @@
 //! Support for the whole-process tests: helper programs controlled through pipes, and functions
 //! that report skipped tests.
 
+pub mod length;
 pub mod protected_files;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod ptrace;

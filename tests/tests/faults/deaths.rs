@@ -1,5 +1,6 @@
 //! Kills before and after every system call.
 
+use pidlock_tests::length;
 use pidlock_tests::ptrace::Ending;
 use pidlock_tests::tally::Figures;
 
@@ -59,8 +60,8 @@ fn check_after(place: &mut Place, rest: &str) -> Checked {
 #[test]
 fn kill_at_any_syscall_lets_the_next_start_succeed() {
     let tally = Tally::default();
-    each(CASES.iter().copied(), |case| {
-        for number in 0.. {
+    each(CASES.iter().copied().enumerate(), |(job, case)| {
+        for number in length::calls(job) {
             let mut figures = Figures::default();
             let Some((what, checked)) = die(case, number, &mut figures) else {
                 assert!(number > 1, "{case:?}: too few system calls");

@@ -1,6 +1,7 @@
 //! Errors at every system call. The process must report the error with the path, and must not
 //! report an error that did not occur.
 
+use pidlock_tests::length;
 use pidlock_tests::ptrace::{Call, Ending};
 use pidlock_tests::tally::Figures;
 
@@ -288,8 +289,8 @@ fn test(way: Way, errors: &'static [i32], what: &str) {
         .iter()
         .filter(|case| !case.has("parent"))
         .flat_map(|&case| errors.iter().map(move |&error| (case, error)));
-    each(jobs, |(case, error)| {
-        for number in 0.. {
+    each(jobs.enumerate(), |(job, (case, error))| {
+        for number in length::calls(job) {
             let fault = Fault { number, way, error };
             let mut figures = Figures::default();
             let Some((what, checked)) = fail(case, fault, &mut figures) else {

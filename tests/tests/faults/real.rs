@@ -129,7 +129,7 @@ fn start_through_a_read_only_mount_reports_the_holder() {
         mount --bind rw ro && mount -o remount,bind,ro ro
         : >said
         $holder --at $PWD/rw/app.pid <go >said & exec 3>go
-        until grep -q held said; do sleep 0.01; done
+        until grep -qs held said; do sleep 0.01; done
         try $PWD/ro/app.pid
         echo \"$(cat rw/app.pid) holds\"
         kill -9 $!; wait $! 2>/dev/null

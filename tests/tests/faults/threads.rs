@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use pidlock_tests::length::by_length;
 use pidlock_tests::tally::Figures;
 use pidlock_tests::{stale_record, text};
 
@@ -83,8 +84,12 @@ fn hold_of_another_thread_is_not_mistaken_for_own_hold() {
             initial: Initial::Stale,
             arguments,
         };
-        let calls = (0..).take_while(|&number| move_away(case, number)).count();
-        assert!(calls > 3, "{case:?}: too few system calls");
+        let step = by_length(3, 1);
+        let numbers = (0..).step_by(step);
+        let calls = numbers
+            .take_while(|&number| move_away(case, number))
+            .count();
+        assert!(calls * step > 3, "{case:?}: too few system calls");
         moves += calls as u64;
     }
     Figures {

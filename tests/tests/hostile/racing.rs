@@ -6,21 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pidlock_core::{PidFile, PidFileError};
+use pidlock_tests::length;
 use pidlock_tests::protected_files::ProtectedFiles;
 use pidlock_tests::tally::Figures;
 use pidlock_tests::{ORDINARY_UID, Program, is_root};
 
 /// The environment variable with the duration of each attack in seconds.
-const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
-
-fn time() -> Duration {
-    let seconds = std::env::var(SECONDS).map_or(0.5, |text| text.parse().expect(SECONDS));
-    Duration::from_secs_f64(seconds)
-}
-
 /// Starts the attacker: as another user if this user is root, else as this user, who has even more
 /// permissions.
 pub(crate) fn attacker(arguments: &[&Path]) -> Program {
@@ -102,8 +96,8 @@ fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool
     let begin = Instant::now();
     let (mut starts, mut inside) = (0_u64, 0_u64);
     // On a busy machine, go on until the attacker has made some starts fail.
-    let few = |starts, inside| starts - inside < 5 && begin.elapsed() < 40 * time();
-    while begin.elapsed() < time() || few(starts, inside) {
+    let few = |starts, inside| starts - inside < 5 && begin.elapsed() < 40 * length::of_storm();
+    while begin.elapsed() < length::of_storm() || few(starts, inside) {
         starts += 1;
         inside += u64::from(start(&file, reserve));
     }

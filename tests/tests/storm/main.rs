@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_tests::Program;
+use pidlock_tests::length::by_length;
 use rustix::fs::{FlockOperation, flock};
 
 use arena::{Arena, Tally};
@@ -82,38 +83,40 @@ fn assert_one_holder_beside(
     arena.assert_free_afterwards();
 }
 
-const LONG: Duration = Duration::from_secs(10);
+fn long() -> Duration {
+    Duration::from_secs(by_length(1, 10))
+}
 
 #[test]
 fn eight_contenders_never_hold_at_once() {
-    assert_one_holder_at_a_time("locked", false, LONG);
+    assert_one_holder_at_a_time("locked", false, long());
 }
 
 #[test]
 fn eight_crashing_contenders_never_hold_at_once() {
-    assert_one_holder_at_a_time("locked", true, LONG);
+    assert_one_holder_at_a_time("locked", true, long());
 }
 
 #[test]
 fn eight_crashing_contenders_that_keep_the_file_never_hold_at_once() {
-    assert_one_holder_at_a_time("kept", true, LONG);
+    assert_one_holder_at_a_time("kept", true, long());
 }
 
 #[test]
 fn eight_lockless_contenders_never_hold_at_once() {
-    assert_one_holder_at_a_time("unlocked", false, LONG);
+    assert_one_holder_at_a_time("unlocked", false, long());
 }
 
 #[test]
 fn eight_crashing_lockless_contenders_never_hold_at_once() {
-    assert_one_holder_at_a_time("unlocked", true, LONG);
+    assert_one_holder_at_a_time("unlocked", true, long());
 }
 
 /// The others unlock the file before they remove it and exit. A start that checks the path before it
 /// finds such a process gone would hold a removed file.
 #[test]
 fn contenders_beside_early_unlockers_never_hold_at_once() {
-    assert_one_holder_beside(Some("early"), "locked", false, LONG);
+    assert_one_holder_beside(Some("early"), "locked", false, long());
 }
 
 /// Checks that a storm can find two holders: its contenders do not check the path after they have
@@ -121,7 +124,7 @@ fn contenders_beside_early_unlockers_never_hold_at_once() {
 #[test]
 fn contenders_without_path_check_hold_at_once() {
     let arena = Arena::new("naive", false);
-    let tally = churn(&arena, None, 8, false, 6 * LONG, |tally| {
+    let tally = churn(&arena, None, 8, false, 60 * long(), |tally| {
         tally.not_alone > 0
     });
     println!("naive: {tally:?}");

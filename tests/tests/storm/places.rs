@@ -1,23 +1,14 @@
 //! Storms on tmpfs, ext4 and overlayfs.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use pidlock_tests::{
-    has_tool, is_root, rerun_in_namespace, skip, skip_for_this_user, stale_record,
+    has_tool, is_root, length, rerun_in_namespace, skip, skip_for_this_user, stale_record,
 };
 use rustix::fs::statfs;
 
 use super::arena::Arena;
 use super::mixed::Storm;
-
-/// The environment variable with the duration of each storm in seconds. A longer storm finds more.
-const SECONDS: &str = "PIDLOCK_STORM_SECONDS";
-
-pub(crate) fn time() -> Duration {
-    let seconds = std::env::var(SECONDS).map_or(0.5, |text| text.parse().expect(SECONDS));
-    Duration::from_secs_f64(seconds)
-}
 
 /// Runs every storm on one file system.
 fn storms(place: &Path, what: &str) {
@@ -25,7 +16,7 @@ fn storms(place: &Path, what: &str) {
         for slots in [8, 32] {
             let arena = Arena::within(place, how, false);
             let storm = Storm::new(&arena);
-            let tally = storm.churn(slots, time());
+            let tally = storm.churn(slots, length::of_storm());
             assert!(tally.refused > 0, "no start was refused: {tally:?}");
             storm.conclude(&format!("{slots} contenders, {how}, on {what}"), tally);
         }

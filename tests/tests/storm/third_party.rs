@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pidlock_tests::length;
 use pidlock_tests::tally::Figures;
 use rustix::fs::{FlockOperation, flock};
 
 use super::arena::Arena;
 use super::mixed::Storm;
-use super::places::time;
 
 /// What the third party did, and what it observed.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ fn hold_beside_third_party(how: &'static str, with_truce: bool) -> u32 {
         } else {
             80
         };
-        begin.elapsed() < wait * time()
+        begin.elapsed() < wait * length::of_storm()
     };
     let seen = thread::scope(|scope| {
         let third_party = scope.spawn(|| interfere(&path, truce_file, &over));
@@ -139,7 +139,7 @@ fn hold_beside_third_party(how: &'static str, with_truce: bool) -> u32 {
     assert!(seen.deleted > 0 && seen.replaced > 0, "{seen:?}");
     // All holders have exited, so exclusion works again.
     let storm = Storm::new(&arena);
-    let tally = storm.churn(8, time());
+    let tally = storm.churn(8, length::of_storm());
     storm.conclude(&format!("8 contenders, {how}, after a third party"), tally);
     let faults = u64::from(seen.deleted + seen.replaced);
     if with_truce || how == "kept" {
