@@ -53,6 +53,8 @@ fn main() {
         [what, path, log] => (what, Path::new(path), Some(Path::new(log))),
         _ => panic!("usage: forker WHAT PATH [LOG]"),
     };
+    // The parent may have ignored them, as a shell does for a command in the background.
+    set_handlers(libc::SIG_DFL);
     let file = PidFile::at(path);
     match what.as_str() {
         "releases" => releases(&file, path),
