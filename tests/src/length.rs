@@ -31,6 +31,9 @@ pub fn calls(job: usize) -> impl Iterator<Item = usize> {
     (job % stride()..).step_by(stride())
 }
 
+/// How long a storm goes on at most until it has met what it is for, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
 /// How long a storm lasts. `PIDLOCK_STORM_SECONDS` overrides it: a longer storm finds more.
 ///
 /// # Panics

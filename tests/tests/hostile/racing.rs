@@ -96,7 +96,7 @@ fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool
     let begin = Instant::now();
     let (mut starts, mut inside) = (0_u64, 0_u64);
     // On a busy machine, go on until the attacker has made some starts fail.
-    let few = |starts, inside| starts - inside < 5 && begin.elapsed() < 40 * length::of_storm();
+    let few = |starts, inside| starts - inside < 5 && begin.elapsed() < length::PATIENCE;
     while begin.elapsed() < length::of_storm() || few(starts, inside) {
         starts += 1;
         inside += u64::from(start(&file, reserve));

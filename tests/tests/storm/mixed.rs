@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_tests::has_tool;
+use pidlock_tests::length;
 use pidlock_tests::tally::Figures;
 use rustix::fs::{FlockOperation, flock};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -100,8 +101,11 @@ impl<'a> Storm<'a> {
         let begin = Instant::now();
         let met = AtomicBool::new(false);
         let going_on = || {
-            let wait = if met.load(Ordering::Relaxed) { 1 } else { 40 };
-            begin.elapsed() < wait * time
+            let wait = match met.load(Ordering::Relaxed) {
+                true => time,
+                false => length::PATIENCE,
+            };
+            begin.elapsed() < wait
         };
         let over = AtomicBool::new(false);
         thread::scope(|scope| {

@@ -91,12 +91,12 @@ fn hold_beside_third_party(how: &'static str, with_truce: bool) -> u32 {
     let (well, told, refused) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
     // On a busy machine, continues until the file of a holder was removed.
     let going_on = || {
-        let wait = if told.load(Ordering::Relaxed) > 0 {
-            2
-        } else {
-            80
+        let wait = match told.load(Ordering::Relaxed) {
+            0 => length::PATIENCE,
+            // Long enough for the third party to remove a file and to replace one.
+            _ => length::of_storm().max(Duration::from_secs(1)),
         };
-        begin.elapsed() < wait * length::of_storm()
+        begin.elapsed() < wait
     };
     let seen = thread::scope(|scope| {
         let third_party = scope.spawn(|| interfere(&path, truce_file, &over));
