@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_tests::Program;
-use pidlock_tests::length::by_length;
+use pidlock_tests::length::{PATIENCE, by_length};
 use rustix::fs::{FlockOperation, flock};
 
 use arena::{Arena, Tally};
@@ -74,7 +74,12 @@ fn assert_one_holder_beside(
     time: Duration,
 ) {
     let arena = Arena::new(how, false);
-    let tally = churn(&arena, beside, 8, crash, time, |_| false);
+    let begin = Instant::now();
+    let mut tally = churn(&arena, beside, 8, crash, time, |_| false);
+    // On a busy machine.
+    while (tally.inside <= 50 || tally.refused == 0) && begin.elapsed() < PATIENCE {
+        tally = tally.add(&churn(&arena, beside, 8, crash, time, |_| false));
+    }
     println!("{how}, crash {crash}: {tally:?}");
     assert_eq!(tally.violations(), 0, "{how}: {tally:?}");
     assert!(tally.inside > 50, "{how}: too few holders: {tally:?}");
