@@ -163,7 +163,7 @@ fn crowd(who: &str, number: usize, path: &Path) -> Duration {
             (nanos.parse().expect("parse nanoseconds"), outcome == "in")
         })
         .collect();
-    // The holder keeps the file until all processes have started.
+    // Not before: the holder keeps the file until every start has an answer.
     for child in &mut crowd {
         child.kill().expect("kill the process");
         child.wait().expect("wait for the process");

@@ -59,8 +59,8 @@ pub enum PidFileError {
         pid: u32,
     },
 
-    /// The file does not contain a PID, or more than a PID, and no process holds it. It is left
-    /// as it is, because it may be a document.
+    /// The file contains no PID, or more than a PID, and no process holds it. It is left as it is,
+    /// because it may be a document.
     #[error(
         "pidfile {} {reason}; remove the file if it is not needed",
         quoted(path)

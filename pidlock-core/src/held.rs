@@ -135,7 +135,8 @@ impl HeldFile {
     /// For the owner only. Async-signal-safe: drop, the exit handler and the signal handler release
     /// a file in the same way.
     pub(crate) fn release(&self) -> Result<(), ReleaseError> {
-        // The tag first: to lock an unrelated file that got the descriptor would harm its user.
+        // After `open_file` has checked the tag: the descriptor may refer to an unrelated file by now,
+        // which must not be locked.
         let has_lock = |file: &&File| !self.lock || sys::confirm_lock(file);
         let Some(file) = self.open_file().filter(has_lock) else {
             return Err(ReleaseError::Lost);

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn further_lines_are_more_than_a_record() {
+    fn pid_with_further_lines_is_pid_with_more() {
         for text in [
             &b"4711\nhost.example\n"[..],
             b"4711\n/var/lib/db\n1690000000\n5432\n",

@@ -240,7 +240,7 @@ fn file_from_the_future_refuses_only_without_the_mark() {
     assert_starts(&file.path);
 }
 
-// Processes that the mark does not overrule
+// Live processes that the file names refuse a start in spite of the mark.
 
 #[test]
 fn shell_that_writes_its_pid_into_a_marked_file_refuses() {

@@ -20,7 +20,7 @@ pub(crate) fn install_handlers(on_signal: OnSignal) {
         };
         if is_wanted {
             let old = sys::set_handler(signal, on_termination);
-            // Installed by another thread since the look at it.
+            // Another thread has installed its own handler since the query above: put it back.
             if on_signal == OnSignal::Auto && old.sa_sigaction != sys::DEFAULT_HANDLER {
                 sys::sigaction(signal, Some(&old));
             }

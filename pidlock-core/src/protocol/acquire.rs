@@ -184,8 +184,8 @@ impl Start<'_> {
     /// file's second name, and belongs to the right user.
     fn can_write_into(&self, origin: Origin, before: &Stat, now: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
-        // Looked at twice: while the kernel removes one of two names, the path still leads to the file,
-        // which already shows a single link.
+        // Counted twice: while the kernel removes one of two names, the path can still lead to the
+        // file, which already has a link count of one.
         let has_one_name = before.links == 1 && now.links == 1;
         origin != Origin::FoundReadOnly && has_one_name && now.uid == owner
     }

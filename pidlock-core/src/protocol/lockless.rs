@@ -80,8 +80,9 @@ impl Start<'_> {
             let name = level_path(self.target, level)?;
             let linked = sys::unless_removed(link(&staging[level], &name)).during("link", path)?;
             let Some(is_taken) = linked else {
-                // Another process took the staging file for one of a predecessor. Drop it first: it would
-                // unlink the new one, which has the same name.
+                // Another process removed the staging file, as one that a predecessor with this PID had
+                // left. The new one gets the same name, so drop the old one first: its drop unlinks
+                // that name.
                 staging.pop();
                 staging.push(self.stage(level)?);
                 continue;

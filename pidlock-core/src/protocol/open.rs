@@ -33,8 +33,8 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
             }
         }
     }
-    // Before the file is created, so that a signal removes it, and not earlier: a start that finds the
-    // file held leaves the signals alone.
+    // Before the file is created, so that a signal removes it. Not earlier: a start that finds the file
+    // held must not change signal dispositions.
     cleanup::install_handlers(target.settings.on_signal);
     match create(path, target.settings.marked_mode()) {
         Ok(file) => Ok(Some((file, Origin::Created))),
@@ -49,8 +49,8 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
 fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
-        // Again and again: another user's start may have just created the file, whose mode the umask
-        // restricts until it is set.
+        // Retry: another user's start may have just created the file, and until that start sets the
+        // mode, its umask restricts the file.
         for pause in [0, 1, 9, 40].map(Duration::from_millis) {
             thread::sleep(pause);
             if let Ok(file) = sys::open(&target.path, Access::Read) {

@@ -171,7 +171,8 @@ fn leave(file: &PidFile) {
 
 fn commit_late(file: &PidFile) {
     let reservation = file.reserve().expect("the file is free");
-    // Longer than a start waits for a holder that has created the file to write its PID.
+    // A record counts as the holder's without confirmation if it is written within 50 ms of the
+    // creation of the file. This one is to be written later, by the clock of the file system.
     thread::sleep(Duration::from_millis(100));
     // SAFETY: this program has one thread, so the child can call any function.
     match unsafe { libc::fork() } {

@@ -65,7 +65,7 @@ impl Process {
                 return to == End;
             }
             let moment = self.run.advance();
-            // A holder that continues begins its release, and does not count as a holder.
+            // A stopped holder that continues releases the file, so it does not count as inside.
             self.inside = false;
             match moment {
                 Moment::Before(call) if is_shared(self.case, call) => {

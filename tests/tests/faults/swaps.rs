@@ -222,7 +222,7 @@ fn stale_file_that_loses_a_link_during_a_start_is_not_written() {
         fs::write(&path, stale_record()).expect("write a stale file");
         fs::hard_link(&path, &other).expect("create a link");
         let file = fs::File::open(&path).expect("open the file");
-        // The start reads the record between the two counts.
+        // The start reads the record between its two counts of the links.
         let is_read = |moment| matches!(moment, Moment::After(call) if call.is(libc::SYS_pread64));
         let life = live(case, &path, 0, is_read, |_| {
             fs::remove_file(&other).expect("remove the other name");

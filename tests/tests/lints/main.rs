@@ -54,7 +54,7 @@ fn attribute_adds_and_silences_only_documented_lints() {
         let checks = checks.edition(edition);
         let bare = checks.fired("bodies", &bodies, false);
         for (lint, places) in &expected {
-            // Not in every shape, because clippy skips some of them in trait methods.
+            // A lint need not fire in every shape: clippy skips some lints in trait methods.
             let found = places.iter().filter(|place| {
                 bare.iter()
                     .any(|fired| fired.lint == *lint && place.contains(&fired.line))

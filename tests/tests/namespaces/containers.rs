@@ -65,7 +65,7 @@ fn container_that_was_killed_and_restarted_takes_its_file_over() {
             assert_held(&mut container);
             assert_eq!(text(&path), "1\n");
             container.kill();
-            // The kernel kills the holder with `unshare`, and the holder is gone a moment later.
+            // When `unshare` is killed, the kernel kills the holder, too. That takes a moment.
             while matches!(PidFile::at(&path).status(), Ok(Status::Locked { .. })) {
                 thread::yield_now();
             }

@@ -16,7 +16,7 @@ pub(crate) enum Expected {
 const WHITE_SPACE: &[char] = &[' ', '\t', '\r', '\x0c', '\n'];
 
 pub(crate) fn read(text: &[u8]) -> Expected {
-    // Longer than any record. The standard has no such limit.
+    // The limit is pidlock's. The Filesystem Hierarchy Standard sets none.
     if text.len() > 4096 {
         return Expected::Invalid;
     }

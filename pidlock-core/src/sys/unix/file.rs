@@ -264,7 +264,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     file.metadata().map(Stat::from)
 }
 
-/// The metadata of what is at the path, a symbolic link itself and not its target. May allocate.
+/// The metadata of what is at the path. Does not follow a symbolic link. May allocate.
 pub(crate) fn stat_path(path: &AbsPath) -> io::Result<Stat> {
     fs::symlink_metadata(&**path).map(Stat::from)
 }

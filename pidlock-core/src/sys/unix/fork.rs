@@ -100,7 +100,7 @@ fn fork_state() -> &'static ForkState {
 
 fn init_fork_state() -> &'static ForkState {
     // Two threads may both get here. Then each fork adds 2 to the count, which is only compared for
-    // equality, and one page is never used.
+    // equality, and one of the two mapped pages is never used.
     register_fork_handlers();
     let state = wiped_on_fork().unwrap_or(&RESET_ON_FORK);
     match FORK_STATE.replace(None, state) {

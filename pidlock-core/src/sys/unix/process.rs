@@ -79,9 +79,9 @@ mod proc {
                 .is_ok_and(|link| link.as_os_str() == std::process::id().to_string().as_str())
     }
 
-    /// A field of proc_pid_stat(5): 3 is the state, 4 the parent, 9 flags, 20 the number of threads, 22 the start
-    /// time. Counts after the last `)`, because field 2 is the name of the program and can contain
-    /// anything.
+    /// A field of proc_pid_stat(5): 3 is the state, 4 the parent, 9 flags, 20 the number of threads, 22
+    /// the start time. Counts after the last `)`, because field 2 is the name of the program and can
+    /// contain anything.
     fn stat_field<T: FromStr>(stat: &str, field: usize) -> Option<T> {
         let (_, rest) = stat.rsplit_once(')')?;
         rest.split_ascii_whitespace().nth(field - 3)?.parse().ok()
