@@ -188,43 +188,54 @@ fn nothing_but_an_empty_file(path: &Path, _: &Program) -> Option<String> {
 }
 
 #[test]
-fn one_thousand_terminated_processes_leave_no_stale_file() {
+fn terminated_processes_leave_no_stale_file() {
     let part = by_length(5, 1);
     let (mut before, mut meanwhile, mut after) = (0, 0, 0);
-    for (what, how, number) in [
-        ("once", "locked", 300),
-        ("once", "twice", 100),
-        ("once", "unlocked", 150),
-        ("once", "kept", 100),
-        ("again", "locked", 150),
-        ("again", "twice", 50),
-        ("again", "unlocked", 100),
-        ("again", "kept", 50),
-    ] {
-        let number = number / part;
-        let dir = tempfile::tempdir().expect("create a directory");
-        let left = match how {
-            "kept" => nothing_but_an_empty_file,
-            _ => nothing_left,
-        };
-        let tally = Storm {
-            number,
-            arguments: &[what, how],
-            path: &own(&dir),
-            send: terminate,
-            left: &left,
+    // Repeated until signals have arrived in all phases: on a busy machine many processes do all their
+    // work in one time slice.
+    for _ in 0..10 {
+        for (what, how, number) in [
+            ("once", "locked", 300),
+            ("once", "twice", 100),
+            ("once", "unlocked", 150),
+            ("once", "kept", 100),
+            ("again", "locked", 150),
+            ("again", "twice", 50),
+            ("again", "unlocked", 100),
+            ("again", "kept", 50),
+        ] {
+            let number = number / part;
+            let tally = terminate_each(number, what, how);
+            let killed = |step: &str| tally.after.get(step).copied().unwrap_or_default();
+            before += killed("");
+            after += killed("done");
+            meanwhile += number - killed("") - killed("done");
         }
-        .run();
-        tally.assert_clean(&[Signal::TERM]);
-        let killed = |step: &str| tally.after.get(step).copied().unwrap_or_default();
-        before += killed("");
-        after += killed("done");
-        meanwhile += number - killed("") - killed("done");
+        println!("{before} before, {meanwhile} meanwhile, {after} after");
+        if before > 10 / part && meanwhile > 100 / part && after > 10 / part {
+            return;
+        }
     }
-    // The signals have arrived in all phases.
-    println!("{before} before, {meanwhile} meanwhile, {after} after");
-    assert_eq!(before + meanwhile + after, 1000 / part);
-    assert!(before > 10 / part && meanwhile > 100 / part && after > 10 / part);
+    panic!("too few signals arrived in one of the phases");
+}
+
+/// Terminates so many processes, each with a pidfile of its own.
+fn terminate_each(number: u32, what: &str, how: &str) -> Tally {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let left = match how {
+        "kept" => nothing_but_an_empty_file,
+        _ => nothing_left,
+    };
+    let tally = Storm {
+        number,
+        arguments: &[what, how],
+        path: &own(&dir),
+        send: terminate,
+        left: &left,
+    }
+    .run();
+    tally.assert_clean(&[Signal::TERM]);
+    tally
 }
 
 /// Checks that a storm can find a stale file: its processes have no signal handler.
