@@ -5,8 +5,7 @@
 //! exits. After `kill -9 PID` the next start takes over the stale pidfile.
 
 use std::error::Error;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use fork::Fork;
 use pidlock_core::{PidFile, Reservation};
@@ -17,32 +16,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Reserve while stderr is still a terminal. From here on every other start is refused.
     // A real daemon has its own directory, such as `/run/pidlock-daemon`.
     let reservation = PidFile::new("pidlock-daemon").temp_dir(true).reserve()?;
-    let (mut from_daemon, to_terminal) = UnixStream::pair()?;
     // Fork before starting threads: a child has only the thread that forked.
     match fork::fork()? {
-        Fork::Child => {
-            drop(from_daemon);
-            go_into_background(reservation, to_terminal)
-        }
+        Fork::Child => go_into_background(reservation),
         Fork::Parent(_) => {
-            // Close our copy, or `read_to_string` would never see the end of file.
-            drop(to_terminal);
-            let mut pid = String::new();
-            from_daemon.read_to_string(&mut pid)?;
-            if pid.is_empty() {
-                return Err("the daemon could not start".into());
-            }
+            // A service manager that waits for this process finds the daemon's PID in the file.
+            let pid = reservation.wait_committed(Duration::from_secs(30))?;
             println!("running in the background as PID {pid}");
-            // Dropping our copy of the reservation releases nothing: the daemon owns it.
             Ok(())
         }
     }
 }
 
-fn go_into_background(
-    reservation: Reservation,
-    mut to_terminal: UnixStream,
-) -> Result<(), Box<dyn Error>> {
+fn go_into_background(reservation: Reservation) -> Result<(), Box<dyn Error>> {
     // A new session does not receive the terminal's Ctrl-C and hangup. The second fork makes the
     // daemon a process that is not the session leader and cannot acquire a terminal.
     fork::setsid()?;
@@ -55,11 +41,6 @@ fn go_into_background(
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
 
     let guard = reservation.commit()?;
-
-    // Report success, then detach from the terminal. The parent may have been killed, so ignore
-    // write errors.
-    let _ = write!(to_terminal, "{}", guard.pid());
-    drop(to_terminal);
     fork::redirect_stdio()?;
 
     // A real daemon starts its threads here.

@@ -100,6 +100,16 @@ pub enum PidFileError {
         path: PathBuf,
     },
 
+    /// A reservation was not committed: the daemon has not started.
+    #[error("pidfile {} was not committed by a child: {reason}", quoted(path))]
+    #[non_exhaustive]
+    NotCommitted {
+        /// The pidfile.
+        path: PathBuf,
+        /// Why no child will commit it, or that the time is over.
+        reason: String,
+    },
+
     /// The settings are invalid.
     #[error("{message}")]
     #[non_exhaustive]
@@ -162,6 +172,7 @@ impl PidFileError {
             | Self::Unreadable { path, .. }
             | Self::Untrusted { path, .. }
             | Self::Replaced { path }
+            | Self::NotCommitted { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::Configuration { .. } => None,
         }
@@ -219,6 +230,12 @@ impl PidFileError {
         Self::Replaced { path }
     }
 
+    #[cfg(unix)]
+    pub(crate) fn not_committed(path: &Path, reason: String) -> Self {
+        let path = path.to_owned();
+        Self::NotCommitted { path, reason }
+    }
+
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
         let message = message.into();
         Self::Configuration { message }
@@ -271,6 +288,7 @@ impl fmt::Debug for PidFileError {
             Self::Unreadable { .. } => "Unreadable",
             Self::Untrusted { .. } => "Untrusted",
             Self::Replaced { .. } => "Replaced",
+            Self::NotCommitted { .. } => "NotCommitted",
             Self::Configuration { .. } => "Configuration",
             Self::Io { .. } => "Io",
         });
@@ -289,6 +307,7 @@ impl fmt::Debug for PidFileError {
 /// - [`IsADirectory`](io::ErrorKind::IsADirectory) or
 ///   [`InvalidInput`](io::ErrorKind::InvalidInput) for [`Untrusted`](PidFileError::Untrusted),
 /// - [`NotFound`](io::ErrorKind::NotFound) for [`Replaced`](PidFileError::Replaced),
+/// - [`Other`](io::ErrorKind::Other) for [`NotCommitted`](PidFileError::NotCommitted),
 /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for
 ///   [`Configuration`](PidFileError::Configuration),
 /// - the kind of its source for [`Io`](PidFileError::Io): `PermissionDenied` for a stale file that
@@ -313,6 +332,7 @@ impl From<PidFileError> for io::Error {
             PidFileError::Unreadable { .. } => io::ErrorKind::InvalidData,
             PidFileError::Untrusted { kind, .. } => *kind,
             PidFileError::Replaced { .. } => io::ErrorKind::NotFound,
+            PidFileError::NotCommitted { .. } => io::ErrorKind::Other,
             PidFileError::Configuration { .. } => io::ErrorKind::InvalidInput,
             PidFileError::Io { source, .. } => source.kind(),
         };

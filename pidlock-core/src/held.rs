@@ -104,6 +104,12 @@ impl HeldFile {
         committed
     }
 
+    /// Leaves the lock to the processes that share it. Returns the file, to find out when it is free.
+    #[cfg(unix)]
+    pub(crate) fn leave_lock_to_children(&self) -> Option<&File> {
+        self.open_file().filter(|file| self.leave_lock(file))
+    }
+
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.
     pub(crate) fn verify(&self) -> Result<()> {
         let owner = self.owner.pid();
@@ -199,13 +205,7 @@ impl HeldFile {
         // A millisecond each: how long a program that another thread starts may share the lock, before
         // exec closes it. Another start waits twice as long for a holder that is leaving.
         const TRIES: u32 = 25;
-        let new = sys::open(&self.path, Access::ReadWrite);
-        let Ok(new) = new.or_else(|_| sys::open(&self.path, Access::Read)) else {
-            return false;
-        };
-        let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
-        sys::set_offset_tag(&new, self.tag);
-        if !is_same || sys::put_over(file, new).is_err() {
+        if !self.leave_lock(file) {
             return false;
         }
         let mut tries = (0..TRIES).map(|number| {
@@ -217,6 +217,19 @@ impl HeldFile {
         tries.any(|locked| matches!(locked, Ok(true)))
             && sys::stat(file).is_ok_and(|stat| stat.size == len)
             && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
+    }
+
+    /// Leaves the lock to the processes that share it: the descriptor refers to the same file, opened
+    /// anew. Returns `false` if it could not be opened.
+    #[cfg(unix)]
+    fn leave_lock(&self, file: &File) -> bool {
+        let new = sys::open(&self.path, Access::ReadWrite);
+        let Ok(new) = new.or_else(|_| sys::open(&self.path, Access::Read)) else {
+            return false;
+        };
+        let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
+        sys::set_offset_tag(&new, self.tag);
+        is_same && sys::put_over(file, new).is_ok()
     }
 
     /// Leaves a blank file. Unlocks it, unless a child may go on with the lock: a program that another

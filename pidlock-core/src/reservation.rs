@@ -1,15 +1,19 @@
 //! Acquires a pidfile in two steps, for daemons: the parent reserves it while it still has the
 //! terminal, the child commits its PID. The lock is held throughout.
 
+use std::fs::File;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::cleanup::{self, CriticalSection};
 use crate::error::{During, PidFileError};
 use crate::guard::PidGuard;
 use crate::held::HeldFile;
 use crate::protocol::acquire::{self, Locked};
+use crate::record;
 use crate::settings::Target;
-use crate::sys::{ProcessInstance, SharedWord};
+use crate::sys::{self, ProcessInstance, SharedWord};
 
 /// A locked, empty pidfile, created by [`PidFile::reserve`](crate::PidFile::reserve).
 ///
@@ -37,16 +41,20 @@ pub struct Reservation {
     held: Option<HeldFile>,
     /// The PID of the process that committed, or that dropped the reservation.
     settled_by: SharedWord,
+    /// The PID of the process that committed, once it is in the file.
+    committed_by: SharedWord,
 }
 
 pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
     let process = ProcessInstance::current();
-    let settled_by = SharedWord::new().during("share memory for", &target.path)?;
+    let share = || SharedWord::new().during("share memory for", &target.path);
+    let (settled_by, committed_by) = (share()?, share()?);
     match acquire::lock(&target, process, None)? {
         Locked::Acquired(held, _section) => Ok(Reservation {
             target,
             held: Some(held),
             settled_by,
+            committed_by,
         }),
         Locked::HeldBySelf(_) => unreachable!("a reservation is not reentrant"),
     }
@@ -96,7 +104,72 @@ impl Reservation {
         };
         cleanup::install_handlers(settings.on_signal);
         held.commit(process)?;
+        let _ = self.committed_by.set_once(process.pid());
         Ok(PidGuard::new(section.insert(settings, held)))
+    }
+
+    /// Waits until a forked child has committed, and returns its PID, which is in the file then.
+    ///
+    /// For the process that reserved the file and forked: when it exits after that, a service manager
+    /// such as systemd (`Type=forking`) finds the daemon's PID in the file. Afterwards only the
+    /// children share the reservation.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCommitted`](PidFileError::NotCommitted): all processes that share the reservation have
+    /// ended or dropped it, another start has acquired the file meanwhile, or `timeout` has passed.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use pidlock_core::PidFile;
+    /// # fn fork() -> std::io::Result<bool> { Ok(true) }
+    /// let reservation = PidFile::new("my_app").dir("/run/my_app").reserve()?;
+    /// if fork()? {
+    ///     let pid = reservation.wait_committed(Duration::from_secs(30))?;
+    ///     println!("running in the background as PID {pid}");
+    ///     return Ok(());
+    /// }
+    /// let guard = reservation.commit()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_committed(self, timeout: Duration) -> Result<u32, PidFileError> {
+        const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+        let deadline = Instant::now().checked_add(timeout);
+        let file = self
+            .held
+            .as_ref()
+            .and_then(HeldFile::leave_lock_to_children);
+        let mut pause = Duration::from_micros(200);
+        loop {
+            let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let reason = self.lost_to(file);
+            let reason = reason.or_else(|| is_late.then(|| format!("{timeout:?} have passed")));
+            // Read last: a child may have committed and ended meanwhile.
+            if let Some(pid) = self.committed_by.get() {
+                return Ok(pid);
+            }
+            if let Some(reason) = reason {
+                return Err(PidFileError::not_committed(&self.target.path, reason));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Says why no child can commit any more.
+    fn lost_to(&self, file: Option<&File>) -> Option<String> {
+        let held = self.held.as_ref()?;
+        if matches!(sys::path_refers_to(&held.path, held.id), Ok(false)) {
+            return Some("the file was removed or replaced".to_owned());
+        }
+        let file = file?;
+        if matches!(sys::try_lock_exclusive(file), Ok(true)) {
+            return Some("no process shares the reservation any more".to_owned());
+        }
+        let pid = record::read(file, None).ok()?.pid()?;
+        // A child sets the word before it writes its record.
+        let is_child = self.settled_by.get() == Some(pid);
+        (!is_child).then(|| format!("PID {pid} has acquired it"))
     }
 }
 

@@ -2,6 +2,7 @@
 //! handlers between two acquires. The programs are `daemon` and `forker`.
 
 mod children;
+mod commits;
 mod daemons;
 mod descriptors;
 mod handlers;

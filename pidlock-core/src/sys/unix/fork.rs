@@ -174,9 +174,18 @@ impl SharedWord {
 
     /// Sets the word, or returns what it was set to before.
     pub(crate) fn set_once(&self, value: u32) -> Result<(), u32> {
+        let set = self.word().compare_exchange(0, value, AcqRel, Acquire);
+        set.map(drop)
+    }
+
+    /// The value, once it is set.
+    pub(crate) fn get(&self) -> Option<u32> {
+        Some(self.word().load(Acquire)).filter(|&value| value != 0)
+    }
+
+    fn word(&self) -> &AtomicU32 {
         // SAFETY: mapped in `new` until `drop`, aligned, and initialised with zeros.
-        let word = unsafe { self.0.as_ref() };
-        word.compare_exchange(0, value, AcqRel, Acquire).map(drop)
+        unsafe { self.0.as_ref() }
     }
 }
 
