@@ -165,7 +165,7 @@ impl HeldFile {
         }
         #[cfg(unix)]
         if self.may_be_shared() {
-            // Whatever happens next, the file is free as soon as no process shares the lock.
+            // First, because the file may have to stay: blank, it is free once no child shares the lock.
             let erased = record::erase(file);
             let len = erased.map_err(|error| ReleaseError::Io("truncate", error))?;
             if !self.lock_unshared(file, len) {

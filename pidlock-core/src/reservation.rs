@@ -177,7 +177,8 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(held) = &self.held else { return };
         let owner = held.owner;
-        // With the word set, a child that was not counted can no longer commit while the file is removed.
+        // `may_be_shared` does not see a child of a raw `clone(2)`. Once `settled_by` is set, such a child
+        // cannot commit, so it does not become the holder of a removed file.
         let is_alone = owner.is_current()
             && !held.may_be_shared()
             && self.settled_by.set_once(owner.pid()).is_ok();

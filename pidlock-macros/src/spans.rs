@@ -5,8 +5,9 @@ use quote::ToTokens;
 
 /// The spans of the first and last of the user's tokens, with our hygiene.
 ///
-/// Generated tokens before and after the user's get these spans, so that an error covers all of
-/// them. Stable compilers cannot join two spans into one.
+/// A compiler error about an expression covers everything from its first token to its last, and
+/// stable compilers cannot join two spans into one. So the generated token before the user's tokens
+/// gets the first of these spans, and the generated token after them gets the second.
 pub(crate) fn outer_spans(tokens: &impl ToTokens) -> (Span, Span) {
     let span = Span::mixed_site();
     let mut trees = tokens.to_token_stream().into_iter();

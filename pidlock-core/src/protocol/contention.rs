@@ -83,8 +83,8 @@ pub(super) fn try_lock(target: &Target, file: &File) -> Result<bool> {
 
 /// Returns `true` if the recorded process exists, and has the lock as far as can be seen.
 fn is_holder(pid: u32, stat: &Stat) -> bool {
-    // A record that was written when the file was created is the holder's. A later one may be that of a
-    // program that does not lock, so look for the lock, which takes far longer.
+    // A record as old as the file is taken to be the holder's. A later one may come from a program that
+    // does not lock, so the process must have the lock. That check is far slower.
     let is_first =
         |created: SystemTime| stat.modified.is_some_and(|it| it <= created + HOLDER_GRACE);
     match stat.created.is_some_and(is_first) {
