@@ -5,17 +5,28 @@ use std::process::{self, ExitCode};
 
 use crate::error::PidFileError;
 
-/// For `on_error`: returns the default value if another instance is running, and panics on any other
-/// error, because silently skipping those would mean that the function never runs.
+/// For `on_error`: skips the call if another instance is running. Then the function returns its
+/// default value, or `Ok` with the default value.
+///
+/// Any other error is not skipped, because the function might never run: a function that returns a
+/// `Result` returns the error, and any other function panics.
 ///
 /// # Examples
 ///
+/// A job that cron starts every minute, and that may take longer:
+///
 /// ```
 /// # #[cfg(feature = "macros")] {
-/// use pidlock_core::pidfile;
+/// use pidlock_core::{on_error, pidfile};
+///
+/// #[pidfile("import", temp_dir = true, on_error = on_error::skip)]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     // import
+///     Ok(())
+/// }
 ///
 /// /// Returns the number of mails sent: 0 if another instance is sending them.
-/// #[pidfile("send_mails", temp_dir = true, on_error = pidlock_core::on_error::skip)]
+/// #[pidfile("send_mails", temp_dir = true, on_error = on_error::skip)]
 /// fn send_mails() -> usize {
 ///     3
 /// }
@@ -26,12 +37,54 @@ use crate::error::PidFileError;
 ///
 /// # Panics
 ///
-/// On every error except [contention](PidFileError::is_contention).
+/// On every error except [contention](PidFileError::is_contention), if the function does not return
+/// a `Result`.
 #[track_caller]
 #[must_use]
-pub fn skip<T: Default>(error: PidFileError) -> T {
-    assert!(error.is_contention(), "{error}");
-    T::default()
+pub fn skip<R: Skip<Kind>, Kind>(error: PidFileError) -> R {
+    R::skip(error)
+}
+
+/// Return types that [`skip`] serves. `Kind` says how, and keeps the two implementations apart.
+#[diagnostic::on_unimplemented(
+    message = "`on_error::skip` cannot return `{Self}`",
+    label = "has no default value to return when the call is skipped",
+    note = "`skip` serves a type that implements `Default`, and `Result<T, E>` where `T: Default` \
+            and `E: From<PidFileError>`",
+    note = "or say what to return: `on_error = |error| if error.is_contention() {{ .. }} else {{ .. }}`"
+)]
+#[doc(hidden)]
+pub trait Skip<Kind> {
+    #[track_caller]
+    fn skip(error: PidFileError) -> Self;
+}
+
+/// Contention gives the default value.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Value {}
+
+/// Contention gives `Ok` with the default value.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Success {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> Skip<Value> for T {
+    fn skip(error: PidFileError) -> Self {
+        assert!(error.is_contention(), "{error}");
+        T::default()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default, E: From<PidFileError>> Skip<Success> for Result<T, E> {
+    fn skip(error: PidFileError) -> Self {
+        match error.is_contention() {
+            true => Ok(T::default()),
+            false => Err(error.into()),
+        }
+    }
 }
 
 /// For `on_error`: prints the message to stderr and exits with status 1.

@@ -120,9 +120,9 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// `on_error` takes any function or closure that accepts the error and returns the function's
-/// return type. `pidlock_core::on_error` provides two: `skip` returns the default value if another
-/// instance is running and panics on other errors; `exit` prints the message and ends the process
-/// with exit status 1.
+/// return type. `pidlock_core::on_error` provides two. If another instance is running, `skip` returns
+/// the default value, or `Ok` with the default value; other errors are returned in a `Result`, and
+/// panic elsewhere. `exit` prints the message and ends the process with exit status 1.
 ///
 /// ```
 /// # use pidlock_core::pidfile;

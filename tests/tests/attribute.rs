@@ -702,6 +702,11 @@ mod refusals {
     }
 
     #[pidfile(path = path, on_error = pidlock_core::on_error::skip)]
+    fn skipped_result(path: &Path) -> Result<u32, Box<dyn std::error::Error>> {
+        Ok(3)
+    }
+
+    #[pidfile(path = path, on_error = pidlock_core::on_error::skip)]
     async fn skipped_unit(path: &Path, ran: &Cell<bool>) {
         ran.set(true);
     }
@@ -727,6 +732,7 @@ mod refusals {
         let ran = Cell::new(false);
         block_on(skipped_unit(path, &ran));
         assert!(ran.take());
+        assert_eq!(skipped_result(path).unwrap(), 3);
 
         let held = PidFile::at(path).acquire().unwrap();
         let message = PidFile::at(path).acquire().unwrap_err().to_string();
@@ -744,6 +750,7 @@ mod refusals {
         foreign(path, &mut calls);
         assert_eq!(calls, 1);
         assert_eq!(skipped(path), None);
+        assert_eq!(skipped_result(path).unwrap(), 0);
         block_on(skipped_unit(path, &ran));
         assert!(!ran.take());
 
@@ -756,5 +763,7 @@ mod refusals {
             other.to_string(),
             "skip hides only contention"
         );
+        let returned = skipped_result(path).unwrap_err().to_string();
+        assert_eq!(returned, other.to_string());
     }
 }

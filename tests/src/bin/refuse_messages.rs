@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         "skip" => match start() {
             Ok(()) => ExitCode::SUCCESS,
             // Any type with a default would do.
-            Err(error) => on_error::skip::<u8>(error).into(),
+            Err(error) => on_error::skip::<u8, _>(error).into(),
         },
         "unwrap" => start().map(|()| ExitCode::SUCCESS).unwrap(),
         _ => {

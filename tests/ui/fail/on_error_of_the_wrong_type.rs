@@ -56,8 +56,13 @@ fn takes_text(_: &str) -> u32 {
 }
 
 #[pidfile("my_app", on_error = pidlock_core::on_error::skip)]
-fn no_default() -> Result<(), PidFileError> {
-    Ok(())
+fn no_default() -> Result<std::process::Child, PidFileError> {
+    unreachable!()
+}
+
+#[pidfile("my_app", on_error = pidlock_core::on_error::skip)]
+fn no_default_either() -> std::process::Child {
+    unreachable!()
 }
 
 #[pidfile("my_app", on_error = |error| error.no_such_method())]
