@@ -43,6 +43,11 @@ impl Tally {
         self
     }
 
+    /// Returns `true` if a contender has held the file, one was refused and one was killed.
+    pub(crate) fn has_everything(&self) -> bool {
+        self.inside > 0 && self.refused > 0 && self.crashed + self.terminated > 0
+    }
+
     pub(crate) fn violations(&self) -> u32 {
         self.not_alone + self.not_named + self.failed
     }

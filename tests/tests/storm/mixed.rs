@@ -96,12 +96,14 @@ impl<'a> Storm<'a> {
     }
 
     /// Runs `slots` contenders at any time, beside tools that probe the pidfile, and starts new
-    /// ones until `time` has passed. On a busy machine it continues until a start was refused.
+    /// ones until `time` has passed. On a busy machine it continues until a contender has held the
+    /// file, a start was refused and a contender was killed.
     pub(crate) fn churn(&self, slots: u32, time: Duration) -> Tally {
         let begin = Instant::now();
-        let met = AtomicBool::new(false);
+        let tally = Mutex::new(Tally::default());
+        let tally_now = || tally.lock().expect("not poisoned");
         let going_on = || {
-            let wait = match met.load(Ordering::Relaxed) {
+            let wait = match tally_now().has_everything() {
                 true => time,
                 false => length::PATIENCE,
             };
@@ -114,37 +116,32 @@ impl<'a> Storm<'a> {
             let slots: Vec<_> = (0..slots)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut tally = Tally::default();
                         while going_on() {
                             let n = self.number.fetch_add(1, Ordering::Relaxed);
                             let how = End::of(n);
                             let mut command = self.contender(Path::new("-"), n, how);
                             let mut child = command.spawn().expect("start a contender");
                             self.kill(&child, n, how, 4e6);
-                            tally.count(child.wait().expect("wait for a contender"));
-                            if tally.refused > 0 && tally.inside > 0 {
-                                met.store(true, Ordering::Relaxed);
-                            }
+                            let status = child.wait().expect("wait for a contender");
+                            tally_now().count(status);
                         }
-                        tally
                     })
                 })
                 .collect();
-            let tally = slots
-                .into_iter()
-                .map(|slot| slot.join().expect("no slot panics"))
-                .fold(Tally::default(), |sum, tally| sum.add(&tally));
+            for slot in slots {
+                slot.join().expect("no slot panics");
+            }
             over.store(true, Ordering::Relaxed);
-            tally
-        })
+        });
+        tally.into_inner().expect("not poisoned")
     }
 
-    /// Starts `number` contenders at once. On a busy machine it does so again until a contender was
-    /// killed.
+    /// Starts `number` contenders at once. On a busy machine it does so again until a contender has
+    /// held the file, a start was refused and a contender was killed.
     pub(crate) fn wave(&self, number: u64) -> Tally {
         let mut tally = self.one_wave(number);
         for _ in 0..20 {
-            if tally.inside > 0 && tally.crashed + tally.terminated > 0 {
+            if tally.has_everything() {
                 break;
             }
             tally = tally.add(&self.one_wave(number));
