@@ -1,5 +1,5 @@
-//! Tests have a short form, for a developer who waits for them, and run at full length in
-//! continuous integration.
+//! The length of the tests: a short form for developers, and the full length for continuous
+//! integration.
 
 use std::time::Duration;
 
@@ -9,32 +9,35 @@ pub fn is_full() -> bool {
     std::env::var_os("PIDLOCK_TESTS_FULL").is_some()
 }
 
-/// Returns the value for the length at which tests run.
+/// Returns `full` if tests run at full length, and otherwise `short`.
 pub fn by_length<T>(short: T, full: T) -> T {
     if is_full() { full } else { short }
 }
 
-/// Returns all of a list at full length, and the first in the short form.
+/// Returns all elements of a list at full length, and only the first one in the short form.
 pub fn some<T, const N: usize>(all: [T; N]) -> impl Iterator<Item = T> {
     all.into_iter().take(by_length(1, N))
 }
 
-/// The step between the system calls at which a test interferes.
+/// Returns `n` if a test interferes at every `n`-th system call.
 #[must_use]
 pub fn stride() -> usize {
     by_length(7, 1)
 }
 
-/// The numbers of the system calls at which a job interferes: all of them at full length. In the
-/// short form, jobs with consecutive numbers share them.
+/// Returns the positions, from 0, of the system calls at which a job interferes. At full length, a
+/// job interferes at every call. In the short form, jobs with consecutive numbers start at
+/// different calls, so that together they cover all calls.
 pub fn calls(job: usize) -> impl Iterator<Item = usize> {
     (job % stride()..).step_by(stride())
 }
 
-/// How long a storm goes on at most until it has met what it is for, on a busy machine.
+/// On a busy machine, a storm continues until the events that it tests have occurred, but at most
+/// for this long.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How long a storm lasts. `PIDLOCK_STORM_SECONDS` overrides it: a longer storm finds more.
+/// Returns the duration of a storm. `PIDLOCK_STORM_SECONDS` overrides it, because a longer storm
+/// can find more errors.
 ///
 /// # Panics
 ///

@@ -95,8 +95,7 @@ pub fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// A program that prints a line for each step and continues when its stdin is closed. Dropping a
-/// `Program` kills the process.
+/// A child process with piped stdin and stdout. Dropping a `Program` kills the process.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -153,7 +152,7 @@ impl Program {
         self.child.id()
     }
 
-    /// Lets the program continue by closing its stdin.
+    /// Closes the program's stdin. Helper programs wait for that before they continue.
     pub fn go_on(&mut self) {
         self.input.take();
     }
@@ -235,7 +234,7 @@ pub fn said(output: &Output) -> String {
 ///
 /// # Panics
 ///
-/// If one of these does not hold.
+/// If the start is not refused in this way, or if it changes the file.
 pub fn assert_running(path: &Path, pid: u32) {
     let before = text(path);
     let error = PidFile::at(path)

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::stale_record;
 
-/// The files that an attacker can link to.
+/// The names of the protected files that another user can create hard links to.
 pub const VICTIMS: [&str; 2] = ["stale", "blank"];
 
-/// A directory that only its owner can write to. A careless program would take its files for
-/// available pidfiles: one is stale, another one is blank. Other users can write to these two
-/// files, so the kernel allows them to create hard links to the files.
+/// A directory that only its owner can write to. A careless program would take two of its files for
+/// available pidfiles: one is stale, the other one is blank. Other users can write to these two
+/// files, so the kernel lets other users create hard links to them.
 #[derive(Debug)]
 pub struct ProtectedFiles {
     dir: tempfile::TempDir,

@@ -118,7 +118,7 @@ pub enum Stop {
     Before(Call),
     /// The call has been made, and the process has not seen the result yet.
     After(Call),
-    /// The process is stopped inside the call that forks, and so is its new child.
+    /// The process is stopped inside the call that forks. Its new child is stopped, too.
     Forked,
     /// The process has terminated.
     Ended(Ending),
@@ -225,7 +225,8 @@ impl Stepper {
         ptrace::getregs(self.led).expect("read the registers of a stopped process")
     }
 
-    /// Makes the call that is about to be made fail with this error. It has no other effect.
+    /// Makes the call that is about to be made fail with this error. The kernel does not perform
+    /// the call.
     pub fn refuse(&mut self, error: c_int) -> Stop {
         assert!(self.inside_call, "the process is before a call");
         let mut registers = self.registers();

@@ -1,5 +1,5 @@
-//! Intercepts system calls of this process before they are made. Any library can make them, through
-//! the C library or not.
+//! Intercepts system calls of this process before they are made, whether they are made through the
+//! C library or directly.
 
 #![allow(unsafe_code)]
 
@@ -19,15 +19,17 @@ pub struct Call {
 }
 
 /// Runs instead of an intercepted call and returns the result: on failure, a negative errno. Can
-/// run in several threads at once, and in a signal handler that interrupts it.
+/// run in several threads at once, and in a signal handler that interrupts another run.
 type Intercept = fn(Call) -> c_long;
 
 static INTERCEPT: OnceLock<Intercept> = OnceLock::new();
 
-/// The sixth argument of calls that the filter allows. No intercepted call uses this argument.
+/// [`Call::make`] passes this as the sixth argument, so that the filter allows the call. No
+/// intercepted call has a sixth argument of its own.
 const REALLY: u32 = 0x7069_646c;
 
-/// Makes `intercept` handle these calls in this thread and in all threads that it starts later.
+/// Makes `intercept` handle these calls in this thread, and in all threads that this thread starts
+/// later.
 ///
 /// # Panics
 ///

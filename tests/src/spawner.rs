@@ -15,8 +15,8 @@ use rustix::time::{ClockId, clock_gettime};
 /// and then the release can leave a blank file.
 pub const RELEASE_WAITS: Duration = Duration::from_millis(25);
 
-/// How long a start waits for a holder that is exiting. On a busy machine a child can share the
-/// lock for longer.
+/// How long a start waits for the lock of a holder that is exiting. On a busy machine a child can
+/// share that lock for longer, and then the start is refused.
 pub const START_WAITS: Duration = Duration::from_millis(50);
 
 /// The start time of the program in progress, in nanoseconds; 0 if there is none.
@@ -24,7 +24,8 @@ static BEGAN: AtomicU64 = AtomicU64::new(0);
 /// The longest time from the start of a program to its exit, in nanoseconds.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
-/// Starts the thread. It writes its progress to `log`, which outlives this process.
+/// Starts the thread. The thread writes its progress to `log`, which [`took_in`] reads after this
+/// process has exited.
 ///
 /// # Panics
 ///

@@ -341,8 +341,8 @@ mod futures {
             ),
         ] {
             println!("{what} {annotated} {by_hand}");
-            // Another copy of the parameter, the state of the inner future and a reference in it,
-            // and the discriminant of the optional guard.
+            // The annotated future also contains another copy of the parameter, the state of the
+            // inner future and a reference in it, and the discriminant of the optional guard.
             let place = size_of::<Option<PidGuard>>() - size_of::<PidGuard>();
             let more = size_of::<String>() + 2 * size_of::<usize>() + place;
             assert!(

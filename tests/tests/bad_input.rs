@@ -308,7 +308,7 @@ fn file_that_is_not_regular_is_refused_and_stays_unchanged() {
     assert!(!at("nothing").exists());
 }
 
-/// A write into the file would change it under both names.
+/// A start must not write into the file, because the write would change it under both names.
 #[test]
 fn stale_file_with_a_second_link_is_replaced_and_the_other_link_is_unchanged() {
     let dir = tempfile::tempdir().expect("create a directory");
@@ -379,7 +379,7 @@ fn stale_file_of_another_user_is_replaced() {
                 assert_eq!(unchanged(&after), unchanged(&before));
             }
         }
-        // A start on behalf of that user writes into the file.
+        // A start that requests that user as the owner does write into the file.
         fs::write(&path, pidlock_tests::stale_record()).expect("write a stale file");
         chown(&path, Some(other), None).expect("change the owner");
         let before = picture(&path);

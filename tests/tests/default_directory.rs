@@ -79,7 +79,7 @@ fn error_for_a_name_with_a_separator_names_the_ways_to_give_a_path() {
     for name in ["run/app", "/run/app", "app/"] {
         let error = PidFile::new(name)
             .acquire()
-            .expect_err("a name has no separator");
+            .expect_err("a name with a separator is refused");
         let message = error.to_string();
         assert!(message.contains(&format!("'{name}'")), "{message}");
         for way in ["dir = \"", "PidFile::at", "path = \""] {

@@ -117,7 +117,8 @@ fn emfile_is_reported() {
     assert!(!path.exists());
 }
 
-/// A program that continues after a refused start may install handlers of its own later.
+/// A program that continues after a refused start can install its own handlers later, and some
+/// libraries refuse to replace a handler.
 #[test]
 fn refused_start_installs_no_signal_handlers() {
     let dir = tempfile::tempdir().expect("create a directory");

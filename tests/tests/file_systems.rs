@@ -188,7 +188,7 @@ mod answers {
     const NOT_KEPT: [c_int; 3] = [libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS];
 
     #[test]
-    fn start_without_a_mode_succeeds_if_modes_cannot_be_set() {
+    fn start_that_requests_no_mode_succeeds_if_modes_cannot_be_set() {
         for before in [Before::Nothing, Before::Stale] {
             for error in NOT_KEPT {
                 let start = Start::new(before, &[]);
@@ -201,7 +201,7 @@ mod answers {
     }
 
     #[test]
-    fn start_that_asks_for_a_mode_fails_if_modes_cannot_be_set() {
+    fn start_that_requests_a_mode_or_owner_fails_if_it_cannot_be_set() {
         for error in NOT_KEPT {
             let start = Start::new(Before::Stale, &["--mode"]);
             let (said, _) = start.run(all(MODE, error));
@@ -262,8 +262,8 @@ mod answers {
         assert_eq!(holder.finish().1, "closed\n");
     }
 
-    /// NFS returns `EBADF` for an exclusive lock on a file that is open without write access. Each
-    /// attempt has to find the holder again.
+    /// NFS returns `EBADF` for an exclusive lock on a file that is open without write access. So
+    /// each attempt must check in another way that a process holds the lock.
     #[test]
     fn start_whose_lock_returns_ebadf_is_refused_as_locked_while_a_process_holds_it() {
         let dir = tempfile::tempdir().expect("create a directory");

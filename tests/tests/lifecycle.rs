@@ -103,7 +103,7 @@ fn start_after_sigkill_takes_the_file_over() {
 
 /// A killed process releases its lock some milliseconds before its PID disappears.
 #[test]
-fn killed_process_that_released_its_lock_is_not_running() {
+fn killed_process_whose_lock_is_free_counts_as_gone() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for _ in 0..100 {
@@ -188,7 +188,8 @@ fn reused_pid_is_stale_and_pid_of_a_possible_writer_is_not() {
         .close()
         .expect("release the pidfile");
 
-    // Without a lock the PID is the only evidence, so a live PID is never taken for a reused one.
+    // With `lock(false)` the PID is the only evidence of a holder, so the PID of a running process
+    // never counts as reused.
     fs::write(&path, format!("{}\n", stranger.pid())).expect("write a record");
     let open = fs::File::options()
         .write(true)
@@ -208,7 +209,7 @@ fn reused_pid_is_stale_and_pid_of_a_possible_writer_is_not() {
 }
 
 #[test]
-fn zombie_in_the_record_is_stale() {
+fn record_with_the_pid_of_a_zombie_is_stale() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     for lock in [true, false] {
@@ -230,7 +231,7 @@ fn zombie_in_the_record_is_stale() {
 }
 
 #[test]
-fn thread_id_in_the_record_is_stale() {
+fn record_with_a_thread_id_is_stale() {
     let dir = dir();
     let path = dir.path().join("app.pid");
     let (tell, told) = std::sync::mpsc::channel();
@@ -456,7 +457,7 @@ fn overwritten_record_is_reported_by_verify() {
     assert!(matches!(error, PidFileError::Unreadable { .. }), "{error}");
     guard
         .close()
-        .expect("release the file, which is still ours");
+        .expect("release the file, which this process still holds");
 }
 
 #[test]
@@ -618,7 +619,7 @@ fn forked_child_of_a_killed_holder_keeps_the_lock() {
 }
 
 #[test]
-fn unwritable_file_names_its_holder_and_is_replaced_when_stale() {
+fn start_over_an_unwritable_file_names_the_holder_or_replaces_a_stale_file() {
     if is_root() {
         return skip_for_this_user("root can write to any file");
     }

@@ -1,6 +1,6 @@
-//! The lock mark: the sticky bit on a file whose writer locks it. If the lock is free, the mark
-//! shows that the writer is gone. The mark does not overrule a running process that wrote to the
-//! file without locking it.
+//! The lock mark: the sticky bit on a file whose writer locks it. If the lock of a marked file is
+//! free, the writer is gone. But another process can have written its PID into the file without
+//! locking it, so a start is refused while such a process runs.
 
 #![cfg(target_os = "linux")]
 
@@ -115,7 +115,8 @@ fn stale_file_without_the_mark_gets_it() {
 
 // Starts that the mark allows
 
-/// Flags for `unshare`. An ordinary user first has to become root of a user namespace.
+/// The flags with which `unshare` creates a PID namespace. An ordinary user needs a user namespace
+/// as well, and is root in it.
 fn own_pids() -> Vec<&'static str> {
     let user: &[&str] = match is_root() {
         true => &[],
@@ -125,10 +126,10 @@ fn own_pids() -> Vec<&'static str> {
 }
 
 #[test]
-fn pid_reused_within_two_seconds_of_a_crash_does_not_refuse() {
+fn start_is_not_refused_for_a_pid_reused_within_two_seconds_of_a_crash() {
     let Some(place) = rerun_in_namespace::inside() else {
         if rerun_in_namespace::can_unshare(&own_pids()) {
-            let test = "pid_reused_within_two_seconds_of_a_crash_does_not_refuse";
+            let test = "start_is_not_refused_for_a_pid_reused_within_two_seconds_of_a_crash";
             rerun_in_namespace::within(test, &own_pids(), ":");
         }
         return;
@@ -186,11 +187,11 @@ fn start_as_ordinary_user(path: &Path) -> Result<Program, String> {
 }
 
 #[test]
-fn pid_in_use_by_another_user_does_not_refuse_where_proc_is_hidden() {
+fn start_is_not_refused_for_a_process_that_a_hidden_proc_does_not_show() {
     let Some(place) = rerun_in_namespace::inside() else {
         return match is_root() {
             true => rerun_in_namespace::with_mounts(
-                "pid_in_use_by_another_user_does_not_refuse_where_proc_is_hidden",
+                "start_is_not_refused_for_a_process_that_a_hidden_proc_does_not_show",
                 "chmod 755 \"$1\" \"$(dirname \"$1\")\"",
             ),
             false => skip_for_this_user("only root can hide /proc from another user"),
@@ -228,11 +229,11 @@ fn pid_in_use_by_another_user_does_not_refuse_where_proc_is_hidden() {
 }
 
 #[test]
-fn file_from_the_future_refuses_only_without_the_mark() {
+fn start_over_a_file_from_the_future_is_refused_only_without_the_mark() {
     let file = Pidfile::new();
     let stranger = Program::start(&mut Command::new("cat"));
     fs::write(&file.path, format!("{}\n", stranger.pid())).expect("write the file");
-    // The clock was set back after the file was written.
+    // As if the clock had been set back after the file was written.
     set_written(&file.path, SystemTime::now() + Duration::from_secs(600));
     set_mode(&file.path, UNMARKED);
     assert_running(&file.path, stranger.pid());
@@ -240,10 +241,10 @@ fn file_from_the_future_refuses_only_without_the_mark() {
     assert_starts(&file.path);
 }
 
-// Live processes that the file names refuse a start in spite of the mark.
+// Starts that are refused in spite of the mark, because the recorded process runs
 
 #[test]
-fn shell_that_writes_its_pid_into_a_marked_file_refuses() {
+fn start_is_refused_while_a_shell_that_wrote_its_pid_into_a_marked_file_runs() {
     let file = Pidfile::stale();
     let mut command = Command::new("sh");
     command.args(["-c", "echo $$ > \"$1\"; echo written; exec sleep 60", "-"]);
@@ -256,7 +257,7 @@ fn shell_that_writes_its_pid_into_a_marked_file_refuses() {
 }
 
 #[test]
-fn start_stop_daemon_that_writes_a_pid_into_a_marked_file_refuses() {
+fn start_is_refused_while_a_daemon_that_start_stop_daemon_recorded_runs() {
     if !has_tool("start-stop-daemon") {
         return skip("there is no start-stop-daemon");
     }
@@ -295,7 +296,7 @@ fn wait_for_record(path: &Path) -> u32 {
 }
 
 #[test]
-fn holder_that_closed_its_descriptors_refuses() {
+fn start_is_refused_while_a_holder_that_closed_its_descriptors_runs() {
     let file = Pidfile::new();
     let mut holder = file.holder(&["--then", "close"]);
     holder.expect("closed all");
@@ -305,7 +306,7 @@ fn holder_that_closed_its_descriptors_refuses() {
 }
 
 #[test]
-fn program_that_a_holder_became_by_exec_refuses() {
+fn start_is_refused_while_a_program_that_the_holder_executed_runs() {
     let file = Pidfile::new();
     let mut holder = file.holder(&["--then", "exec"]);
     let name = PathBuf::from(format!("/proc/{}/comm", holder.pid()));

@@ -116,7 +116,8 @@ fn start_whose_staging_files_vanish_creates_them_again() {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let (stop, removed) = (AtomicBool::new(false), AtomicBool::new(false));
-    // Only one file is removed during each start, because another process cleans up only once.
+    // Only one file is removed during each start, because another start removes orphaned staging
+    // files only once.
     let due = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -147,7 +148,7 @@ fn start_whose_staging_files_vanish_creates_them_again() {
 }
 
 #[test]
-fn read_only_access_reports_running_pid() {
+fn start_without_write_access_reports_the_pid_of_the_holder() {
     if !is_root() {
         return skip_for_this_user("only root can start programs as another user");
     }

@@ -15,7 +15,7 @@ use pidlock_tests::{NONEXISTENT_PID, Program, text};
 enum Stale {
     /// The start takes it over.
     TakenOver,
-    /// The start leaves the file. The message contains these words.
+    /// The start fails and leaves the file unchanged. Its message contains these words.
     Left(&'static str),
 }
 
@@ -44,7 +44,7 @@ const RECORDS: &[(&str, &str, Stale)] = &[
     ),
 ];
 
-/// Texts that name no process.
+/// Blank texts, and texts that are not a valid record.
 const OTHERS: &[(&str, &str, Stale)] = &[
     ("", "empty", TakenOver),
     ("\n \t\n", "white space", TakenOver),
@@ -158,14 +158,14 @@ fn expected(words: &str, pid: u32) -> String {
 }
 
 #[test]
-fn text_that_names_a_process_that_is_gone_is_taken_over_or_left() {
+fn file_that_names_a_dead_process_is_taken_over_or_left() {
     for &(text, what, stale) in RECORDS {
         assert_stale(text, what, stale, NONEXISTENT_PID);
     }
 }
 
 #[test]
-fn text_that_names_a_running_process_refuses_with_its_pid() {
+fn start_over_the_pid_of_a_running_process_is_refused_with_that_pid() {
     let running = Program::start(&mut Command::new("cat"));
     for &(text, what, _) in RECORDS {
         let error = Pidfile::with(&with_pid(text, running.pid())).refusal(what);
@@ -178,7 +178,7 @@ fn text_that_names_a_running_process_refuses_with_its_pid() {
 }
 
 #[test]
-fn text_that_names_no_process_is_taken_over_if_blank_and_left_otherwise() {
+fn file_without_a_valid_record_is_taken_over_only_if_blank() {
     let running = Program::start(&mut Command::new("cat"));
     for &(text, what, stale) in OTHERS {
         assert_stale(text, what, stale, NONEXISTENT_PID);

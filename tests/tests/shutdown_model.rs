@@ -155,7 +155,7 @@ impl Process {
     fn signal(&self, signal: u32) -> Result<(), Ended> {
         let noted = self
             .shutdown
-            .note_signal(i32::try_from(signal).expect("signal numbers are small"));
+            .note_signal(i32::try_from(signal).expect("a signal number fits into an i32"));
         match noted {
             Noted::Pending => self.leave_section(),
             Noted::Repeated => {
@@ -317,7 +317,7 @@ fn repeated_signal_does_not_wait_for_hanging_release() {
 }
 
 #[test]
-fn file_is_removed_only_on_its_occasions() {
+fn file_is_removed_only_on_the_published_occasions() {
     explore(3, || {
         let removal = RemovalClaim::default();
         removal.publish(RemoveOn::new(false, false));

@@ -50,7 +50,8 @@ impl Moments {
         thread::sleep(Duration::from_nanos((part * span) as u64));
     }
 
-    /// Shortens the span if the process had finished, or extends it.
+    /// Shortens the span if the process had done all its work before the signal, and otherwise
+    /// extends it.
     fn learn(&self, last_step: &str) {
         let span = self.span.load(Ordering::Relaxed);
         let span = match last_step {
@@ -64,7 +65,8 @@ impl Moments {
     }
 }
 
-/// Locks out the other tests of this program that need the machine for themselves.
+/// Waits until no other test of this program holds the returned guard. The tests that call this
+/// need the machine for themselves.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -191,8 +193,8 @@ fn nothing_but_an_empty_file(path: &Path, _: &Program) -> Option<String> {
 fn terminated_processes_leave_no_stale_file() {
     let part = by_length(5, 1);
     let (mut before, mut meanwhile, mut after) = (0, 0, 0);
-    // Repeated until signals have arrived in all phases: on a busy machine many processes do all their
-    // work in one time slice.
+    // Repeated until signals have arrived in all phases, because on a busy machine many processes
+    // do all their work in one time slice.
     for _ in 0..10 {
         for (what, how, number) in [
             ("once", "locked", 300),
@@ -219,7 +221,7 @@ fn terminated_processes_leave_no_stale_file() {
     panic!("too few signals arrived in one of the phases");
 }
 
-/// Terminates so many processes, each with a pidfile of its own.
+/// Terminates `number` processes, each with a pidfile of its own.
 fn terminate_each(number: u32, what: &str, how: &str) -> Tally {
     let dir = tempfile::tempdir().expect("create a directory");
     let left = match how {

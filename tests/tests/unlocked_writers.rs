@@ -16,7 +16,7 @@ use pidlock_core::{PidFile, Status};
 use pidlock_tests::{ORDINARY_UID, Program, assert_running, is_root, rerun_in_namespace, text};
 
 #[test]
-fn shell_that_records_a_background_process_refuses_until_that_is_gone() {
+fn start_is_refused_until_the_process_that_a_shell_recorded_is_gone() {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let mut command = Command::new("sh");
@@ -32,7 +32,7 @@ fn shell_that_records_a_background_process_refuses_until_that_is_gone() {
 }
 
 #[test]
-fn killed_container_leaves_a_file_that_names_the_first_process_of_the_host() {
+fn start_over_the_file_of_a_killed_container_is_refused_because_pid_1_runs() {
     let user: &[&str] = match is_root() {
         true => &[],
         false => &["--user", "--map-root-user"],
@@ -54,14 +54,14 @@ fn killed_container_leaves_a_file_that_names_the_first_process_of_the_host() {
     }
     assert_eq!(text(&path), "1\n");
     assert_running(&path, 1);
-    fs::remove_file(&path).expect("do what the message says");
+    fs::remove_file(&path).expect("remove the file, as the message advises");
     let guard = PidFile::at(&path).acquire().expect("acquire");
     guard.close().expect("release");
 }
 
 /// The records contain the PID of an unrelated process, an unused PID, or no PID.
 #[test]
-fn start_over_an_overwritten_record_of_a_held_file_names_the_holder_or_no_process() {
+fn refusal_of_a_held_file_with_an_overwritten_record_names_the_holder_or_no_process() {
     let stranger = Program::start(&mut Command::new("cat"));
     let users = match is_root() {
         true => &[None, Some(ORDINARY_UID)][..],
@@ -90,7 +90,8 @@ fn start_over_an_overwritten_record_of_a_held_file_names_the_holder_or_no_proces
             "2147483647\n",
             "x\n",
         ] {
-            // A record that is written long after the creation of the file needs confirmation.
+            // A record that is written more than 50 ms after the creation of the file may not be
+            // the holder's, so a start checks whether the recorded process has the lock.
             thread::sleep(Duration::from_millis(60));
             fs::write(&path, record).expect("write over the record");
             let refusal = holder().line();
@@ -107,7 +108,7 @@ fn start_over_an_overwritten_record_of_a_held_file_names_the_holder_or_no_proces
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn pid_written_into_a_file_that_a_start_has_just_created_refuses_that_start() {
+fn start_whose_new_file_gets_the_pid_of_another_process_is_refused() {
     use pidlock_tests::ptrace::{Stepper, Stop};
 
     let dir = tempfile::tempdir().expect("create a directory");

@@ -37,7 +37,8 @@ fn main() {
 
 fn attack(path: &Path, victims: &Path, over: &AtomicBool) -> u32 {
     let aside = path.with_extension("aside");
-    // In a sticky directory the attacker could not rename or remove a link to another user's file.
+    // In a sticky directory the attacker could not rename or remove a link to another user's file,
+    // so it creates no hard links there.
     let directory = path.parent().expect("the path has a parent");
     let directory = fs::metadata(directory).expect("read the mode of the directory");
     let sticky = directory.permissions().mode() & 0o1000 != 0;
@@ -46,7 +47,7 @@ fn attack(path: &Path, victims: &Path, over: &AtomicBool) -> u32 {
     while !over.load(Ordering::Relaxed) {
         n = n.wrapping_add(1);
         let victim = |name: &str| victims.join(name);
-        // These can fail, for example because of the directory's mode.
+        // Each of these calls can fail, for example because of the directory's mode.
         let made = match n % 12 {
             0 | 6 => symlink(victim("stale"), &aside).is_ok(),
             1 | 7 => symlink(victim("nothing"), &aside).is_ok(),

@@ -1,4 +1,5 @@
-//! Acquires a pidfile through the attribute or with a hand-written guard, for a tracer to compare.
+//! Acquires a pidfile through the attribute or with a hand-written guard. A test traces both and
+//! compares their system calls.
 //!
 //! `attribute_cost WAY PATH` prints `begin` and calls the function that WAY names: `annotated` or
 //! `by_hand`, or one of these with the suffix `_async`. It exits with the result of the function.

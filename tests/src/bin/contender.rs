@@ -2,14 +2,15 @@
 //! reports the outcome by its exit code.
 //!
 //! `contender HOW PATH ORACLE GATE HOLD [LOG]`
-//! - HOW: `locked`, `unlocked` (`lock(false)`), `kept` (`keep(true)`), `naive`, a protocol that does
-//!   not check the path again after locking, or `early`, a protocol that trusts the recorded PID: it
-//!   unlocks the file first on release, removes it a moment later, and exits at once
+//! - HOW: `locked`, `unlocked` (`lock(false)`), `kept` (`keep(true)`), `naive`, a protocol that
+//!   does not check the path again after locking, or `early`, a protocol that refuses starts as
+//!   long as the recorded process is alive: on release it unlocks the file first, removes it a
+//!   moment later, and then exits
 //! - ORACLE: a file whose `fcntl` lock shows whether another contender holds the pidfile; the
 //!   pidfile's protocol does not use such locks
-//! - GATE: a file to wait for until it is unlocked, or `-`
+//! - GATE: a file; the program first waits until it is unlocked; `-` for no wait
 //! - HOLD: how long to hold, in microseconds; or `crash` or `term`, to be killed by SIGKILL or
-//!   SIGTERM while holding; or a file to wait for until it is unlocked
+//!   SIGTERM while holding; or a file, to hold until it is unlocked
 //! - LOG: a file to append events to: a line with `inside`, `crash`, `term` or `conflict`, the time
 //!   in nanoseconds, and a PID: of the other holder for `conflict`, else of this process
 
@@ -90,7 +91,8 @@ fn main() -> ExitCode {
             always_named &= named();
         }
     }
-    // Closing any descriptor of a file releases the process's `fcntl` locks on it.
+    // Unlocks the oracle, because closing any descriptor of a file releases the process's `fcntl`
+    // locks on that file.
     drop(oracle);
     let released = inside.leave(path);
     ExitCode::from(match (always_named, released) {
@@ -171,8 +173,8 @@ fn enter(how: &str, path: &Path) -> Result<Inside, u8> {
     }
 }
 
-/// A protocol that excludes by the lock and by the record: a start is refused as long as the recorded
-/// process is alive.
+/// The protocol `early`: a start is refused if the lock is held, or if the recorded process is
+/// alive.
 fn enter_by_record(path: &Path) -> Result<Inside, u8> {
     loop {
         let file = open_or_create(path)?;
@@ -193,8 +195,8 @@ fn enter_by_record(path: &Path) -> Result<Inside, u8> {
     }
 }
 
-/// A common protocol: lock, write, and remove on release, without checking that the locked file is
-/// still at the path.
+/// The protocol `naive`, which is common: lock, write, and remove on release, without checking that
+/// the locked file is still at the path.
 fn enter_naively(path: &Path) -> Result<Inside, u8> {
     let file = open_or_create(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| REFUSED)?;
@@ -227,7 +229,7 @@ impl Inside {
             },
             Inside::Early(file) => {
                 let unlocked = flock(&file, FlockOperation::Unlock);
-                // Other starts lock the file and find this process alive.
+                // Meanwhile other starts lock the file, find this process alive, and are refused.
                 thread::sleep(Duration::from_micros(u64::from(std::process::id() % 400)));
                 unlocked.is_ok() && fs::remove_file(path).is_ok()
             }

@@ -1,18 +1,20 @@
 //! Programs that misuse their own descriptors and children.
 //!
 //! `fd_misuse WHAT PATH`, where WHAT is
-//! - `again`: acquires, closes the pidfile's descriptor without the guard, acquires again and drops
-//!   the first guard
+//! - `again`: acquires, closes the descriptor that the guard owns, acquires again and drops the
+//!   first guard
 //! - `share`: does what `again` does, with reentrant guards
-//! - `many`: acquires two reentrant guards, closes their descriptor, acquires again, drops one of
-//!   the first two guards, acquires another file and drops the other of the first two guards
+//! - `many`: acquires two reentrant guards, closes their descriptor, acquires again, drops the
+//!   first guard, acquires another file and drops the second guard
 //! - `other`: acquires, closes the pidfile's descriptor, and creates a file of its own that gets
 //!   the same descriptor number and perhaps the same inode
 //! - `look`: forks children while other threads query the status in a loop
-//! - `refused`: forks children while the file's contents refuse other threads in a loop
+//! - `refused`: forks children while other threads try to acquire in a loop, and are refused
+//!   because the file does not contain a PID
 //! - `silent`: closes its standard descriptors, acquires three files, and prints
 //! - `full`: tries to acquire without a descriptor left
-//! - `pass`: is refused, and prints how many of the termination signals it handles then
+//! - `pass`: is refused, and prints the number of termination signals for which it then has a
+//!   handler
 //!
 //! It prints the outcome. If it holds a file or has children, it then waits until its input ends.
 
@@ -181,7 +183,7 @@ fn silent(path: &Path) {
         file.acquire().expect("acquire a pidfile")
     });
     for fd in [1, 2] {
-        // This is what `print` and `eprint` do.
+        // `print` and `eprint` make the same call.
         // SAFETY: the pointer is valid for reads of five bytes.
         unsafe { libc::write(fd, c"noise".as_ptr().cast(), 5) };
     }

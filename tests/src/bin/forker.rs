@@ -1,11 +1,12 @@
-//! Acquires a pidfile, and meanwhile forks, loses its descriptor or changes signal handlers.
+//! Acquires a pidfile. While it holds the pidfile, or between two acquisitions, it forks, loses the
+//! descriptor or changes signal handlers.
 //!
 //! `forker WHAT PATH [LOG]`, where WHAT is
 //! - `releases`: starts programs in another thread continuously; 200 times acquires, forks a child
 //!   that exits or calls exec, releases, and checks that the file is removed
 //! - `busy`: starts programs in another thread, which logs to LOG (see `pidlock_tests::spawner`);
 //!   acquires, and forks children that exit or call exec
-//! - `fork-once`: acquires, forks a child that exits, and holds;
+//! - `fork-once`: acquires, forks a child that exits, and holds
 //! - `leave`, `leave-kept`: forks a child that does not exit, releases, and prints `released CHILD`
 //! - `commit-late`: reserves, and 100 ms later forks a child that commits, prints `held PID` and
 //!   holds the pidfile until the input ends
@@ -53,7 +54,8 @@ fn main() {
         [what, path, log] => (what, Path::new(path), Some(Path::new(log))),
         _ => panic!("usage: forker WHAT PATH [LOG]"),
     };
-    // The parent may have ignored them, as a shell does for a command in the background.
+    // The parent may have ignored the termination signals, as a shell does for a command in the
+    // background.
     set_handlers(libc::SIG_DFL);
     let file = PidFile::at(path);
     match what.as_str() {
@@ -171,8 +173,9 @@ fn leave(file: &PidFile) {
 
 fn commit_late(file: &PidFile) {
     let reservation = file.reserve().expect("the file is free");
-    // A record counts as the holder's without confirmation if it is written within 50 ms of the
-    // creation of the file. This one is to be written later, by the clock of the file system.
+    // A start takes the recorded process for the holder without further checks if the record was
+    // written within 50 ms of the creation of the file. The test needs those checks, so the child
+    // writes its record later.
     thread::sleep(Duration::from_millis(100));
     // SAFETY: this program has one thread, so the child can call any function.
     match unsafe { libc::fork() } {
@@ -207,8 +210,8 @@ fn child_drops(file: &PidFile) {
     guard.close().expect("release the pidfile");
 }
 
-/// Closes all descriptors as daemons do, and opens the pidfile again. It gets the number of the
-/// closed descriptor.
+/// Closes all descriptors as daemons do, and opens the pidfile again. The new descriptor has the
+/// number of the closed one.
 fn reopen(path: &Path) -> File {
     let link = std::fs::read_link("/proc/self/fd/3").expect("read the path of the descriptor");
     assert_eq!(link, path);
@@ -229,8 +232,9 @@ fn set_handlers(handler: libc::sighandler_t) {
     }
 }
 
-/// Acquires in a loop while a thread sets its own handlers. The thread starts at the same moment as
-/// the acquisition, with a delay that grows from round to round.
+/// Acquires in a loop while a thread sets its own handlers. In each round, the thread starts at the
+/// same moment as the acquisition. It then sets the handlers after a delay that grows from round to
+/// round.
 fn set_meanwhile(file: &PidFile) {
     extern "C" fn ignore(_: c_int) {}
     let own = ignore as extern "C" fn(c_int) as libc::sighandler_t;

@@ -138,7 +138,8 @@ fn main() -> ExitCode {
 fn remap(file: &PidFile, uid: u32) {
     let user = Uid::from_raw(uid);
     set_thread_res_uid(user, user, user).expect("change the uids as root");
-    // After a change of the uid, root owns the /proc files of this process. This undoes it.
+    // After a change of the uids, the /proc files of this process belong to root, so it could not
+    // write its uid map. This gives the files back to the user.
     set_dumpable_behavior(DumpableBehavior::Dumpable).expect("make the process dumpable");
     let other = file
         .path()
@@ -157,7 +158,7 @@ fn remap(file: &PidFile, uid: u32) {
     std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("write the uid map");
 }
 
-/// The first descriptor that a program opens.
+/// The number of the first descriptor that this program opens, which is the pidfile's.
 const LOST: i32 = 3;
 
 fn lose_descriptor(path: &std::path::Path) {

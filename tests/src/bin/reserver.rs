@@ -2,14 +2,15 @@
 //!
 //! `reserver CHILD PATH [MILLISECONDS]` prints the result of `wait_committed`. CHILD says what the
 //! child does:
-//! - `commits`: prints its PID, commits when a line is read, and holds the file until the input ends
+//! - `commits`: prints its PID, commits when a line is read, and holds the file until the input
+//!   ends
 //! - `ends`: prints its PID, commits, releases and exits
 //! - `fails`: removes the file, so that its commit fails
 //! - `drops`: drops the reservation and waits until the input ends
 //! - `exits`: exits
 //! - `forks`: forks a grandchild that does `commits`, and exits
 //! - `waits`: waits until the input ends
-//! - `writes`: writes another process's PID into the file, as a start would that has acquired it
+//! - `writes`: writes another process's PID into the file, as if that process had acquired the file
 //! - `none`: there is no child
 
 #![allow(unsafe_code)]
@@ -26,7 +27,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (what, path, timeout) = match &arguments[..] {
         [what, path] => (what, path, 60_000),
-        [what, path, timeout] => (what, path, timeout.parse().expect("milliseconds")),
+        [what, path, timeout] => (what, path, timeout.parse().expect("parse MILLISECONDS")),
         _ => panic!("usage: reserver CHILD PATH [MILLISECONDS]"),
     };
     let reservation = PidFile::at(path).reserve().expect("reserve the file");

@@ -68,7 +68,7 @@ mod linux {
         Last,
     }
 
-    /// Lets the other thread act. Not a channel, because a signal handler sets it.
+    /// Set to let the other thread act. Not a channel, because a signal handler sets it.
     static BEGIN: AtomicBool = AtomicBool::new(false);
     /// Set when the other thread has acted. Not a channel, because a signal handler reads it.
     static DONE: AtomicBool = AtomicBool::new(false);
@@ -92,8 +92,9 @@ mod linux {
             };
         }
         let calls = [libc::SYS_flock, libc::SYS_pwrite64, UNLINK];
-        // The standard library's is too small for a signal handler and a trap within it: where the
-        // kernel saves large registers, each of the two takes almost half of it.
+        // The standard library's alternate stack is too small for a signal handler that a trap
+        // interrupts: where the kernel saves large registers, each of the two takes almost half of
+        // it.
         use_alternate_stack();
         seccomp::trap(&calls, intercept);
         let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -311,7 +312,8 @@ mod linux {
     }
 
     fn raise(signal: c_int) {
-        // SAFETY: raise(3) takes an integer. Its handler can run at any point of this program.
+        // SAFETY: raise(3) takes an integer. The handler of the signal can run at any point of this
+        // program.
         #[allow(unsafe_code)]
         unsafe {
             libc::raise(signal)

@@ -1,6 +1,6 @@
-//! Acquires and releases a pidfile under ptrace. It makes a mark before it acquires (1), after that
-//! (2), before it releases (3), after that (4), and before it exits (5). After the marks 2 and 4 it
-//! prints the outcome.
+//! Acquires and releases a pidfile under ptrace. It makes a mark (see
+//! `pidlock_tests::ptrace::mark`) before it acquires (1), after that (2), before it releases (3),
+//! after that (4), and before it exits (5). After the marks 2 and 4 it prints the outcome.
 //!
 //! `traced WHAT [OPTION..] PATH`, where WHAT is
 //! - `close`, `drop`: acquires, and releases in this way
@@ -12,7 +12,7 @@
 //!
 //! The options are
 //! - `--no-lock`, `--keep`, `--reentrant`: settings of the pidfile
-//! - `--owner`: sets another owner, as only root can
+//! - `--owner`: sets another owner, which only root can do
 //! - `--mode`: sets a mode
 //! - `--beside`: when PATH with the extension `other` exists, a second thread acquires that file;
 //!   the outcome is printed at the end
@@ -164,7 +164,7 @@ mod linux {
         }
     }
 
-    /// Calls `verify` before the release, because it must report a file that was removed.
+    /// Calls `verify` before the release, because `verify` must report a file that was removed.
     fn release(guard: Option<PidGuard>, by_drop: bool) {
         let verified = guard.as_ref().map(PidGuard::verify);
         let closed = match by_drop {

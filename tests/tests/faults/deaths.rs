@@ -75,7 +75,7 @@ fn kill_at_any_syscall_lets_the_next_start_succeed() {
 
 /// The kill tests rely on this: a process that is killed before a call does not make the call.
 #[test]
-fn kill_before_syscall_equals_syscall_not_made() {
+fn process_killed_before_a_syscall_does_not_make_the_call() {
     let case = Case {
         initial: Initial::Nothing,
         arguments: "close",

@@ -1,5 +1,6 @@
-//! Between any two system calls of a start, a holder without a lock removes its file and exits.
-//! Python's `pid` does that: it releases its lock at exit, and then removes the file.
+//! Between any two system calls of a start, a holder that has not locked its file removes the file
+//! and exits. Python's `pid` is such a holder at exit, because it releases the lock before it
+//! removes the file.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -50,7 +51,7 @@ impl Drop for Holder {
 }
 
 #[test]
-fn start_during_late_unlink_gets_own_file() {
+fn start_during_which_the_holder_removes_its_file_gets_a_file_of_its_own() {
     // The start polls the holder in identical rounds, so a few rounds are enough.
     const CALLS: usize = 30;
     let mut figures = Figures::default();

@@ -115,6 +115,7 @@ fn removed_or_replaced_directory_harms_no_other_file() {
     tally.finish("directories that go");
     let again = again.into_inner();
     println!("acquired and released nevertheless: {again}");
-    // For example if the directory is removed between opening and locking: the start recreates it.
+    // Some starts succeed nevertheless. For example, if the directory is removed between opening
+    // and locking, the start creates the directory again.
     assert!(again as usize * length::stride() > 5, "{again}");
 }

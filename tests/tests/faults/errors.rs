@@ -69,9 +69,10 @@ fn is_not_ours(call: Call, last: Option<Call>) -> bool {
         || is(&[libc::SYS_brk, libc::SYS_munmap])
         // std's sleep expects no error but EINTR, after which it uses the remaining time.
         || is(&[libc::SYS_clock_nanosleep])
-        // Made by the program, not by pidlock.
+        // The program makes this call, not pidlock.
         || is(&[libc::SYS_clone])
-        // std asserts that closing a directory succeeds. That does not access the file system.
+        // std asserts that closing a directory succeeds. Only an injected error makes it fail,
+        // because closing does not access the file system.
         || is(&[libc::SYS_close]) && last.is_some_and(|last| last.is(libc::SYS_getdents64))
 }
 
@@ -157,8 +158,8 @@ impl Faulty {
         self.check_free(false)
     }
 
-    /// Checks that the next start succeeds, or is refused while the process `lives` and shares the
-    /// lock with a parent that waits for it.
+    /// Checks that the next start succeeds. If the process still `lives` and shares the lock with a
+    /// parent that waits for it, checks that the next start is refused.
     fn check_free(&self, lives: bool) -> Checked {
         if lives && self.run.has_parent {
             return self.place.check_taken();
@@ -227,7 +228,7 @@ impl Faulty {
     /// Checks that a start that failed leaves nothing behind.
     fn check_left(&mut self) -> Checked {
         // A new file that cannot be locked stays, empty, because another start may have locked it.
-        // It also stays if its identity is unknown.
+        // It also stays if fstat failed, because the start then does not know the file's identity.
         let is_unknown =
             self.failed.is_some_and(|call| call.is(libc::SYS_flock)) || self.failed_fstat;
         let empty = is_unknown && self.place.is_empty();

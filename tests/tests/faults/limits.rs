@@ -79,7 +79,7 @@ fn efbig_is_reported_and_leaves_no_file() {
 }
 
 /// A process that does not ignore SIGXFSZ is killed when it writes a pidfile, or any other file,
-/// beyond the limit. The pidfile stays empty, and is not locked.
+/// beyond the limit. Its pidfile stays, empty and unlocked.
 #[test]
 fn process_killed_by_sigxfsz_lets_the_next_start_succeed() {
     let case = Case {

@@ -119,7 +119,8 @@ struct Scene {
 
 /// The outcome of an order.
 struct Played {
-    /// The first stop that its process did not reach before it exited. Larger stops need no test.
+    /// The index of the first stop that its process did not reach, because the process exited
+    /// before. Larger values of this stop need no test.
     past_the_end: Option<usize>,
     checked: Checked,
     figures: Figures,
@@ -169,7 +170,7 @@ impl Scene {
     }
 }
 
-/// Makes the moves of an order from the chosen stops.
+/// Returns the moves of an order for the chosen stops, which are the numbers in its `Calls`.
 type Order = fn(&[usize]) -> Vec<Move>;
 
 impl Scene {
@@ -294,8 +295,8 @@ fn release_and_start_in_any_order_make_one_holder() {
         let calls = match scene.case {
             // lstat, unlink.
             case if !case.locks() => 2,
-            // With `keep`: flock, lstat, ftruncate, flock (unlock). The close changes nothing then.
-            // Otherwise: flock, lstat, unlink, close.
+            // With `keep`: flock, lstat, ftruncate, flock (unlock). Closing the file then changes
+            // nothing. Otherwise: flock, lstat, unlink, close.
             _ => 4,
         };
         play_all(&[scene], calls, order, "a hand-over, call by call");

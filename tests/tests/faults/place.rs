@@ -38,7 +38,7 @@ pub(crate) struct Place {
     dir: tempfile::TempDir,
     pub(crate) path: PathBuf,
     before: Snapshot,
-    /// A hold of the test process, which is another process to the traced one.
+    /// The guard of the test process, if a process other than the traced one holds the file.
     holder: Option<PidGuard>,
 }
 
@@ -171,7 +171,7 @@ impl Place {
 
     /// Checks that the next start succeeds, and that its release leaves only names of other
     /// processes: staging files of a process that `lives`, and blank files of a higher level of the
-    /// protocol without locks.
+    /// `lock(false)` protocol.
     pub(crate) fn check_free_but_for_names(&self, lives: bool) -> Checked {
         self.check_next(|name, entry| {
             let private = name.starts_with(".app.pid.") && name.ends_with(".pidlock");

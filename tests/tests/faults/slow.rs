@@ -10,7 +10,7 @@ use super::cases::{Case, Initial};
 use super::place::Place;
 use super::runs::{Moment, Run, TAKEN, each};
 
-/// Longer than a start retries while only probes delay it.
+/// Longer than a start retries if it meets only probes of the lock and no holder.
 const LONG: Duration = Duration::from_millis(1100);
 
 /// The file is removed twice, each time before the start locks it. Before the second removal the

@@ -94,7 +94,8 @@ struct Life {
 
 impl Life {
     /// The number of calls before which swaps are tried. A start that must not write into a blank
-    /// file waits for its creator, in identical rounds of seven calls.
+    /// file waits for its creator in identical rounds of seven calls, so further calls add no new
+    /// cases.
     fn calls(&self) -> usize {
         match self.victim {
             "blank" => 16,
@@ -144,8 +145,8 @@ impl Life {
     }
 }
 
-/// Checks that the start succeeded. The only valid error is that the file was replaced; a holder
-/// and a reservation can get it.
+/// Checks that the start and the release succeeded. The only valid error of the start, of `verify`
+/// and of the release is that the file was replaced.
 fn check_words(taken: &str, given_back: &str, path: &Path) -> Checked {
     let is_replaced = |words: &str, doing: &str| {
         words.starts_with(&format!(
@@ -176,7 +177,7 @@ fn hard_link_swapped_in_between_calls_is_not_written() {
     let attacks = with_lock
         .into_iter()
         .flat_map(|arguments| VICTIMS.map(|victim| (arguments, victim)))
-        // Without a lock, a start makes many more calls and treats both victims alike.
+        // With `--no-lock`, a start makes many more calls, and treats both victims in the same way.
         .chain([("close --no-lock", "stale")]);
     let lives = attacks.flat_map(|(arguments, victim)| {
         let case = Case {

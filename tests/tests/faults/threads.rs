@@ -15,7 +15,8 @@ use super::cases::{Case, Initial};
 use super::lives::{live, sum};
 use super::runs::Moment;
 
-/// Waits until the other thread has exited, or waits for a mutex of the stopped thread.
+/// Waits until the other thread has exited, or until it is waiting for a mutex that the stopped
+/// thread holds.
 fn wait_for_other_thread(process: u32) {
     let tasks = format!("/proc/{process}/task");
     let waits = |thread: &Path| {
@@ -133,8 +134,9 @@ fn slow_thread_of_same_process_is_reported_as_holder() {
     assert!(calls > 5, "too few system calls");
 }
 
-/// Lets the other thread release its hold without a lock after the call with this number. Returns
-/// `true` if the start then acquires the file; `None` if the start is over before that call.
+/// After the call with this number, lets the other thread release the file, which that thread holds
+/// without a lock. Returns `true` if the start then acquires the file; `None` if the start is over
+/// before that call.
 fn give_back(case: Case, number: usize) -> Option<bool> {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");

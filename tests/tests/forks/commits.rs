@@ -22,7 +22,7 @@ fn check_not_committed(child: &str, place: &Place, timeout: Option<&str>, reason
 }
 
 #[test]
-fn parent_exits_when_the_pid_of_the_child_is_in_the_file() {
+fn parent_waits_until_the_pid_of_the_child_is_in_the_file() {
     for how in ["commits", "forks"] {
         let place = Place::new();
         let mut program = reserver(how, &place, None);
@@ -44,7 +44,7 @@ fn parent_exits_when_the_pid_of_the_child_is_in_the_file() {
 }
 
 #[test]
-fn child_that_commits_and_ends_has_committed() {
+fn child_that_commits_and_exits_at_once_is_reported_as_committed() {
     for _ in 0..50 {
         let place = Place::new();
         let mut program = reserver("ends", &place, None);
@@ -79,7 +79,8 @@ fn parent_whose_child_does_not_commit_in_time_stops_waiting() {
     place.check_next_start("waits");
 }
 
-/// A start can acquire the file between the end of the last child and the parent's next look.
+/// A start can acquire the file after the last child has exited and before the parent checks the
+/// file again.
 #[test]
 fn parent_whose_file_names_another_holder_stops_waiting() {
     let place = Place::new();

@@ -96,7 +96,8 @@ fn parent_that_drops_its_guard_and_lives_on_leaves_file_and_lock_to_its_child() 
 }
 
 /// The kernel lists the lock under the PID of the parent, which locked the file. Another user
-/// cannot inspect the file descriptors of the parent or the child.
+/// cannot inspect the file descriptors of the parent or the child, so only the record shows that
+/// user that the child is the holder.
 #[test]
 fn start_of_another_user_names_the_child_that_committed_beside_its_parent() {
     if !is_root() {

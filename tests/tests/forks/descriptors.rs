@@ -45,7 +45,8 @@ fn release_with_a_reused_descriptor_leaves_another_holders_file() {
     }
 }
 
-/// The release could lock the file again, but another process may have held it in the meantime.
+/// The release could lock the file again through the new descriptor. It must not change the file
+/// even then, because another process may have held the file in the meantime.
 #[test]
 fn release_with_a_reused_descriptor_changes_nothing() {
     for end in End::ALL {

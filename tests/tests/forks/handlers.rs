@@ -43,7 +43,7 @@ fn signal_with_handlers_off_leaves_the_file() {
     check_signal_leaves("off");
 }
 
-/// The handler is installed by the first acquire.
+/// The handler that the first acquire installed must not remove the second file.
 #[test]
 fn signal_with_handlers_off_at_the_second_acquire_leaves_the_second_file() {
     check_signal_leaves("off-later");

@@ -35,7 +35,7 @@ impl Place {
         assert_eq!(left.count(), 0, "{what}: the file was left");
     }
 
-    /// Asserts that the file is blank, and that an unknown process holds the lock.
+    /// Asserts that the file is blank, and that a start is refused as locked by an unknown process.
     fn check_left_to_child(&self, what: &str) {
         assert!(self.path.exists(), "{what}: the file is gone");
         assert_eq!(text(&self.path), "", "{what}");

@@ -76,7 +76,7 @@ fn link_at_the_path_leaves_its_target_unchanged() {
 
 /// A user who can read the file can lock it. The start is then refused, and the error names no PID.
 #[test]
-fn lock_of_another_user_refuses_start_only_if_the_file_is_readable() {
+fn start_is_refused_for_another_users_lock_only_if_that_user_can_read_the_file() {
     if !is_root() {
         return skip_for_this_user("only root can start programs as another user");
     }
@@ -208,7 +208,7 @@ fn owner_of_the_file_follows_the_current_uid_after_setuid() {
             start_as_root();
         });
         with_capabilities.join().expect("the thread does not panic");
-        // As a set-user-ID program of a user other than root.
+        // Acts as a set-user-ID program of a user other than root.
         const CALLER: u32 = 4343;
         let theirs = shared.path().join("theirs.pid");
         fs::write(&theirs, "").expect("write the file");
@@ -308,8 +308,9 @@ fn own_file_with_lost_owner_and_mode_is_accepted() {
     }
 }
 
-/// While the link is removed, the descriptor shows a single link. When the path is checked, it
-/// refers to the file again.
+/// The attacker removes the link while the start counts the links of the locked file, so that the
+/// count is 1. The attacker then creates the link again, so that the path refers to the locked file
+/// when the start checks the path.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn hard_link_removed_while_links_are_counted_is_not_written() {

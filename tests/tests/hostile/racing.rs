@@ -14,7 +14,6 @@ use pidlock_tests::protected_files::ProtectedFiles;
 use pidlock_tests::tally::Figures;
 use pidlock_tests::{ORDINARY_UID, Program, is_root};
 
-/// The environment variable with the duration of each attack in seconds.
 /// Starts the attacker: as another user if this user is root, else as this user, who has even more
 /// permissions.
 pub(crate) fn attacker(arguments: &[&Path]) -> Program {
@@ -151,7 +150,8 @@ fn attacked_start_without_a_lock_harms_no_other_file() {
 
 #[test]
 fn attacked_start_that_keeps_the_file_harms_no_other_file() {
-    // In a sticky directory, the attacker cannot replace the file that the first start keeps.
+    // In a sticky directory, the attacker cannot replace the file that the first start keeps, so
+    // only mode 0777 is tested.
     attack(0o777, "acquire and keep", |file| file.keep(true), false);
 }
 

@@ -24,7 +24,8 @@ use super::say;
 
 pub(crate) const SIGNALS: [c_int; 3] = [SIGTERM, SIGINT, SIGHUP];
 
-/// Waits until the handler notifies the program.
+/// Waits until the signal handler notifies the program, or until the input ends if the handler
+/// never does so.
 pub(crate) type Handler = Box<dyn FnOnce()>;
 
 pub(crate) fn install(kind: &str) -> Handler {
@@ -141,7 +142,8 @@ fn sigwait() -> Handler {
     })
 }
 
-/// Installs a handler that does not notify the program.
+/// Installs the same handler for all three signals. Returns a function that waits for the end of
+/// the input.
 fn simple(handler: extern "C" fn(c_int)) -> Handler {
     for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
         let old = os::handle(signal, handler as libc::sighandler_t);

@@ -1,8 +1,8 @@
 //! Holds pidfiles in a given way and ends in a given way.
 //!
 //! `terminate [SETTING..] WAY HOW PATH..`, or `terminate reserve PARENT CHILD PATH` (see
-//! `reserve.rs`). It prints `held` when it holds the pidfiles. With most of the ends it then waits
-//! until its input ends.
+//! `reserve.rs`). It prints `held` when it holds the pidfiles. With most values of HOW it then
+//! waits until its input ends.
 //!
 //! WAY says what holds the pidfiles:
 //! - `guard`: guards in a local variable

@@ -137,7 +137,7 @@ pub(crate) fn lose_pidfiles(other: &Path) -> io::Result<()> {
     let other = File::options().read(true).write(true).open(other)?;
     for entry in fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
-        // Without a lock, the file was created under another name, such as
+        // With `lock(false)`, a pidfile is created under another name, such as
         // `.0.pid.12345-0.pidlock`.
         let is_pidfile =
             fs::read_link(entry.path()).is_ok_and(|file| file.to_string_lossy().contains(".pid"));
