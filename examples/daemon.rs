@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match fork::fork()? {
         Fork::Child => go_into_background(reservation),
         Fork::Parent(_) => {
-            // A service manager that waits for this process finds the daemon's PID in the file.
+            // Exit only after the commit: a service manager that waits for this exit then finds the
+            // daemon's PID in the file.
             let pid = reservation.wait_committed(Duration::from_secs(30))?;
             println!("running in the background as PID {pid}");
             Ok(())
@@ -37,7 +38,8 @@ fn go_into_background(reservation: Reservation) -> Result<(), Box<dyn Error>> {
     }
     // Do not keep the file system of the current directory busy.
     std::env::set_current_dir("/")?;
-    // Install the handlers before the PID becomes visible in the file.
+    // Install the handlers before the PID is in the file, because from then on other programs can
+    // send signals to it.
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
 
     let guard = reservation.commit()?;

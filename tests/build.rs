@@ -15,7 +15,7 @@ const SHARED: &[(&str, &str)] = &[
     ),
     (
         "pidlock-macros/src/args.rs",
-        "tests/fuzz/fuzz_targets/arguments.rs, as for its neighbours",
+        "tests/fuzz/fuzz_targets/arguments.rs, which also includes the files beside it",
     ),
 ];
 

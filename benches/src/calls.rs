@@ -39,7 +39,7 @@ pub fn of_contender_as_daemon(key: &str, operation: Operation, path: &Path) -> V
     let directory = path.parent().expect("the path has a parent");
     let everybody = Permissions::from_mode(0o777);
     fs::set_permissions(directory, everybody).expect("make the directory writable");
-    // Only root may have access to the directory of the build.
+    // User `daemon` possibly cannot search the directory of the build, so copy the program.
     let program = directory.join("rival");
     fs::copy(place::built().join("rival"), &program).expect("copy the program");
     let mut command = strace();
@@ -81,7 +81,8 @@ fn traced(command: &mut Command, operation: Operation, path: &Path) -> Vec<Strin
         .filter(|line| !is_disposition_query(line))
         .map(named)
         .collect();
-    // The length of /proc/locks depends on other processes, so consecutive reads count once.
+    // How many reads /proc/locks takes depends on the locks of other processes, so consecutive
+    // reads count once.
     calls.dedup_by(|call, before| call == "read" && before == "read");
     assert!(
         !calls.is_empty(),

@@ -163,7 +163,7 @@ fn crowd(who: &str, number: usize, path: &Path) -> Duration {
             (nanos.parse().expect("parse nanoseconds"), outcome == "in")
         })
         .collect();
-    // Not before: the holder keeps the file until every start has an answer.
+    // Kill them only now: the holder must hold the file until every other start is refused.
     for child in &mut crowd {
         child.kill().expect("kill the process");
         child.wait().expect("wait for the process");
@@ -184,7 +184,7 @@ fn next(answers: &mut std::io::Lines<BufReader<PipeReader>>) -> String {
 /// Runs `growing start`: acquires the file once stdin is closed, prints the time and the outcome,
 /// and waits to be killed.
 pub fn start(who: &str, path: &Path) {
-    // Other processes write to the same pipe, so that each line must be a single write.
+    // Other processes write to the same pipe, so each line must be a single write.
     println!("ready");
     let _ = stdin().read_to_end(&mut Vec::new());
     let before = processor_time();

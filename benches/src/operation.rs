@@ -55,7 +55,8 @@ impl Operation {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("{error}"),
                 _ => {}
             },
-            // Longer than any PID of Linux, so that every start has to truncate the file.
+            // The PID has more digits than any PID of Linux, so every start has to truncate the
+            // file.
             Self::Stale => {
                 fs::write(path, format!("{NONEXISTENT_PID}\n")).expect("write the file");
                 // The mode that a killed holder leaves. The sticky bit marks the file of a process

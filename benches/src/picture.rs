@@ -162,7 +162,7 @@ impl Panel {
             let label = format!("{}x", 2f64.powi(step));
             self.text(x, top - 4.0, "quiet", "middle", &label);
         }
-        // The bars cover the lines.
+        // Append the bars after the grid, so that they cover its lines.
         self.svg += &drawn;
     }
 

@@ -70,7 +70,7 @@ fn in_turns(
     let samples = rounds::in_turns(programs.len(), rounds, |turn| {
         let mut command = programs[turn].1.command(interpreter, path);
         let start = Instant::now();
-        // std uses posix_spawn(3) for a command like this one.
+        // std starts such a command with posix_spawn(3), which copies no memory of this process.
         let status = command.status().expect("start the program");
         let time = start.elapsed();
         assert!(status.success(), "{command:?}: {status}");

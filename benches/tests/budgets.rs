@@ -58,7 +58,7 @@ fn check(operation: Operation) {
     budget.check(&ours, operation.name());
 }
 
-/// Checks that an ordinary user makes the listed calls too.
+/// Checks the calls of a process of an ordinary user against the same list.
 fn check_as_daemon(operation: Operation) {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: needs root");

@@ -69,7 +69,7 @@ impl Daemon {
         let process =
             pidfd_open(pid.expect("parse the PID"), PidfdFlags::empty()).expect("open the process");
         kill(options, &self.pidfile);
-        // Do not wait by locking the file: that would acquire the lock.
+        // Do not wait for the lock of the file instead: this test would acquire it.
         poll(&mut [PollFd::new(&process, PollFlags::IN)], None).expect("wait for the process");
     }
 }

@@ -9,12 +9,12 @@ use pidlock_benches::operation::Operation;
 use pidlock_benches::place::{self, Place};
 use pidlock_benches::{picture, python, readme, report, whole};
 
-/// Enough for medians that vary by a few percent on a busy machine.
+/// With so many rounds, the medians vary by only a few percent on a busy machine.
 const IN_MEMORY: Effort = Effort {
     rounds: 400,
     batch: 20,
 };
-/// Less than in memory, because contenders that flush the file are slow on a disk.
+/// Fewer rounds than in memory, because contenders that flush the file are slow on a disk.
 const ON_DISK: Effort = Effort {
     rounds: 150,
     batch: 4,

@@ -124,6 +124,8 @@ pub fn indirect(
     Ok(boxed(dynamic(call(start))) + u8::try_from(slice.len()).unwrap_or(0))
 }
 
+/// Has parameters with names that the generated code uses, too.
+///
 /// # Errors
 /// If refused.
 #[pidfile(path = __plg.join(__plb), on_error = |e| { let _ = (__plg, __pls, __ple); Err(e) })]

@@ -29,7 +29,7 @@ fn pgrep_finds_the_holder_until_it_is_killed() {
     holder.kill();
     assert!(
         !run(&mut pgrep(&path)).status.success(),
-        "the lock ended with its holder"
+        "pgrep must not find a killed holder"
     );
 }
 
@@ -86,8 +86,8 @@ fn kill_with_the_recorded_pid_ends_the_holder() {
     );
 }
 
-/// Acquires and releases the file while two threads call `looks` in a loop, until both have run
-/// often enough.
+/// Acquires and releases the file in a loop while two threads call `looks` in a loop. Ends after at
+/// least 300 acquisitions and 300 calls.
 fn starts_beside(looks: impl Fn(&Path) + Sync) {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");

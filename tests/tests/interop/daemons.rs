@@ -39,7 +39,7 @@ fn start_stop_daemon_finds_and_stops_the_holder() {
     std::fs::write(&path, stale_record()).expect("write a stale file");
     assert_eq!(status(), DEAD);
 
-    // start-stop-daemon calls exec, so the holder has its PID.
+    // start-stop-daemon calls exec, so `ours.pid()` is the PID of the holder.
     let mut start = start_stop_daemon("--start", &path);
     start.args(["--exec", HOLDER, "--", "--at"]).arg(&path);
     let mut ours = Program::start(&mut start);
@@ -74,7 +74,7 @@ fn start_beside_a_program_of_start_stop_daemon_is_refused() {
     start.args(["--make-pidfile", "--startas", "/bin/cat"]);
     let mut theirs = Program::start(&mut start);
     while text(&path).is_empty() {
-        std::thread::yield_now(); // until it has written the PID
+        std::thread::yield_now(); // until start-stop-daemon has written the PID
     }
     let error = PidFile::at(&path)
         .acquire()
@@ -98,7 +98,7 @@ fn pkill_signals_only_the_holder_of_the_lock() {
     let path = dir.path().join("app.pid");
     let pkill = || run(Command::new("pkill").arg("-F").arg(&path).arg("-L"));
 
-    // A stale record. Its PID has been reused by another program.
+    // The record is stale: its PID now belongs to a program that does not hold the lock.
     let mut innocent = Program::start(&mut Command::new("cat"));
     std::fs::write(&path, format!("{}\n", innocent.pid())).expect("write a record");
     assert!(!pkill().status.success(), "no process holds the lock");

@@ -41,18 +41,23 @@ fn libbsd_and_pidlock_exclude_each_other() {
 
     let mut theirs = Program::start(Command::new(&pidfile).arg("hold").arg(&path));
     theirs.expect("held");
-    assert_eq!(text(&path), theirs.pid().to_string(), "without a line feed");
+    assert_eq!(
+        text(&path),
+        theirs.pid().to_string(),
+        "libbsd writes no line feed"
+    );
     let error = PidFile::at(&path).acquire().expect_err("libbsd holds it");
     let locked = matches!(error, PidFileError::AlreadyLocked { .. });
     assert!(locked && error.pid() == Some(theirs.pid()), "{error}");
     assert!(theirs.finish().0.success());
 
     let mut ours = holder(&path);
-    // pidfile_read reads the PID, and then reports the line feed as an error.
+    // To find out the PID, pidfile_open calls pidfile_read, which stores the PID and then reports
+    // the line feed after it as an error.
     let refused = run(Command::new(&pidfile).arg("hold").arg(&path));
     let expected = format!("Invalid argument, PID {}\n", ours.pid());
     assert_eq!(said(&refused), expected);
-    // If the caller does not ask for the PID, pidfile_open returns the right error.
+    // If the caller does not ask for the PID, pidfile_open reports that the file is locked: EEXIST.
     let refused = run(Command::new(&pidfile).arg("ask").arg(&path));
     assert_eq!(said(&refused), "File exists\n");
     assert_eq!(text(&path), format!("{}\n", ours.pid()));

@@ -21,7 +21,7 @@ fn holder(path: &Path) -> Program {
     program
 }
 
-/// An input that contains this text.
+/// Returns a standard input from which a program reads this text.
 fn input(text: &str) -> Stdio {
     let mut file = tempfile::tempfile().expect("create a file");
     file.write_all(text.as_bytes()).expect("write the text");

@@ -23,7 +23,7 @@ static int hold(const char *path)
 	return pidfile_remove(file) != 0;
 }
 
-/* The same for who does not ask for the holder's PID. */
+/* Opens the file without asking for the holder's PID, and prints the error, or `free`. */
 static int ask(const char *path)
 {
 	struct pidfh *file = pidfile_open(path, 0644, NULL);
@@ -32,7 +32,8 @@ static int ask(const char *path)
 	return file == NULL;
 }
 
-/* Says how often it was in, how often with a file that has no name, and how often not alone. */
+/* Acquires and releases HOLDS times. Prints the number of holds, of holds of a file that was already
+ * removed, and of holds at the same time as another process, which ORACLE shows. */
 static int storm(const char *path, const char *oracle, int holds)
 {
 	int in = 0, removed = 0, overlaps = 0;

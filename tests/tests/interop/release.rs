@@ -22,7 +22,7 @@ struct Counted {
     inside: u64,
     /// Holds of the other program whose file had been removed.
     removed: u64,
-    /// Holds of the file at the path that overlapped with a hold of the other side.
+    /// Holds of the file at the path, by either side, that began while the other side held it.
     overlaps: u64,
     /// Holds of pidlock.
     ours: u64,
@@ -83,7 +83,8 @@ fn storm(keep: bool, what: &str, neighbour: impl FnOnce(&Path, &Path) -> Command
     counted
 }
 
-/// Asserts that no holds overlapped and that no release of pidlock failed, and reports the counts.
+/// Asserts that no holds overlapped and that no release of pidlock returned `Replaced`, and records
+/// the counts.
 fn assert_whole(what: &str, counted: &Counted) {
     assert_eq!(
         (counted.overlaps, counted.told),
@@ -139,8 +140,8 @@ fn filelock_and_libbsd_never_hold_a_removed_file() {
     }
 }
 
-/// `flock(1)` waits for the lock and does not change the file. Its command inherits the file
-/// descriptor.
+/// `flock(1)` waits for the lock, does not check the path afterwards and does not write to the
+/// file. Its command inherits the locked file as descriptor 3, and so can count the file's links.
 #[test]
 fn flock_holds_removed_files_unless_pidlock_keeps_them() {
     if !has_tool("flock") {
@@ -166,13 +167,14 @@ fn flock_holds_removed_files_unless_pidlock_keeps_them() {
             command.args(["-c", script, "-"]).args([path, oracle]);
             command
         });
-        // flock waits for the lock on a file that pidlock then removes.
+        // Without `keep`, pidlock removes files while flock waits for their lock.
         assert_eq!(counted.removed == 0, keep, "{counted:?}");
         assert_whole("beside flock", &counted);
     }
 }
 
-/// Python code that stops `pid` at a call until the end of the input.
+/// Python code with a function `stop`, which wraps another function. A call of the wrapped function
+/// prints a word, waits until the input ends, and only then does its work.
 const STOPS: &str = "import fcntl, os, sys, pid\n\
     def stop(where, function):\n    \
         def stopping(*arguments):\n        \
@@ -187,8 +189,8 @@ fn stopping(environment: &Environment, path: &Path, body: &str) -> Program {
     Program::start(&mut command)
 }
 
-/// Python's `pid` also checks the recorded PID. While the recorded process runs, `pid` is refused
-/// even if the file has been removed.
+/// Python's `pid` also reads the PID from the file that it has locked. If pidlock has removed that
+/// file, it still contains the PID of this process, which is running, so `pid` raises an error.
 #[test]
 fn python_pid_and_pidlock_in_a_loop_exclude_each_other() {
     let Some(environment) = Environment::get() else {
@@ -208,7 +210,8 @@ fn python_pid_and_pidlock_in_a_loop_exclude_each_other() {
 }
 
 /// After Python's `pid` opens the file and before it locks it, one process releases the file and
-/// another acquires it. On release, Python's `pid` removes the file that is at the path.
+/// another acquires it. Without `keep`, Python's `pid` then holds a removed file. On release, it
+/// removes the file at the path, which the other process holds.
 #[test]
 fn python_pid_holds_a_removed_file_unless_pidlock_keeps_it() {
     let Some(environment) = Environment::get() else {

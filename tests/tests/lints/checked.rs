@@ -8,7 +8,8 @@ use std::process::Command;
 use pidlock_tests::{run, said, skip, skip_for_this_user};
 use serde_json::Value;
 
-/// One warning. Its text is ignored, because it can name the closure around the body.
+/// One warning. Its text is not compared, because with the attribute it can name the closure that
+/// the attribute puts around the body.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fired {
     pub(crate) lint: String,
@@ -64,7 +65,8 @@ impl Checks {
         }
     }
 
-    /// Returns the warnings about `source`, whose `#[cfg_attr(guarded, ..)]` apply if `guarded`.
+    /// Returns the warnings about `source`, with the attributes in `#[cfg_attr(guarded, ..)]` if
+    /// `guarded`.
     pub(crate) fn fired(&self, what: &str, source: &str, guarded: bool) -> BTreeSet<Fired> {
         let package = work_dir().join(format!("{what}-{}", self.edition));
         self.write_package(&package, what, source);

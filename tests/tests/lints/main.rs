@@ -14,7 +14,8 @@ use checked::{Checks, Fired};
 
 const SIGNATURES: &str = include_str!("signatures.rs");
 
-/// Returns the warnings that the attribute silences. Asserts that the lints that it adds are `new`.
+/// Returns the warnings that occur only without the attribute. Asserts that the lints that fire
+/// only with it are `new`.
 fn quiet(what: &str, checks: &Checks, source: &str, new: &BTreeSet<String>) -> BTreeSet<Fired> {
     let (bare, guarded) = (
         checks.fired(what, source, false),

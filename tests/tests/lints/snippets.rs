@@ -110,7 +110,7 @@ pub(crate) fn source() -> (String, Vec<Expected>) {
     }
     lines.push("pub trait Implemented: Sized {".into());
     for (signature, params) in required {
-        // Functions without a body cannot have patterns, so keep only the types.
+        // Without a body, a parameter cannot have a pattern such as `mut x`, so keep only its type.
         let params: Vec<String> = params
             .split("; ")
             .filter(|param| !param.is_empty())

@@ -53,7 +53,8 @@ fn time_namespace_does_not_change_the_age_of_a_process() {
         set_written(&path, SystemTime::now() - HOUR);
         let mut inside = holder_within(&flags, &path, &[]);
         assert_held(&mut inside);
-        // Not killed, because the holder would exit a moment later than `unshare`.
+        // Let the holder return. If `unshare` were killed, the holder would exit a moment later,
+        // and hold the file until then.
         inside.finish();
 
         // PID 1 is older than the file, whatever its start time seems to be in the namespace.
@@ -64,7 +65,7 @@ fn time_namespace_does_not_change_the_age_of_a_process() {
     }
 }
 
-/// The modification time is set as if the clock had been set after the file was written.
+/// Instead of the clock, the test sets the modification time of the file, with the same effect.
 #[test]
 fn clock_set_after_the_file_was_written_does_not_free_a_held_file() {
     let dir = tempfile::tempdir().expect("create a directory");
@@ -80,19 +81,20 @@ fn clock_set_after_the_file_was_written_does_not_free_a_held_file() {
     holder.finish();
 
     let stranger = stranger(&path);
-    // The clock was set back: the file is from the future, so no process is younger.
+    // The clock was set back: the file is from the future, so no process is younger than the file.
     set_written(&path, SystemTime::now() + HOUR);
     let error = PidFile::at(&path)
         .acquire()
         .expect_err("the process is running");
     assert_eq!(error.pid(), Some(stranger.pid()));
-    // The lock mark says that the writer locks. The lock is free, so the writer is gone.
+    // With the lock mark, the writer locks the file. The lock is free, so the writer is gone.
     let is_stale = || matches!(PidFile::at(&path).status(), Ok(Status::Stale { .. }));
     assert!(!is_stale());
     fs::set_permissions(&path, Permissions::from_mode(0o1644)).expect("set the mode");
     assert!(is_stale());
     fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("set the mode");
-    // The clock was set forward: the process seems younger than the file that it wrote.
+    // The clock was set forward: the process seems younger than the file that it wrote, so the file
+    // counts as stale.
     set_written(&path, SystemTime::now() - HOUR);
     assert!(is_stale());
 }
@@ -151,8 +153,9 @@ fn clock_set_by_an_hour_never_allows_two_holders() {
             assert!(!path.exists());
         }
     }
-    // A process that does not lock is protected from a clock that is set back. If the clock is set
-    // forward, it is protected only from starts that do not lock either.
+    // The recorded process does not lock the file. A start whose clock is set back is refused all
+    // the same. If the clock is set forward, the process seems younger than the file, so a start
+    // that locks takes the file over, and only a start that does not lock either is refused.
     let stranger = stranger(&path);
     let pid = format!("process {} is running", stranger.pid());
     assert_refused_at("-1h", &path, &[], &pid);

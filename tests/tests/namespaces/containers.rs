@@ -39,7 +39,8 @@ fn containers_and_their_host_exclude_each_other() {
         PidFile::at(&path).status(),
         Ok(Status::Locked { .. })
     ));
-    // PID 1 of another container has the recorded PID.
+    // The refused start is PID 1 of its own container, which is the recorded PID. So the record
+    // does not tell it which process holds the file.
     let unknown = "already locked by an unknown process";
     assert_refused(&mut holder_within(&flags, &path, &[]), unknown);
     let (_, said) = first.finish();

@@ -32,7 +32,7 @@ fn set_next(number: u32) {
         .expect("PID 1 of a namespace can choose the next PID");
 }
 
-/// Starts a process that has this PID, and nothing to do with the pidfile.
+/// Starts a process that has this PID and does not use the pidfile.
 fn stranger(number: u32) -> Program {
     set_next(number);
     let stranger = Program::start(&mut Command::new("cat"));
@@ -48,7 +48,7 @@ fn zombie(number: u32) -> Child {
     zombie
 }
 
-/// Leaves a file as after a crash, and returns the PID in it.
+/// Kills a holder, which leaves its file, and returns the PID in the file.
 fn crash(path: &Path, arguments: &[&str]) -> u32 {
     let mut holder = Program::start(holder(path).args(arguments));
     assert!(holder.line().starts_with("held "));
@@ -71,7 +71,7 @@ fn in_a_namespace_of_our_own(place: &Path) {
     for (arguments, lock) in [(&[][..], true), (&["--no-lock"], false)] {
         let file = file.clone().lock(lock);
 
-        // The process may be older than the file, and so may have written it.
+        // The process started before the file was written, so it may have written the file.
         let number = crash(&path, arguments);
         let before = SystemTime::now();
         let stranger_is_there = stranger(number);
@@ -84,14 +84,16 @@ fn in_a_namespace_of_our_own(place: &Path) {
         );
 
         // The process started half a second after the file was written. That makes the file stale
-        // only if the lock mark says that its writer locks.
+        // only with the lock mark, which only a holder that locks sets.
         set_written(&path, before - Duration::from_millis(500));
         let is_stale = || matches!(file.status(), Ok(Status::Stale { .. }));
         assert_eq!(is_stale(), lock);
         fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("set the mode");
         assert!(!is_stale(), "without the mark");
 
-        // The process started long after the file was written. Without a lock, the PID decides.
+        // The process started long after the file was written. So a start that locks takes the file
+        // over. A start with `lock(false)` does not compare times: it is refused, because the
+        // recorded process is alive.
         set_written(&path, before - Duration::from_secs(10));
         match file.acquire() {
             Ok(guard) => {
@@ -126,7 +128,7 @@ fn in_a_namespace_of_our_own(place: &Path) {
             );
             std::thread::yield_now();
         }
-        let guard = file.acquire().expect("a zombie holds nothing");
+        let guard = file.acquire().expect("a zombie does not hold the file");
         guard.close().expect("release");
         ended.wait().expect("wait for the zombie");
     }

@@ -98,8 +98,9 @@ fn stale_file_of_an_unmapped_user_is_replaced_where_it_can_be_removed() {
     }
 }
 
-/// Write permission on the file is not enough to take it over. Inside the user namespace, its owner
-/// appears to be uid 65534, the overflow uid.
+/// The directory is sticky, so other users cannot remove the file. Write permission on it is not
+/// enough to take it over. Inside the user namespace, the file's owner appears to be uid 65534, the
+/// overflow uid.
 #[test]
 fn stale_file_of_an_unmapped_user_is_left_where_it_cannot_be_removed() {
     if !is_root() {

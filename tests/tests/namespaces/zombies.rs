@@ -9,7 +9,7 @@ use std::time::Duration;
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::{Program, stale_record, text};
 
-/// Waits until the main thread has exited.
+/// Waits until the main thread has exited, so that `/proc` shows the process as a zombie.
 fn wait_for_zombie(pid: u32) {
     let is_zombie = || text(format!("/proc/{pid}/status").as_ref()).contains("State:\tZ");
     while !is_zombie() {
@@ -18,7 +18,7 @@ fn wait_for_zombie(pid: u32) {
 }
 
 #[test]
-fn process_whose_main_thread_has_exited_still_holds() {
+fn process_whose_main_thread_has_exited_still_holds_the_file() {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
     let start = || {
@@ -36,7 +36,9 @@ fn process_whose_main_thread_has_exited_still_holds() {
         );
         assert_eq!(error.pid(), Some(program.pid()));
     };
-    // The record is written long after the creation of the file, so it counts only if confirmed.
+    // The file is more than 50 ms old when the holder writes its record. So the record alone does
+    // not show that its process is the holder, and a refused start also looks for the lock in
+    // `/proc`.
     fs::write(&path, stale_record()).expect("write a stale record");
     thread::sleep(Duration::from_millis(60));
     let mut program = start();

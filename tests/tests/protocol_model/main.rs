@@ -39,8 +39,9 @@ const LOCKED: Locked = Locked {
     without: Without::Nothing,
 };
 
-/// Asserts that no state is wrong: neither in the full search, nor when one process starts alone
-/// after it. If there are fewer states than `at_least`, the model is not the intended one.
+/// Asserts that no state is wrong, neither in the full search nor when one process starts alone in
+/// a state that the others have left. Fewer states than `at_least` mean that the search did not
+/// cover what the test intends.
 fn assert_no_violation(what: &str, at_least: usize, protocol: Locked) {
     let mut left = locked::Left::new(protocol);
     let states = search(&protocol, |state| left.gather(state)).all_right(what);
@@ -252,8 +253,8 @@ fn forked_children_that_share_the_lock_make_no_second_holder() {
     }
 }
 
-/// Asserts that `wrong` happens without a part of the protocol, and at full length that nothing goes
-/// wrong in the complete one. Returns the steps that lead there.
+/// Asserts that `wrong` can happen if a part of the protocol is switched off, and returns the steps
+/// that lead to it. At full length, also asserts that the complete protocol has no violation.
 fn assert_needed(protocol: Locked, without: Without, wrong: &str, what: &str) -> Vec<String> {
     if is_full() {
         search(&protocol, |_| {}).all_right(what);
@@ -265,7 +266,7 @@ fn assert_needed(protocol: Locked, without: Without, wrong: &str, what: &str) ->
     search(&protocol, |_| {}).trace_to(wrong, &format!("without {what}"))
 }
 
-/// Python's `pid` does not check the path, and so can have two holders.
+/// The first case, without the path check, is what Python's `pid` does.
 #[test]
 fn each_check_of_an_attempt_is_needed() {
     let trace = assert_needed(LOCKED, Without::PathCheck, TWO_HOLDERS, "the path check");

@@ -64,7 +64,7 @@ impl Arena {
         Self::within(&std::env::temp_dir(), how, stale)
     }
 
-    /// Creates a directory below `place`, which selects the file system.
+    /// Creates a directory below `place`, and so on the file system of `place`.
     pub(crate) fn within(place: &Path, how: &'static str, stale: bool) -> Self {
         let dir = tempfile::tempdir_in(place).expect("create a directory");
         let arena = Self {
@@ -106,7 +106,7 @@ impl Arena {
         self.contender_that(self.how, gate, hold)
     }
 
-    /// A contender with a protocol of its own.
+    /// A contender with the protocol `how`, which can differ from the arena's.
     pub(crate) fn contender_that(&self, how: &str, gate: &Path, hold: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
         command

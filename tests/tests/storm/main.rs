@@ -19,8 +19,9 @@ use rustix::fs::{FlockOperation, flock};
 
 use arena::{Arena, Tally};
 
-/// Runs `slots` contenders at any time, and starts new ones until `time` has passed or `enough`
-/// returns `true`. If `beside` is given, every other slot has that protocol.
+/// Runs one contender after the other in each of `slots` threads, until `time` has passed or
+/// `enough` returns `true`. If `beside` is given, the contenders of every other thread have that
+/// protocol.
 fn churn(
     arena: &Arena,
     beside: Option<&'static str>,
@@ -76,7 +77,7 @@ fn assert_one_holder_beside(
     let arena = Arena::new(how, false);
     let begin = Instant::now();
     let mut tally = churn(&arena, beside, 8, crash, time, |_| false);
-    // On a busy machine, one storm can be too short for all of this to happen.
+    // On a busy machine, one run can be too short for the outcomes that are asserted below.
     let too_few =
         |tally: &Tally| tally.inside <= 50 || tally.refused == 0 || crash && tally.crashed == 0;
     while too_few(&tally) && begin.elapsed() < PATIENCE {
@@ -119,8 +120,8 @@ fn eight_crashing_lockless_contenders_never_hold_at_once() {
     assert_one_holder_at_a_time("unlocked", true, long());
 }
 
-/// The others unlock the file before they remove it and exit. A start that checks the path before it
-/// finds such a process gone would hold a removed file.
+/// An early unlocker unlocks the file, removes it a moment later and exits. A start must check the
+/// path after it has found that the early unlocker is gone. Otherwise it can hold a removed file.
 #[test]
 fn contenders_beside_early_unlockers_never_hold_at_once() {
     assert_one_holder_beside(Some("early"), "locked", false, long());
@@ -138,7 +139,8 @@ fn contenders_without_path_check_hold_at_once() {
     assert!(tally.not_alone > 0, "{tally:?}");
 }
 
-/// Starts `n` contenders at once. The holder stays until all others have exited.
+/// Lets `n` contenders start at once. The one that acquires the file holds it until all others have
+/// been refused.
 fn barrier(arena: &Arena, n: usize) {
     let (gate, exit) = (arena.path("gate"), arena.path("exit"));
     let closed = |path: &Path| {

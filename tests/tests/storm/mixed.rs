@@ -95,9 +95,9 @@ impl<'a> Storm<'a> {
         let _ = kill_process(Pid::from_raw(pid).expect("a PID is not 0"), signal);
     }
 
-    /// Runs `slots` contenders at any time, beside tools that probe the pidfile, and starts new
-    /// ones until `time` has passed. On a busy machine it continues until a contender has held the
-    /// file, a start was refused and a contender was killed.
+    /// Runs one contender after the other in each of `slots` threads, beside tools that probe the
+    /// pidfile, until `time` has passed. On a busy machine, it continues until a contender has held
+    /// the file, a start was refused and a contender was killed.
     pub(crate) fn churn(&self, slots: u32, time: Duration) -> Tally {
         let begin = Instant::now();
         let tally = Mutex::new(Tally::default());
@@ -136,8 +136,8 @@ impl<'a> Storm<'a> {
         tally.into_inner().expect("not poisoned")
     }
 
-    /// Starts `number` contenders at once. On a busy machine it does so again until a contender has
-    /// held the file, a start was refused and a contender was killed.
+    /// Starts `number` contenders at once. On a busy machine, it does so again, up to 20 times,
+    /// until a contender has held the file, a start was refused and a contender was killed.
     pub(crate) fn wave(&self, number: u64) -> Tally {
         let mut tally = self.one_wave(number);
         for _ in 0..20 {

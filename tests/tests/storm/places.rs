@@ -82,7 +82,7 @@ fn contenders_on_overlayfs_never_hold_at_once() {
 
 fn storms_on_an_image(place: &Path) {
     let place: PathBuf = place.join("merged");
-    // A stale file in the lower layer: opening it for writing copies it up.
+    // A stale file in the lower layer. Opening it for writing copies it to the upper layer.
     let arena = Arena::exactly(&place.join("image"), "locked");
     let storm = Storm::new(&arena);
     let tally = storm.wave(128);

@@ -31,8 +31,9 @@ struct Seen {
 
 const DOCUMENT: &str = "a document of a third party\n";
 
-/// Alternately deletes the file at the path, and replaces it with a document for a short time. A
-/// truce prevents a replacement during a release.
+/// Alternately deletes the file at the path, and replaces it with a document for a short time.
+/// Locks the truce file, if there is one, while it replaces the pidfile. A holder locks it during
+/// its release, so that the pidfile is not replaced then.
 fn interfere(path: &Path, truce: Option<&File>, over: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut n = 0_u32;
@@ -44,7 +45,7 @@ fn interfere(path: &Path, truce: Option<&File>, over: &AtomicBool) -> Seen {
             seen.replaced += 1;
             seen.harmed += u32::from(!replace(path, truce, n));
         }
-        // Both shorter and longer than a hold.
+        // Some pauses are shorter than a hold, and some are longer.
         thread::sleep(Duration::from_micros(u64::from(n * 89 % 900)));
     }
     seen
@@ -89,7 +90,7 @@ fn hold_beside_third_party(how: &'static str, with_truce: bool) -> u32 {
     let over = AtomicBool::new(false);
     let begin = Instant::now();
     let (well, told, refused) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    // On a busy machine, continues until the file of a holder was removed.
+    // On a busy machine, continues until a holder has got an error because its file was removed.
     let going_on = || {
         let wait = match told.load(Ordering::Relaxed) {
             0 => length::PATIENCE,
@@ -167,7 +168,8 @@ fn third_party_that_replaces_a_kept_file_at_any_moment_loses_nothing() {
     assert_eq!(hold_beside_third_party("kept", false), 0);
 }
 
-/// A document can be unlinked here. The output shows how many were harmed.
+/// Without a truce, a release unlinks a document that replaces the pidfile just before the unlink.
+/// The output shows how many documents were harmed.
 #[test]
 fn holder_whose_file_is_replaced_at_any_moment_gets_an_error() {
     hold_beside_third_party("locked", false);

@@ -30,7 +30,7 @@ const B: User = User {
     gid: 60_001,
 };
 
-/// Returns `true` if programs can be started as another user.
+/// Returns `true` if programs can be started as another user. Otherwise reports a skipped test.
 fn can_switch_user() -> bool {
     if !is_root() {
         skip_for_this_user("only root can start programs as another user");

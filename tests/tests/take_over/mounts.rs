@@ -56,8 +56,8 @@ fn assert_root_starts_again(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
-/// Asserts that a start succeeds if the file system refuses to set a mode, unless it asks for a
-/// mode.
+/// Asserts that, on a file system that refuses to set a mode, a start that asks for a mode fails,
+/// and other starts succeed.
 fn assert_mode_is_not_kept(path: &Path) {
     let (message, kind) = refusal(ROOT, path, &["--mode", "666"]);
     assert!(
@@ -101,7 +101,7 @@ fn stale_file_on_fuse_that_gives_every_file_to_one_user_is_taken_over_by_root() 
             if option == "--chmod-deny" {
                 assert_mode_is_not_kept(&path);
             }
-            // The file system stores the mode that the file is created with.
+            // The file is created with this mode, so the mode need not be set afterwards.
             start(ROOT, &path, &["--mode", "600"]).finish();
         }
     }

@@ -49,7 +49,7 @@ fn error_for_a_stale_file_that_the_directory_protects_names_the_owner_and_the_re
 }
 
 #[test]
-fn held_file_of_another_user_refuses_with_the_pid_and_is_untouched() {
+fn start_over_a_held_file_of_another_user_is_refused_and_changes_nothing() {
     if can_switch_user() {
         for directory in [0o777, 0o1777] {
             let place = Place::new(A, directory);
@@ -108,9 +108,10 @@ fn assert_only_unlinked(path: &Path, other: &Path, before: Observed) {
     assert_eq!(observe(other), (contents, [inode, 1, mode], owner, time));
 }
 
-/// A strict umask keeps other users from reading a new file until its mode is set.
+/// A strict umask keeps other users from reading a new file until its mode is set. The test sets
+/// the mode after a start of another user has tried to open the file.
 #[test]
-fn file_that_cannot_be_read_until_its_mode_is_set_refuses_with_the_pid() {
+fn start_during_which_the_file_becomes_readable_is_refused_with_the_pid() {
     if !can_switch_user() {
         return;
     }

@@ -31,7 +31,7 @@ impl Row {
             assert_eq!(line, format!("child {}", self.ends), "{arguments}");
             place.check_held(lock, program.pid(), &arguments);
             place.check(After::Stays, program.pid(), &arguments);
-            // The parent fails if its guard does not verify.
+            // The parent exits with an error if the `verify` of its guard fails.
             let (status, said) = program.finish();
             assert_eq!(Ends::of(status), Some(Ends::Code(0)), "{arguments}: {said}");
             place.check(keeps(settings), program.pid(), &arguments);

@@ -256,8 +256,9 @@ fn file_that_replaced_the_pidfile_is_left_unchanged() {
     }
 }
 
-/// The pidfile's file descriptor refers to another file, which must not be truncated. The pidfile
-/// must not be removed either: without the lock, it may belong to a later holder.
+/// The pidfile was closed, and its descriptor number now refers to another file, which must not be
+/// truncated. The pidfile must not be removed either: closing it released the lock, so it may
+/// belong to a later holder.
 #[test]
 fn guard_whose_descriptor_is_reused_changes_neither_file() {
     for (how, signal, ends) in THREE_ENDS {
@@ -325,7 +326,7 @@ fn panic_in_one_thread_releases_only_the_file_of_that_thread() {
     }
 }
 
-/// A file that a thread is creating when the program exits may stay.
+/// The program can leave a file that one of its threads is creating when it exits.
 #[test]
 fn exit_while_other_threads_acquire_and_drop_removes_the_static_guards_file() {
     for _ in 0..30 {
@@ -370,7 +371,8 @@ fn pid_1_exits_with_128_plus_the_signal_and_removes_its_file() {
             program.go_on();
             assert_eq!(Ends::of(program.wait()), Some(ends), "{what}");
             place.check(after, 1, &what);
-            // A file that was left contains PID 1, and the next program is PID 1 as well.
+            // A file that was left contains PID 1. The next program is PID 1, too, and takes the
+            // file over.
             let mut next = Program::start(&mut terminate(&arguments, &place));
             assert!(next.line().starts_with("init "), "{what}");
             next.expect("held");

@@ -106,7 +106,7 @@ fn pidlock_handler_that_is_reinstalled_ends_the_program() {
     }
 }
 
-/// `ctrlc::try_set_handler` fails if the signal has a handler, and so after an acquire.
+/// `ctrlc::try_set_handler` fails if the signal has a handler, and an acquire installs pidlock's.
 #[test]
 fn ctrlc_try_set_handler_succeeds_only_before_the_acquire() {
     for way in WAYS {

@@ -103,7 +103,7 @@ fn signal_during_create_or_remove_takes_effect_afterwards() {
             TERM,
             &[],
         ),
-        // A reserved file has no owner before the commit, so it is left, and it is empty.
+        // A reserved file has no owner before the commit, so the handler leaves it. It is empty.
         row("flock:1:15 reserve", 4, "errno kept\n", TERM, &[3]),
     ] {
         row.check();
@@ -148,8 +148,9 @@ fn signal_on_another_thread_during_create_or_remove_takes_effect_afterwards() {
     }
 }
 
-/// The other thread drops its guard in its last thread-local destructor, while a signal is pending.
-/// It waits until the process ends, and cannot use thread-locals for that.
+/// Another thread drops its guard in its last thread-local destructor, while a signal is pending.
+/// The drop waits until the process ends, and cannot use thread-locals for that, because they are
+/// gone.
 #[test]
 fn guard_dropped_in_a_thread_local_destructor_waits_for_a_pending_signal() {
     row(

@@ -25,7 +25,7 @@ fn file_that_cannot_be_removed_after_setuid_or_chroot_is_emptied() {
             ("return", Some(Signal::TERM), Ends::By(Signal::TERM)),
         ] {
             for flags in ["", "--keep", "--no-lock"] {
-                // After setuid, the directory can be searched with the first mode only.
+                // With the second mode, the process cannot even search the directory after setuid.
                 for mode in [0o755, 0o700] {
                     for way in ["guard", "function", "static"] {
                         let place = Place::new(2);

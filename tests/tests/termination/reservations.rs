@@ -155,7 +155,7 @@ fn reservation_dropped_before_fork_removes_file() {
 }
 
 #[test]
-fn reservation_dropped_in_child_stays_parents() {
+fn reservation_dropped_in_the_child_stays_with_the_parent() {
     let place = Place::new(1);
     let mut program = Talk::start("reserve wait drop", &place);
     program.expect("reserved");

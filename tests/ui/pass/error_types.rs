@@ -53,7 +53,7 @@ fn refused<T, E: Debug + Display>(result: Result<T, E>) -> String {
 }
 
 #[test]
-fn each_is_what_the_lock_was_refused_with() {
+fn refusal_is_converted_into_each_error_type() {
     let dir = tempfile::tempdir().unwrap();
     let path = &dir.path().join("x");
     derived(path).unwrap();

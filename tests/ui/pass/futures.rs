@@ -27,7 +27,8 @@ async fn work(path: &Path) -> Result<bool, PidFileError> {
     Ok(path.exists())
 }
 
-/// The macro does not see through an alias. The lock is held only while the future is created.
+/// The macro does not see through this alias. So it accepts a function that returns the alias, and
+/// the lock is held only while the function creates the future.
 type Later<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
 
 #[pidfile(path = path, on_error = |error| panic!("{error}"))]
@@ -43,7 +44,7 @@ async fn future_of_a_future(path: &Path) -> impl Future<Output = bool> + use<> {
 }
 
 #[tokio::test]
-async fn the_lock_is_held_while_what_bears_the_attribute_runs() {
+async fn lock_is_held_while_the_annotated_function_runs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
     assert!(!alias(&path).await);

@@ -1,4 +1,4 @@
-//! Functions with an ABI that can report a refusal, by a panic, their result or `on_error`.
+//! `extern` functions that can report a refusal: by a panic, by their result or by `on_error`.
 
 #![allow(improper_ctypes_definitions)]
 
@@ -40,7 +40,7 @@ fn a_refusal_panics_or_is_returned() {
     assert!(catch_unwind(|| unwinds(&path)).is_err());
     assert!(catch_unwind(|| ours(&path)).is_err());
     panic::set_hook(before);
-    // The location of the function, not that of the library code that panics.
+    // The panics have the location of the function, not that of the library code that panics.
     assert_eq!(places.into_iter().collect::<Vec<_>>(), [file!(), file!()]);
     assert_eq!(returns(&path), ExitCode::FAILURE);
     let mut refused = false;

@@ -16,7 +16,7 @@ struct AtTheEnd;
 
 impl Drop for AtTheEnd {
     fn drop(&mut self) {
-        let text = fs::read_to_string(FILE.get().unwrap()).expect("locked still");
+        let text = fs::read_to_string(FILE.get().unwrap()).expect("the pidfile still exists");
         assert_eq!(text, format!("{}\n", std::process::id()));
     }
 }

@@ -61,7 +61,7 @@ impl Locked {
             Next::ReadBusy => {
                 let mut then = self.to(state, who, Next::LockShared);
                 then.processes[who].read = match state.text(file) {
-                    // The process does not hold the file, so a predecessor wrote this PID.
+                    // Its own PID. The process does not hold the file, so a predecessor wrote it.
                     Text::Process(other, _) if usize::from(other) == who => Text::Stranger,
                     text => text,
                 };
@@ -199,7 +199,7 @@ impl Locked {
         step(what, then);
     }
 
-    /// Checks the path, replaces a file or writes the owner and the record into it.
+    /// Checks the path, and then replaces the file, or sets its owner and writes the record.
     pub(super) fn decide_and_write(
         &self,
         state: &State,
@@ -294,7 +294,7 @@ impl Locked {
         }
     }
 
-    /// A system call fails while the lock is held.
+    /// Adds the step in which a system call fails while the lock is held.
     pub(super) fn fail(&self, state: &State, who: usize, what: &'static str, step: &mut Note<'_>) {
         if state.budget.failures == 0 {
             return;

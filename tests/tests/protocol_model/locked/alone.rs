@@ -1,4 +1,4 @@
-//! Whatever happened before: a start succeeds when no process holds the file.
+//! A start succeeds when no process holds the file, whatever earlier processes have left.
 
 use std::collections::HashSet;
 
@@ -25,8 +25,9 @@ impl Left {
         }
     }
 
-    /// Adds the state that follows if all processes and their children are killed. If all processes
-    /// are done, also adds the state in which they are still alive.
+    /// Adds the state that follows if all processes and their children are killed. If no process is
+    /// starting, holding or releasing, also adds the state that follows if only the children and
+    /// the writer exit.
     pub(crate) fn gather(&mut self, state: &State) {
         let mut left = state.clone();
         left.probe = CLOSED;

@@ -7,8 +7,8 @@ impl State {
     /// until it unlinks or truncates the file.
     fn is_holder(&self, who: usize) -> bool {
         let process = self.processes[who];
-        // A file that children may share is truncated early, and then has no holder until it is
-        // locked again.
+        // A process whose children may share the file truncates it before it opens it again. So it
+        // is no longer a holder when it then unlinks or truncates the file.
         let is_truncated = process.forked && matches!(process.next, Next::Unlink | Next::Truncate);
         !is_truncated
             && matches!(

@@ -123,7 +123,8 @@ impl Model for Locked {
 
     fn wrong(&self, state: &State) -> Option<&'static str> {
         if !self.checks_all_invariants() {
-            // Counts running programs, because that is what a user notices.
+            // Two processes count only if both run as holders, which is what a user notices, and
+            // not if one of them is still starting or releasing.
             return (state.programs() > 1).then_some(TWO_HOLDERS);
         }
         if state.holders() > 1 {
@@ -136,8 +137,8 @@ impl Model for Locked {
         let over = processes
             .iter()
             .all(|process| matches!(process.next, Next::Ended | Next::Dead));
-        // A start can be refused because of a kill, an error, a writer, a file that it cannot
-        // unlink, or a live process with the recorded PID.
+        // All starts can be refused because of a kill, an error, a writer, a file that they cannot
+        // unlink, or a live process with the recorded PID. Without these, one start must succeed.
         let without_reason = state.budget.kills == self.budget.kills
             && state.budget.failures == self.budget.failures
             && state.budget.writers == self.budget.writers

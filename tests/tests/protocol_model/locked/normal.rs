@@ -28,13 +28,13 @@ impl State {
         }
         renumber(&mut self.probe.file);
         renumber(&mut self.writer.file);
-        // If only children have a file open, its lock blocks no process.
+        // A file that is not at the path, and that only children have open, blocks no process.
         for open in &mut self.left_to_children {
             let known = open.file != NO_FILE && new_numbers[usize::from(open.file)] != NO_FILE;
             if known {
                 open.file = new_numbers[usize::from(open.file)];
             } else if open.is_held_by_children() {
-                // All unlinked files are equivalent.
+                // All such files are equivalent, so they share the last number.
                 open.file = FILES as File - 1;
                 files[FILES - 1] = NO_CONTENTS;
             } else {

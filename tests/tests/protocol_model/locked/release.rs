@@ -10,8 +10,8 @@ impl Locked {
         let file = process.open.file;
         match process.next {
             Next::Hold => {
-                // A start can fail only before the caller has its guard, so before a child can
-                // share it.
+                // After a fork by the holder, the caller has its guard, so the start can no longer
+                // fail.
                 if !process.forked {
                     let what = "acquire::attempt: an error after the write";
                     self.fail(state, who, what, step);

@@ -147,7 +147,7 @@ pub(super) struct Process {
     /// The number of predecessors with the same PID.
     pub(super) life: u8,
     pub(super) open: Open,
-    /// Its file, opened again. It replaces `open` in the next step.
+    /// The file, opened again during a release. It replaces `open` in the next step.
     pub(super) reopened: Open,
     /// The record that it has read.
     pub(super) read: Text,
@@ -199,6 +199,7 @@ pub(crate) struct State {
     pub(super) probe: Open,
     pub(super) writer: Writer,
     pub(super) budget: Budget,
+    /// `true` if a start has decided to write into the file.
     pub(super) a_process_was_in: bool,
     /// `true` if a process has unlinked or truncated the file of another holder.
     pub(super) harm: bool,
@@ -373,8 +374,8 @@ impl State {
         self.processes[who].next = Next::Dead;
     }
 
-    /// Returns the states that follow when the last child of one kind that shares a description
-    /// exits.
+    /// Returns the states that can follow when children exit: for each description, the state
+    /// without children that continue as holders, and the state without any children.
     pub(super) fn ends_of_children(&self) -> Vec<State> {
         let mut ends = Vec::new();
         let mut end = |what: &dyn Fn(&mut State) -> &mut Open| {

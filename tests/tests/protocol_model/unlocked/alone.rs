@@ -1,4 +1,4 @@
-//! Whatever happened before: a start succeeds when all processes are dead, and removes their
+//! A start succeeds when all other processes are dead, whatever they have left, and removes their
 //! staging files.
 
 use std::collections::HashSet;

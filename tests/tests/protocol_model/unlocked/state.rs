@@ -87,7 +87,7 @@ pub(super) enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
     pub(super) next: Next,
-    /// The length of `staging`.
+    /// The number of its staging files: the length of `staging` in `climb`.
     pub(super) levels: u8,
     /// Its staging files, which it has open.
     pub(super) files: [File; LEVELS],
