@@ -70,7 +70,9 @@ impl Args {
         let Ok(ident) = fork.call(Ident::parse_any) else {
             return self.positional(input);
         };
-        let value_follows = fork.peek(Token![=]) && !fork.peek(Token![==]);
+        let value_follows =
+            fork.peek(Token![=]) && !fork.peek(Token![==]) && !fork.peek(Token![=>]);
+        let other_sign = fork.peek(Token![=>]) || fork.peek(Token![:]) && !fork.peek(Token![::]);
         let alone = fork.is_empty() || fork.peek(Token![,]);
         let name = ident.to_string();
         if matches!(name.as_str(), "true" | "false") {
@@ -86,16 +88,17 @@ impl Args {
                     format!("`{name}` is set with `=`: `{name} = {}`", key.example),
                 ))
             }
-            None if value_follows || alone => {
+            None if value_follows || other_sign || alone => {
                 let message = if alone && self.seen.is_empty() {
                     keys::unknown_word(&name)
                 } else {
                     keys::unknown(&name)
                 };
                 let error = Error::new(ident.span(), message);
+                // Skip the value; only the key is reported.
                 input.call(Ident::parse_any)?;
-                if input.parse::<Option<Token![=]>>()?.is_some() {
-                    // Skip the value; only the key is reported.
+                if value_follows {
+                    input.parse::<Token![=]>()?;
                     let _ = input.parse::<Expr>();
                 }
                 Err(error)
@@ -128,7 +131,7 @@ impl Args {
         }
         let setter = Ident::new("name", text.span());
         if self.first_use(&setter) {
-            self.setting(setter, KeyKind::Text, Value::Text(text));
+            self.setting(setter, KeyKind::Text, Value::Text(text), input)?;
         }
         Ok(())
     }
@@ -142,7 +145,7 @@ impl Args {
                 return Err(Error::new(ident.span(), needs_a_value(key)));
             }
             if is_first {
-                self.setting(ident, key.kind, Value::True);
+                self.setting(ident, key.kind, Value::True, input)?;
             }
             return Ok(());
         };
@@ -161,19 +164,44 @@ impl Args {
             return Ok(());
         }
         match key.kind {
-            KeyKind::OnError => self.on_error = Some(value),
-            KeyKind::Text | KeyKind::Path => self.setting(ident, key.kind, classify_text(value)),
-            _ => self.setting(ident, key.kind, Value::Expr(value)),
+            KeyKind::OnError => {
+                self.on_error = Some(value);
+                Ok(())
+            }
+            KeyKind::Text | KeyKind::Path => {
+                self.setting(ident, key.kind, classify_text(value), input)
+            }
+            _ => self.setting(ident, key.kind, Value::Expr(value), input),
         }
-        Ok(())
     }
 
     /// Stores a builder call, and checks its value if that is a literal.
-    fn setting(&mut self, setter: Ident, kind: KeyKind, value: Value) {
-        if let Value::Text(text) = &value {
-            if let Some(message) = literal::error(&setter.to_string(), text) {
-                self.errors.push(Error::new(text.span(), message));
+    fn setting(
+        &mut self,
+        setter: Ident,
+        kind: KeyKind,
+        value: Value,
+        input: ParseStream<'_>,
+    ) -> Result<()> {
+        let key = setter.to_string();
+        let error = match &value {
+            Value::Text(text) => {
+                let arguments = if literal::takes_arguments(text) {
+                    format_arguments(input)?
+                } else {
+                    Vec::new()
+                };
+                if arguments.is_empty() {
+                    literal::error(&key, text)
+                } else {
+                    Some(literal::named(&key, text, &arguments))
+                }
             }
+            Value::Expr(value) if key == "mode" => literal::mode_error(value),
+            _ => None,
+        };
+        if let Some(message) = error {
+            self.errors.push(Error::new_spanned(&value, message));
         }
         let setting = Setting { setter, value };
         if kind == KeyKind::Path {
@@ -181,6 +209,7 @@ impl Args {
         } else {
             self.settings.push(setting);
         }
+        Ok(())
     }
 
     fn has(&self, name: &str) -> bool {
@@ -232,6 +261,29 @@ fn core_path(input: ParseStream<'_>) -> Result<Path> {
         let message = format!("`crate` is a path, without quotes: `crate = {example}`");
         Error::new(span, message)
     })
+}
+
+/// Parses the arguments that a user of `format!` writes after a string such as `"worker-{}"`.
+fn format_arguments(input: ParseStream<'_>) -> Result<Vec<Expr>> {
+    let mut arguments = Vec::new();
+    loop {
+        let fork = input.fork();
+        let Ok(Some(_)) = fork.parse::<Option<Token![,]>>() else {
+            return Ok(arguments);
+        };
+        let word = fork.fork().call(Ident::parse_any);
+        if fork.is_empty() || word.is_ok_and(|word| keys::find(&word.to_string()).is_some()) {
+            return Ok(arguments);
+        }
+        match fork.parse() {
+            Ok(Expr::Assign(_)) | Err(_) => return Ok(arguments),
+            Ok(argument) => {
+                input.parse::<Token![,]>()?;
+                input.parse::<Expr>()?;
+                arguments.push(argument);
+            }
+        }
+    }
 }
 
 fn end_of_argument(input: ParseStream<'_>) -> Result<()> {
