@@ -14,7 +14,7 @@ pub use crate::on_error::refuse_diverging;
 pub use crate::pidfile::PidFile;
 
 use crate::guard::PidGuard;
-use crate::on_error::FromRefusal;
+use crate::on_error::{ErrorFromRefusal, FromRefusal};
 
 /// Acquires the pidfile. A function, because a method call could resolve to a trait method of the
 /// caller's.
@@ -24,8 +24,12 @@ pub fn acquire(pidfile: &PidFile) -> Result<PidGuard, PidFileError> {
 
 /// Returns what the return type says on refusal, where there is no `on_error`.
 #[track_caller]
-pub fn refused<R: FromRefusal>(error: PidFileError, main: bool) -> R {
-    R::refused(error, main)
+pub fn refused<R, E>(error: PidFileError, main: bool) -> R
+where
+    R: FromRefusal<Error = E>,
+    E: ErrorFromRefusal,
+{
+    R::refused(E::refused(error), main)
 }
 
 /// Calls an `on_error` that is neither a closure literal nor a path. The bound tells the compiler

@@ -123,16 +123,20 @@ fn print(error: &PidFileError) {
 )]
 #[doc(hidden)]
 pub trait FromRefusal: Sized {
+    /// What the value is created from. The caller has a bound on it, so that the compiler's error
+    /// names the error type rather than the `Result` around it.
+    type Error;
+
     /// Returns the value for a refused call. In `main`, prints the error and exits where the
     /// return type would otherwise require a panic.
     #[track_caller]
-    fn refused(error: PidFileError, main: bool) -> Self;
+    fn refused(error: Self::Error, main: bool) -> Self;
 }
 
 /// Error types that can be created from a refusal.
 ///
-/// Separate from [`From`] so that the diagnostic names the error type rather than the `Result`
-/// around it.
+/// The same as `From<PidFileError>`, with a diagnostic of its own. If the type is generic, the
+/// compiler suggests the bound of the implementation below.
 #[diagnostic::on_unimplemented(
     message = "cannot turn a refused lock into `{Self}`",
     label = "the error type `{Self}` is not made from a `PidFileError`",
@@ -147,21 +151,24 @@ pub trait ErrorFromRefusal {
     fn refused(error: PidFileError) -> Self;
 }
 
-#[diagnostic::do_not_recommend]
 impl<E: From<PidFileError>> ErrorFromRefusal for E {
     fn refused(error: PidFileError) -> Self {
         error.into()
     }
 }
 
-impl<T, E: ErrorFromRefusal> FromRefusal for Result<T, E> {
-    fn refused(error: PidFileError, _main: bool) -> Self {
-        Err(E::refused(error))
+impl<T, E> FromRefusal for Result<T, E> {
+    type Error = E;
+
+    fn refused(error: E, _main: bool) -> Self {
+        Err(error)
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl FromRefusal for ExitCode {
+    type Error = PidFileError;
+
     fn refused(error: PidFileError, _main: bool) -> Self {
         print(&error);
         ExitCode::FAILURE
@@ -170,6 +177,8 @@ impl FromRefusal for ExitCode {
 
 #[diagnostic::do_not_recommend]
 impl FromRefusal for () {
+    type Error = PidFileError;
+
     fn refused(error: PidFileError, main: bool) -> Self {
         refuse_diverging(error, main)
     }

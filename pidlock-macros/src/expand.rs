@@ -82,6 +82,8 @@ struct Expansion<'a> {
     core: TokenStream,
     /// The return type, with `_` for `impl Trait`.
     output: TokenStream,
+    /// The place of the error type in the return type.
+    error_type: Span,
     is_async: bool,
     is_main: bool,
     returns_never: bool,
@@ -102,6 +104,7 @@ impl<'a> Expansion<'a> {
                 ReturnType::Default => quote_spanned! {span=> () },
                 ReturnType::Type(_, ty) => erase_impl_trait(ty.to_token_stream()),
             },
+            error_type: function.error_type(),
             is_async: function.sig.asyncness.is_some(),
             is_main: function.is_main(),
             returns_never: function.returns_never(),
@@ -244,7 +247,10 @@ impl<'a> Expansion<'a> {
             None if self.returns_never => {
                 quote_spanned! {span=> #core::refuse_diverging(#error, #is_main) }
             }
-            None => quote_spanned! {span=> #core::refused::<#output>(#error, #is_main) },
+            None => {
+                let inferred = quote_spanned! {self.error_type=> _ };
+                quote_spanned! {span=> #core::refused::<#output, #inferred>(#error, #is_main) }
+            }
             Some(Expr::Closure(closure)) if matches!(closure.output, ReturnType::Default) => {
                 self.typed_closure(closure, error)
             }

@@ -1,8 +1,9 @@
 //! The annotated function, and whether it can be guarded.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::{
     Abi, Attribute, Error, GenericArgument, Path, PathArguments, Result, ReturnType, Safety,
     Signature, Token, Type, TypeParamBound, Visibility,
@@ -112,6 +113,19 @@ impl Function {
         }
     }
 
+    /// Returns the place of `E` in a return type such as `Result<T, E>`, or else that of the return
+    /// type.
+    pub(crate) fn error_type(&self) -> Span {
+        let ReturnType::Type(_, ty) = &self.sig.output else {
+            return Span::call_site();
+        };
+        let second = match strip_groups(ty) {
+            Type::Path(ty) => type_arguments(&ty.path).nth(1),
+            _ => None,
+        };
+        second.unwrap_or(ty).span()
+    }
+
     /// Returns the reasons why the function cannot be guarded.
     pub(crate) fn errors(&self, has_on_error: bool) -> Vec<Error> {
         let mut errors = Vec::new();
@@ -211,7 +225,7 @@ fn is_future(ty: &Type) -> bool {
         Type::TraitObject(ty) => ty.bounds.iter().any(is_future_trait),
         Type::Path(ty) => match last_name(&ty.path).as_str() {
             "BoxFuture" | "LocalBoxFuture" => true,
-            "Pin" | "Box" => first_argument(&ty.path).is_some_and(is_future),
+            "Pin" | "Box" => type_arguments(&ty.path).next().is_some_and(is_future),
             _ => false,
         },
         _ => false,
@@ -236,18 +250,16 @@ fn last_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Returns the first type argument of a path, such as `T` in `Pin<T>`.
-pub(crate) fn first_argument(path: &Path) -> Option<&Type> {
-    match &path.segments.last()?.arguments {
-        PathArguments::AngleBracketed(arguments) => arguments.args.iter().find_map(|argument| {
-            if let GenericArgument::Type(ty) = argument {
-                Some(ty)
-            } else {
-                None
-            }
-        }),
+/// Returns the type arguments of a path, such as `T` in `Pin<T>`.
+pub(crate) fn type_arguments(path: &Path) -> impl Iterator<Item = &Type> {
+    let arguments = match path.segments.last().map(|last| &last.arguments) {
+        Some(PathArguments::AngleBracketed(arguments)) => Some(arguments.args.iter()),
         _ => None,
-    }
+    };
+    (arguments.into_iter().flatten()).filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 /// Splits a body into its inner attributes and the rest.

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, Type};
 
-use crate::function::first_argument;
+use crate::function::type_arguments;
 
 /// Replaces each pattern in the signature by a name, and returns `let` statements that rebind it.
 ///
@@ -183,7 +183,7 @@ fn is_reference(ty: &Type) -> bool {
                 .segments
                 .last()
                 .is_some_and(|last| last.ident == "Pin")
-                && first_argument(&ty.path).is_some_and(is_reference)
+                && type_arguments(&ty.path).next().is_some_and(is_reference)
         }
         _ => false,
     }
