@@ -153,15 +153,25 @@ impl Function {
         });
         if let Some(runtime) = runtime {
             let name = runtime.to_token_stream().to_string().replace(' ', "");
-            let message = format!(
-                "`#[{name}]` goes above `#[pidfile]`: swap them, \
-                 so that the lock outlives the runtime and its tasks"
-            );
+            let message = if keeps_async_main(runtime) {
+                format!(
+                    "`#[{name}]` runs an `async fn main` within its own `main`, and the lock would \
+                     be released before the runtime ends: put `#[pidfile]` on a `fn main` that \
+                     calls `block_on` instead"
+                )
+            } else {
+                format!(
+                    "`#[{name}]` goes above `#[pidfile]`: swap them, \
+                     so that the lock outlives the runtime and its tasks"
+                )
+            };
             return Some(Error::new_spanned(runtime, message));
         }
         self.is_main().then(|| {
-            let message = "an `async fn main` would release the lock before its runtime ends: \
-                           put the runtime's attribute, such as `#[tokio::main]`, above `#[pidfile]`";
+            let message = "an `async fn main` would release the lock before its runtime ends: put \
+                           the runtime's attribute, such as `#[tokio::main]`, above `#[pidfile]`; \
+                           if it is there and keeps the `async fn`, as `#[async_std::main]` does, \
+                           put `#[pidfile]` on a `fn main` that calls `block_on` instead";
             Error::new(asyncness.span, message)
         })
     }
@@ -172,19 +182,22 @@ impl Function {
         let ReturnType::Type(_, ty) = &self.sig.output else {
             return None;
         };
-        if self.sig.asyncness.is_some() || !is_future(ty) {
+        if self.sig.asyncness.is_some() {
             return None;
         }
-        let first = ty.to_token_stream().into_iter().next()?;
-        if first.span().source_text() == Some(first.to_string()) {
-            let message = "this function only makes a future: the lock would be released before \
-                           that runs; put `#[pidfile]` on an `async fn`, and call that here";
-            return Some(Error::new_spanned(ty, message));
+        let future = find_future(ty)?;
+        let first = future.clone().into_iter().next()?;
+        let source = first.span().source_text();
+        if source.is_some_and(|source| source.starts_with(&first.to_string())) {
+            let message = "this function returns a future: the lock would be released before the \
+                           future runs; put `#[pidfile]` on an `async fn`, and call that here";
+            return Some(Error::new_spanned(future, message));
         }
         // The type came from another macro; point at the name instead.
-        let message = "`#[async_trait]`, or its like, leaves a function that only makes a future: \
-                       the lock would be released before that runs; put `#[pidfile]` on an \
-                       `async fn` of its own outside, and call that here";
+        let message = "another attribute made this function return a future: the lock would be \
+                       released before the future runs; move `#[pidfile]` above that attribute, \
+                       or, as with `#[async_trait]`, put it on an `async fn` of its own that this \
+                       one calls";
         Some(Error::new(self.sig.ident.span(), message))
     }
 
@@ -218,36 +231,59 @@ fn strip_groups(ty: &Type) -> &Type {
     }
 }
 
-/// Returns `true` if the type is a future. The check is syntactic: type aliases are not seen.
-fn is_future(ty: &Type) -> bool {
-    match strip_groups(ty) {
-        Type::ImplTrait(ty) => ty.bounds.iter().any(is_future_trait),
-        Type::TraitObject(ty) => ty.bounds.iter().any(is_future_trait),
-        Type::Path(ty) => match last_name(&ty.path).as_str() {
-            "BoxFuture" | "LocalBoxFuture" => true,
-            "Pin" | "Box" => type_arguments(&ty.path).next().is_some_and(is_future),
-            _ => false,
-        },
-        _ => false,
+/// Returns `true` if the runtime's attribute is known to expand to an `async fn main` within the
+/// real `main`, with the attributes below it.
+fn keeps_async_main(runtime: &Path) -> bool {
+    let mut names = runtime.segments.iter().map(|segment| &segment.ident);
+    names.any(|name| name == "async_std" || name == "smol_potat")
+}
+
+/// Returns the future that a value of this type is or contains. The check is syntactic: a type is a
+/// future if its name, or that of its trait, ends in `Future`.
+///
+/// What a closure or function pointer would return is not part of its value.
+fn find_future(ty: &Type) -> Option<TokenStream> {
+    match ty {
+        Type::Paren(ty) => find_future(&ty.elem),
+        Type::Group(ty) => find_future(&ty.elem),
+        Type::Reference(ty) => find_future(&ty.elem),
+        Type::Ptr(ty) => find_future(&ty.elem),
+        Type::Array(ty) => find_future(&ty.elem),
+        Type::Slice(ty) => find_future(&ty.elem),
+        Type::Tuple(ty) => ty.elems.iter().find_map(find_future),
+        Type::ImplTrait(ty) => find_future_in_bounds(&ty.bounds, ty),
+        Type::TraitObject(ty) => find_future_in_bounds(&ty.bounds, ty),
+        Type::Path(ty) => find_future_in_path(&ty.path, ty),
+        _ => None,
     }
 }
 
-/// Returns `true` if the bound makes a type a future.
-fn is_future_trait(bound: &TypeParamBound) -> bool {
-    match bound {
-        TypeParamBound::Trait(bound) => {
-            matches!(last_name(&bound.path).as_str(), "Future" | "IntoFuture")
-        }
-        _ => false,
-    }
+/// Returns the type if one of its bounds is a future, or else the future in a bound's arguments.
+fn find_future_in_bounds<'a>(
+    bounds: impl IntoIterator<Item = &'a TypeParamBound>,
+    ty: &impl ToTokens,
+) -> Option<TokenStream> {
+    bounds.into_iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => find_future_in_path(&bound.path, ty),
+        _ => None,
+    })
 }
 
-/// Returns the last segment of a path, without its arguments.
-fn last_name(path: &Path) -> String {
-    path.segments
-        .last()
-        .map(|segment| segment.ident.to_string())
-        .unwrap_or_default()
+/// Returns the type if its path names a future, or else the future in the path's arguments.
+fn find_future_in_path(path: &Path, ty: &impl ToTokens) -> Option<TokenStream> {
+    let last = path.segments.last()?;
+    if last.ident.to_string().ends_with("Future") {
+        return Some(ty.to_token_stream());
+    }
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => find_future(ty),
+        GenericArgument::AssocType(item) => find_future(&item.ty),
+        GenericArgument::Constraint(item) => find_future_in_bounds(&item.bounds, item),
+        _ => None,
+    })
 }
 
 /// Returns the type arguments of a path, such as `T` in `Pin<T>`.
