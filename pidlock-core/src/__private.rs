@@ -8,6 +8,7 @@ pub use std::default::Default;
 pub use std::format;
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
+pub use std::unreachable;
 
 pub use crate::error::PidFileError;
 pub use crate::on_error::refuse_diverging;

@@ -50,7 +50,7 @@ fn with_errors(errors: impl IntoIterator<Item = Error>, item: TokenStream) -> To
 fn expand(args: &Args, mut function: Function) -> TokenStream {
     let span = Span::mixed_site();
     let expansion = Expansion::new(args, &function);
-    let moves = params::rebind(&mut function.sig);
+    let moves = params::rebind(&mut function.sig, &expansion.core);
     let (inner_attributes, body) = split_inner_attributes(&function.body);
     // A match arm, so that lints do not call the user's braces redundant.
     let body = quote_spanned! {span=> match () { () => #body } };

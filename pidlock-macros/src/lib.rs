@@ -6,6 +6,7 @@ mod function;
 mod keys;
 mod literal;
 mod params;
+mod patterns;
 #[cfg(test)]
 mod properties;
 mod spans;

@@ -2,28 +2,43 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, Type};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, Token, Type,
+};
 
 use crate::function::type_arguments;
+use crate::patterns;
 
 /// Replaces each pattern in the signature by a name, and returns `let` statements that rebind it.
 ///
 /// Each parameter is first rebound whole and then by its pattern, so that parts bound to `_` are
 /// dropped inside the block too.
-pub(crate) fn rebind(sig: &mut Signature) -> TokenStream {
+pub(crate) fn rebind(sig: &mut Signature, core: &TokenStream) -> TokenStream {
     let mut moves = TokenStream::new();
+    if patterns::bind_a_name_twice(sig) {
+        // The compiler reports that in a signature, but not in two `let` statements.
+        return moves;
+    }
     for (index, input) in sig.inputs.iter_mut().enumerate() {
         if let FnArg::Typed(param) = input {
-            moves.extend(rebind_one(param, index));
+            moves.extend(rebind_one(param, index, core));
         }
     }
     moves
 }
 
 /// Replaces one pattern by a name, and returns the statements that rebind it.
-fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
+fn rebind_one(param: &mut PatType, index: usize, core: &TokenStream) -> TokenStream {
     let span = Span::mixed_site();
-    let whole = format_ident!("__plp{index}", span = span);
+    let refutable = patterns::refutable(param);
+    // At the pattern, so that errors about arguments point there. The error about a pattern that
+    // can fail points at all of it only if its tokens have the same hygiene.
+    let place = match refutable {
+        Some(_) => param.pat.span(),
+        None => span.located_at(param.pat.span()),
+    };
+    let whole = format_ident!("__plp{index}", span = place);
     let attrs = Attrs::sort(std::mem::take(&mut param.attrs));
     let Attrs {
         cfgs,
@@ -38,7 +53,7 @@ fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
             mutability,
             ident,
             ..
-        }) => {
+        }) if refutable.is_none() => {
             let (renamed, value) = if is_lint_neutral(ident) && expectations.is_empty() {
                 (ident.clone(), ident.to_token_stream())
             } else {
@@ -62,8 +77,18 @@ fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
                 quote_spanned! {span=> #(#cfgs)* let #whole = #whole; }
             };
             if !matches!(pat, Pat::Wild(_)) {
+                // The statement reaches from the pattern to the type, so that type errors point there.
+                let (first, last) = (
+                    span.located_at(pat.span()),
+                    span.located_at(param.ty.span()),
+                );
+                let mut value = whole.clone();
+                value.set_span(place.located_at(last));
+                let or_else = (refutable.is_some())
+                    .then(|| quote_spanned! {span=> else { #core::unreachable!() } });
+                let (start, end) = (quote_spanned! {first=> let }, quote_spanned! {last=> ; });
                 moves.extend(quote_spanned! {span=>
-                    #(#cfgs)* #(#lint_levels)* #(#expectations)* let #pat = #whole;
+                    #(#cfgs)* #(#lint_levels)* #(#expectations)* #start #pat = #value #or_else #end
                 });
             }
             (whole, moves)
@@ -75,7 +100,7 @@ fn rebind_one(param: &mut PatType, index: usize) -> TokenStream {
         by_ref: None,
         mutability: None,
         ident: renamed,
-        subpat: None,
+        subpat: refutable.map(|pat| (Token![@](place), Box::new(pat))),
     });
     moves
 }

@@ -1,0 +1,142 @@
+//! Checks the patterns of parameters that the compiler rejects in a signature but not in a `let`.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::punctuated::Punctuated;
+use syn::{FnArg, Pat, PatType, PatWild, Path, Signature, Token};
+
+/// Returns `true` if two parameters bind the same name.
+pub(crate) fn bind_a_name_twice(sig: &Signature) -> bool {
+    let mut names: Vec<Ident> = Vec::new();
+    for input in &sig.inputs {
+        let FnArg::Typed(param) = input else { continue };
+        // Of two parameters, one can be configured out.
+        if param.attrs.iter().any(|attr| attr.path().is_ident("cfg")) {
+            continue;
+        }
+        let (_, found) = Erased::of(param);
+        if found.names.iter().any(|name| names.contains(name)) {
+            return true;
+        }
+        names.extend(found.names);
+    }
+    false
+}
+
+/// Returns the pattern without its bindings, if it may not match each value of its type. In the
+/// signature, it makes the compiler report that as it does for any function.
+///
+/// A `let` must not report it: the compiler would suggest to add an `else`.
+pub(crate) fn refutable(param: &PatType) -> Option<Pat> {
+    let (pat, found) = Erased::of(param);
+    (found.can_fail && !found.is_opaque).then_some(pat)
+}
+
+/// What is found in a pattern while its bindings are erased.
+struct Erased {
+    /// The names that the pattern binds.
+    names: Vec<Ident>,
+    /// Some part may not match: all except tuples, references, names, and structs that the type
+    /// names too.
+    can_fail: bool,
+    /// It is unknown whether some part is a binding.
+    is_opaque: bool,
+    /// The words in the type of the parameter.
+    type_words: Vec<Ident>,
+}
+
+impl Erased {
+    /// Replaces each binding by `_`.
+    fn of(param: &PatType) -> (Pat, Self) {
+        let mut found = Erased {
+            names: Vec::new(),
+            can_fail: false,
+            is_opaque: false,
+            type_words: words(param.ty.to_token_stream()),
+        };
+        let mut pat = (*param.pat).clone();
+        found.erase(&mut pat);
+        (pat, found)
+    }
+
+    fn erase(&mut self, pat: &mut Pat) {
+        match pat {
+            Pat::Ident(name) if name.ident == "None" => self.can_fail = true,
+            Pat::Ident(name) => {
+                // Perhaps a constant.
+                self.is_opaque |= name.ident.to_string().starts_with(char::is_uppercase);
+                let underscore = Token![_](name.ident.span());
+                self.names.push(name.ident.clone());
+                *pat = match name.subpat.take() {
+                    Some((_, mut sub)) => {
+                        self.erase(&mut sub);
+                        *sub
+                    }
+                    None => Pat::Wild(PatWild {
+                        attrs: Vec::new(),
+                        underscore_token: underscore,
+                    }),
+                };
+            }
+            Pat::Tuple(tuple) => self.erase_all(&mut tuple.elems),
+            Pat::TupleStruct(tuple) => {
+                self.check(&tuple.path);
+                self.erase_all(&mut tuple.elems);
+            }
+            Pat::Struct(record) => {
+                self.check(&record.path);
+                for field in &mut record.fields {
+                    let colon = Token![:](Span::mixed_site());
+                    field.colon_token.get_or_insert(colon);
+                    self.erase(&mut field.pat);
+                }
+            }
+            Pat::Slice(slice) => {
+                self.can_fail = true;
+                self.erase_all(&mut slice.elems);
+            }
+            Pat::Or(or) => {
+                self.can_fail = true;
+                // Each case binds the same names.
+                let bound = self.names.len();
+                for case in &mut or.cases {
+                    self.names.truncate(bound);
+                    self.erase(case);
+                }
+            }
+            Pat::Path(path) => self.check(&path.path),
+            Pat::Reference(reference) => self.erase(&mut reference.pat),
+            Pat::Paren(paren) => self.erase(&mut paren.pat),
+            Pat::Wild(_) | Pat::Rest(_) => {}
+            Pat::Lit(_) | Pat::Range(_) => self.can_fail = true,
+            _ => self.is_opaque = true,
+        }
+    }
+
+    fn erase_all(&mut self, pats: &mut Punctuated<Pat, Token![,]>) {
+        pats.iter_mut().for_each(|pat| self.erase(pat));
+    }
+
+    /// Checks the path of a struct or a variant. A pattern with the name of the type matches each
+    /// value.
+    fn check(&mut self, path: &Path) {
+        let is_struct = path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Self" || self.type_words.contains(&last.ident));
+        self.can_fail |= !is_struct;
+    }
+}
+
+/// Returns all words among the tokens.
+fn words(tokens: TokenStream) -> Vec<Ident> {
+    let mut found = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Ident(word) => found.push(word),
+            TokenTree::Group(group) => found.extend(words(group.stream())),
+            _ => {}
+        }
+    }
+    found
+}
