@@ -55,6 +55,10 @@ impl<R> Returns for fn() -> R {
     type Output = R;
 }
 
+/// The type of an `async` block that stands for `!`. It has a field, because the compiler warns
+/// about code after a call that returns a type without values.
+pub struct Never(());
+
 /// Sets the type of an `async` block. The call is never executed.
 pub fn type_witness<R>() -> R {
     unreachable!("only the type of this call is used")

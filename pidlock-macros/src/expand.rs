@@ -82,6 +82,8 @@ struct Expansion<'a> {
     core: TokenStream,
     /// The return type, with `_` for `impl Trait`.
     output: TokenStream,
+    /// The place of the function's name.
+    name: Span,
     /// The place of the error type in the return type.
     error_type: Span,
     is_async: bool,
@@ -101,9 +103,13 @@ impl<'a> Expansion<'a> {
             args,
             core: quote_spanned! {span=> #core::__private },
             output: match &function.sig.output {
-                ReturnType::Default => quote_spanned! {span=> () },
+                ReturnType::Default => {
+                    let name = span.located_at(function.sig.ident.span());
+                    quote_spanned! {name=> () }
+                }
                 ReturnType::Type(_, ty) => erase_impl_trait(ty.to_token_stream()),
             },
+            name: function.sig.ident.span(),
             error_type: function.error_type(),
             is_async: function.sig.asyncness.is_some(),
             is_main: function.is_main(),
@@ -143,27 +149,45 @@ impl<'a> Expansion<'a> {
             #moves
             *#slot = #core::Some(#acquired);
         };
+        // At the function's name, to which errors about `?` then refer as "this function".
+        let name = span.located_at(self.name);
+        let (closure, block) = (
+            quote_spanned! {name=> move || -> #output },
+            quote_spanned! {name=> async move },
+        );
+        // At the return type, to which errors refer as "return type inferred here".
+        let witness = |ty: TokenStream| {
+            let (place, _) = outer_spans(output);
+            let call = quote_spanned! {span=> #core::type_witness::<#ty>() };
+            quote_spanned! {place=> { #call } }
+        };
         let run = if !self.is_async {
-            quote_spanned! {span=> #core::once(move || -> #output { #before #body }) }
+            quote_spanned! {span=> #core::once(#closure { #before #body }) }
         } else if self.returns_never {
             // An async block cannot have type `!`, so it gets a type that the body never returns.
             // The `let` checks that the body is of type `!`, which outside of signatures can only be
-            // named as the return type of a function pointer.
+            // named as the return type of a function pointer. The `if` makes the end of the block
+            // reachable for the compiler, so that a body of another type causes one error.
+            let witness = witness(quote_spanned! {span=> #core::Never });
             quote_spanned! {span=>
-                async move {
+                #block {
                     if false {
-                        return #core::type_witness::<[(); 0]>();
+                        return #witness;
                     }
                     #before
-                    let _: <fn() -> ! as #core::Returns>::Output = #body;
+                    if true {
+                        let _: <fn() -> ! as #core::Returns>::Output = #body;
+                    }
+                    #core::type_witness()
                 }.await;
                 #core::type_witness()
             }
         } else {
+            let witness = witness(output.clone());
             quote_spanned! {span=>
-                async move {
+                #block {
                     if false {
-                        return #core::type_witness::<#output>();
+                        return #witness;
                     }
                     #before
                     #body

@@ -10,7 +10,9 @@ async fn run(self, jobs: Vec<Job>) -> Result<impl Iterator<Item = Job>, AppError
         let __pls = &mut __plg;
         async move {
             if false {
-                return facade::pidlock::__private::type_witness::<Result<_, AppError>>();
+                return {
+                    facade::pidlock::__private::type_witness::<Result<_, AppError>>()
+                };
             }
             let _ = &self;
             let mut jobs = jobs;
@@ -18,7 +20,7 @@ async fn run(self, jobs: Vec<Job>) -> Result<impl Iterator<Item = Job>, AppError
                 let __plb = facade::pidlock::__private::PidFile::at(&(&self.path));
                 match facade::pidlock::__private::acquire(&__plb) {
                     facade::pidlock::__private::Ok(__plg) => __plg,
-                    facade::pidlock::__private::Err(__ple) => return facade::pidlock::__private::refused::<Result<_, AppError>>(__ple, false),
+                    facade::pidlock::__private::Err(__ple) => return facade::pidlock::__private::refused::<Result<_, AppError>, _>(__ple, false),
                 }
             });
             match () {
