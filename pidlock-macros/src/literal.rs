@@ -94,9 +94,8 @@ pub(crate) fn mode_error(value: &Expr) -> Option<String> {
         .iter()
         .any(|base| written.starts_with(base))
     {
-        return (mode > 0o777).then(|| {
-            format!("`{written}` is more than the permission bits, which are at most `0o777`")
-        });
+        return (mode > 0o777)
+            .then(|| format!("a mode has only permission bits: `{written}` is above `0o777`"));
     }
     if mode == 0 {
         return None;
