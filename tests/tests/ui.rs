@@ -24,13 +24,18 @@ mod exit_code;
 mod futures;
 #[path = "../ui/pass/panics_that_can_leave.rs"]
 mod panics_that_can_leave;
+#[path = "../ui/pass/patterns.rs"]
+mod patterns;
 #[path = "../ui/pass/runtime_above.rs"]
 mod runtime_above;
 
 /// The compiler that wrote the expectations. Other versions format messages differently.
 const PINNED: &str = "rustc 1.95.";
 
-/// The only mention of the attribute in each `body_*.rs` file.
+/// The files whose expected messages are those without the attribute, too, start with one of these.
+const UNCHANGED: &[&str] = &["body_", "parameters_"];
+
+/// The only form of the attribute in these files.
 const ATTRIBUTE: &str = "#[pidlock_core::pidfile(\"my_app\")]";
 
 /// An attribute that does nothing.
@@ -74,14 +79,16 @@ fn is_pinned() -> bool {
     pinned
 }
 
-/// Returns the paths of the `body_*.rs` files.
-fn bodies() -> Vec<PathBuf> {
+/// Returns the paths of the files that start with one of [`UNCHANGED`].
+fn unchanged() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fail");
     let entries = fs::read_dir(dir).expect("list the directory");
     let paths = entries.map(|entry| entry.expect("read a directory entry").path());
     let is_one = |file: &PathBuf| {
         let name = file.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with("body_") && name.ends_with(".rs"))
+        name.is_some_and(|name| {
+            UNCHANGED.iter().any(|start| name.starts_with(start)) && name.ends_with(".rs")
+        })
     };
     paths.filter(is_one).collect()
 }
@@ -91,17 +98,18 @@ fn compiler_messages_match_the_expectations() {
     if can_compile() && is_pinned() {
         trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
         // In one test, because both runs build in the same directory.
-        bodies_without_the_attribute();
+        messages_without_the_attribute();
     }
 }
 
-/// Checks that the compiler reports errors in a body at the same places without the attribute.
-fn bodies_without_the_attribute() {
+/// Checks that the compiler reports the errors that the attribute does not concern at the same
+/// places without it.
+fn messages_without_the_attribute() {
     // Outside the workspace, because trybuild hides line numbers for paths inside it.
     let dir = tempfile::tempdir().expect("create a directory");
-    let bodies = bodies();
-    assert!(!bodies.is_empty());
-    for file in bodies {
+    let unchanged = unchanged();
+    assert!(!unchanged.is_empty());
+    for file in unchanged {
         let [text, said] = [&file, &file.with_extension("stderr")]
             .map(|file| fs::read_to_string(file).expect("read the file as text"));
         assert!(text.contains(ATTRIBUTE), "{}", file.display());

@@ -43,11 +43,42 @@ async fn future_of_a_future(path: &Path) -> impl Future<Output = bool> + use<> {
     ready(path.exists())
 }
 
+#[derive(Debug)]
+struct FutureError;
+
+impl From<PidFileError> for FutureError {
+    fn from(_: PidFileError) -> Self {
+        FutureError
+    }
+}
+
+/// The name of the error type only starts with `Future`.
+#[pidfile(path = path)]
+fn error_of_futures(path: &Path) -> Result<bool, FutureError> {
+    Ok(path.exists())
+}
+
+/// What a future returns is not a future.
+#[pidfile(path = path)]
+fn output<F: Future>(path: &Path, outputs: Vec<F::Output>) -> Result<Vec<F::Output>, PidFileError> {
+    Ok(outputs)
+}
+
+/// A function that will return a future is not one.
+#[pidfile(path = path)]
+fn factory(path: &Path) -> Result<Box<dyn Fn() -> Later<'static>>, PidFileError> {
+    let exists = path.exists();
+    Ok(Box::new(move || Box::pin(ready(exists))))
+}
+
 #[tokio::test]
 async fn lock_is_held_while_the_annotated_function_runs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
     assert!(!alias(&path).await);
+    assert!(error_of_futures(&path).unwrap());
+    assert_eq!(output::<Later<'_>>(&path, vec![true]).unwrap(), [true]);
+    assert!(factory(&path).unwrap()().await);
     assert!(future_of_a_future(&path).await.await);
     assert!(Me(path).work().await.unwrap());
 }
