@@ -63,7 +63,7 @@ use proc_macro::TokenStream;
 /// | `suffix` | `bool`: append `.pid` to the name | `true` |
 /// | `temp_dir` | `bool`: use the temporary directory | `false` |
 /// | `path` | text: the exact path; excludes the four keys above | |
-/// | `mode` | `u32`: the permission bits of the file, regardless of the umask | `0o644` |
+/// | `mode` | `u32`: the permission bits of the file, regardless of the umask; a literal is octal, not decimal | `0o644` |
 /// | `uid`, `gid` | `u32`: the owner of the file | unchanged |
 /// | `lock` | `bool`: acquire the kernel lock; `false` relies on the recorded PID alone | `true` |
 /// | `reentrant` | `bool`, or the key alone: this process can hold the file more than once | `false` |
@@ -156,24 +156,56 @@ use proc_macro::TokenStream;
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// ```
 ///
-/// The reverse order is a compile error, and so is a non-`async` function that returns a future,
-/// such as one rewritten by `#[async_trait]`: the lock would be released before the future runs.
+/// The reverse order is a compile error. `#[async_std::main]` keeps an `async fn main` below itself,
+/// so use a `fn main` that calls `block_on` instead.
+///
+/// A non-`async` function that returns a future is a compile error, because the lock would be
+/// released before the future runs. So is a function that returns a type that contains a future,
+/// such as `Option<BoxFuture<T>>`, and one that an attribute above has rewritten, such as
+/// `#[async_trait]`. A type counts as a future if its name, or that of its trait, ends in `Future`,
+/// as `Self::Future` does. Put the attribute on an `async fn`, and call that:
+///
+/// ```
+/// # use pidlock_core::{PidFileError, pidfile};
+/// # use std::path::{Path, PathBuf};
+/// # use std::pin::Pin;
+/// # type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// # trait Service {
+/// #     type Future;
+/// #     fn call(&mut self, path: PathBuf) -> Self::Future;
+/// # }
+/// # struct Backup;
+/// #[pidfile(path = &path)]
+/// async fn back_up(path: PathBuf) -> Result<(), PidFileError> {
+///     Ok(())
+/// }
+///
+/// impl Service for Backup {
+///     type Future = BoxFuture<Result<(), PidFileError>>;
+///
+///     fn call(&mut self, path: PathBuf) -> Self::Future {
+///         Box::pin(back_up(path))
+///     }
+/// }
+/// ```
 ///
 /// # Notes
 ///
-/// - A future behind a type alias or inside your own type is not detected: the lock is released as
-///   soon as the function has returned it. The lock does not cover an iterator that the function
-///   returns, or a thread that it starts.
+/// - A future behind a type alias, a type parameter or inside your own type is not detected: the
+///   lock is released as soon as the function has returned it. The lock does not cover an iterator,
+///   a closure or a `JoinHandle` that the function returns, or a thread or task that it starts.
+/// - The lock of a function that runs before `main`, such as one with `#[ctor]`, is released before
+///   `main` starts. Call an annotated function in `main` instead.
 /// - In a spawned task or thread, the panic of a refused function is only visible in its
 ///   `JoinHandle`, where it is easily overlooked: return a `Result` there. An `extern "C"` function
 ///   that returns nothing needs `on_error`, because a panic cannot leave it.
 /// - Calls within one process exclude each other too, unless `reentrant` is set: without it, a
 ///   recursive call is refused.
 /// - A function that takes `self` by value, also in a `Box`, runs its body in a closure or an
-///   `async` block. `Location::caller()` in a `#[track_caller]` function is then a place inside
-///   that function. If the function is `async`, its future stores the parameters three times. The
-///   future of any other `async fn` stores them twice: for a parameter of 64 KiB, 128 KiB instead
-///   of 192 KiB.
+///   `async` block, and the compiler's errors about `?` call it that. `Location::caller()` in a
+///   `#[track_caller]` function is then a place inside that function. If the function is `async`,
+///   its future stores the parameters three times. The future of any other `async fn` stores them
+///   twice: for a parameter of 64 KiB, 128 KiB instead of 192 KiB.
 ///
 /// # Appendix: lints
 ///
