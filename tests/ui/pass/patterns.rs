@@ -57,8 +57,9 @@ async fn each_part_is_dropped_before_the_lock_is_released() {
         first: part(),
         second: part(),
     };
-    assert_eq!(fields.first.0, path);
-    aliases(path, Pair(part(), part()), fields).unwrap();
+    let pair = Pair(part(), part());
+    assert_eq!([fields.first.0, pair.1.0], [path; 2]);
+    aliases(path, pair, fields).unwrap();
     assert_eq!(dropped.take(), [true; 4]);
     let number = infallible(path, Ok(7), [None; 2], Err(part())).await;
     assert_eq!(number.unwrap(), 7);
