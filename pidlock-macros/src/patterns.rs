@@ -140,3 +140,73 @@ fn words(tokens: TokenStream) -> Vec<Ident> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::{FnArg, ItemFn, parse_str};
+
+    use super::{bind_a_name_twice, refutable};
+
+    fn erased(param: &str) -> Option<String> {
+        let function: ItemFn = parse_str(&format!("fn f({param}) {{}}")).unwrap();
+        let Some(FnArg::Typed(param)) = function.sig.inputs.first() else {
+            panic!("not a parameter: {param}");
+        };
+        refutable(param).map(|pat| pat.to_token_stream().to_string().replace(' ', ""))
+    }
+
+    #[test]
+    fn patterns_that_can_fail_lose_their_bindings() {
+        for (param, expected) in [
+            ("Some(mut a): Option<u8>", "Some(_)"),
+            ("None: Option<u8>", "None"),
+            ("(M::Text(ref a), b, ..): (M, u8, u8)", "(M::Text(_),_,..)"),
+            (
+                "E::V { a, ref mut b, c: Some(d), .. }: E",
+                "E::V{a:_,b:_,c:Some(_),..}",
+            ),
+            ("a @ 1..=5: u8", "1..=5"),
+            ("&[a, b @ ..]: &[u8]", "&[_,..]"),
+            ("(Ok(a) | Err(a)): R", "(Ok(_)|Err(_))"),
+        ] {
+            assert_eq!(erased(param).as_deref(), Some(expected), "{param}");
+        }
+    }
+
+    #[test]
+    fn other_patterns_are_left_to_the_let() {
+        for param in [
+            "a: u8",
+            "mut a: u8",
+            "_: u8",
+            "(a, (ref b, _)): (u8, (u8, u8))",
+            "&(a, b): &(u8, u8)",
+            "Path(id): Path<u32>",
+            "extract::Path(id): Path<u32>",
+            "(Path(id), Query { q, .. }): (Path<u32>, Query)",
+            "Self { a, .. }: S",
+            // Perhaps constants.
+            "(A, Some(b)): (u8, Option<u8>)",
+            "Some(m!(a)): Option<u8>",
+        ] {
+            assert_eq!(erased(param), None, "{param}");
+        }
+    }
+
+    #[test]
+    fn names_bound_twice_are_found() {
+        for (params, twice) in [
+            ("(n, o): A, (n, _): A", true),
+            ("n: A, S { n, .. }: S", true),
+            ("n: A, S { m: [_, n @ ..] }: S", true),
+            ("self, n: A, m: A, _: A, _: A", false),
+            ("(Ok(n) | Err(n)): A, m: A", false),
+            ("S { n: m }: S, n: A", false),
+            ("#[cfg(a)] n: A, #[cfg(b)] n: A", false),
+        ] {
+            let function: ItemFn = parse_str(&format!("fn f({params}) {{}}")).unwrap();
+            assert_eq!(bind_a_name_twice(&function.sig), twice, "{params}");
+        }
+    }
+}
