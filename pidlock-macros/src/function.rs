@@ -5,8 +5,8 @@ use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{
-    Abi, Attribute, Error, GenericArgument, Path, PathArguments, Result, ReturnType, Safety,
-    Signature, Token, Type, TypeParamBound, Visibility,
+    Abi, Attribute, Error, GenericArgument, Generics, Path, PathArguments, Result, ReturnType,
+    Safety, Signature, Token, Type, TypeParamBound, Visibility, WherePredicate,
 };
 
 /// The annotated function.
@@ -185,7 +185,7 @@ impl Function {
         if self.sig.asyncness.is_some() {
             return None;
         }
-        let future = find_future(ty)?;
+        let future = find_future(ty, &future_params(&self.sig.generics))?;
         let first = future.clone().into_iter().next()?;
         let source = first.span().source_text();
         if source.is_some_and(|source| source.starts_with(&first.to_string())) {
@@ -238,22 +238,51 @@ fn keeps_async_main(runtime: &Path) -> bool {
     names.any(|name| name == "async_std" || name == "smol_potat")
 }
 
+/// Returns the type parameters that have a future as a bound.
+fn future_params(generics: &Generics) -> Vec<String> {
+    let params = generics.type_params();
+    let inline = params.map(|param| (param.ident.to_string(), &param.bounds));
+    let clauses = generics.where_clause.iter();
+    let in_clauses = clauses
+        .flat_map(|clause| &clause.predicates)
+        .filter_map(|predicate| {
+            let WherePredicate::Type(predicate) = predicate else {
+                return None;
+            };
+            let name = predicate.bounded_ty.to_token_stream().to_string();
+            Some((name, &predicate.bounds))
+        });
+    let is_future = |bound: &TypeParamBound| match bound {
+        TypeParamBound::Trait(bound) => is_named_future(&bound.path),
+        _ => false,
+    };
+    let all = inline.chain(in_clauses);
+    let found = all.filter(|(_, bounds)| bounds.iter().any(is_future));
+    found.map(|(name, _)| name).collect()
+}
+
+/// Returns `true` if the last name in the path ends in `Future`.
+fn is_named_future(path: &Path) -> bool {
+    let last = path.segments.last();
+    last.is_some_and(|last| last.ident.to_string().ends_with("Future"))
+}
+
 /// Returns the future that a value of this type is or contains. The check is syntactic: a type is a
-/// future if its name, or that of its trait, ends in `Future`.
+/// future if its name, or that of its trait, ends in `Future`, or if it is one of the parameters.
 ///
 /// What a closure or function pointer would return is not part of its value.
-fn find_future(ty: &Type) -> Option<TokenStream> {
+fn find_future(ty: &Type, params: &[String]) -> Option<TokenStream> {
     match ty {
-        Type::Paren(ty) => find_future(&ty.elem),
-        Type::Group(ty) => find_future(&ty.elem),
-        Type::Reference(ty) => find_future(&ty.elem),
-        Type::Ptr(ty) => find_future(&ty.elem),
-        Type::Array(ty) => find_future(&ty.elem),
-        Type::Slice(ty) => find_future(&ty.elem),
-        Type::Tuple(ty) => ty.elems.iter().find_map(find_future),
-        Type::ImplTrait(ty) => find_future_in_bounds(&ty.bounds, ty),
-        Type::TraitObject(ty) => find_future_in_bounds(&ty.bounds, ty),
-        Type::Path(ty) => find_future_in_path(&ty.path, ty),
+        Type::Paren(ty) => find_future(&ty.elem, params),
+        Type::Group(ty) => find_future(&ty.elem, params),
+        Type::Reference(ty) => find_future(&ty.elem, params),
+        Type::Ptr(ty) => find_future(&ty.elem, params),
+        Type::Array(ty) => find_future(&ty.elem, params),
+        Type::Slice(ty) => find_future(&ty.elem, params),
+        Type::Tuple(ty) => ty.elems.iter().find_map(|ty| find_future(ty, params)),
+        Type::ImplTrait(ty) => find_future_in_bounds(&ty.bounds, ty, params),
+        Type::TraitObject(ty) => find_future_in_bounds(&ty.bounds, ty, params),
+        Type::Path(ty) => find_future_in_path(&ty.path, ty, params),
         _ => None,
     }
 }
@@ -262,26 +291,26 @@ fn find_future(ty: &Type) -> Option<TokenStream> {
 fn find_future_in_bounds<'a>(
     bounds: impl IntoIterator<Item = &'a TypeParamBound>,
     ty: &impl ToTokens,
+    params: &[String],
 ) -> Option<TokenStream> {
     bounds.into_iter().find_map(|bound| match bound {
-        TypeParamBound::Trait(bound) => find_future_in_path(&bound.path, ty),
+        TypeParamBound::Trait(bound) => find_future_in_path(&bound.path, ty, params),
         _ => None,
     })
 }
 
 /// Returns the type if its path names a future, or else the future in the path's arguments.
-fn find_future_in_path(path: &Path, ty: &impl ToTokens) -> Option<TokenStream> {
-    let last = path.segments.last()?;
-    if last.ident.to_string().ends_with("Future") {
+fn find_future_in_path(path: &Path, ty: &impl ToTokens, params: &[String]) -> Option<TokenStream> {
+    if is_named_future(path) || params.iter().any(|param| path.is_ident(param)) {
         return Some(ty.to_token_stream());
     }
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
         return None;
     };
     arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => find_future(ty),
-        GenericArgument::AssocType(item) => find_future(&item.ty),
-        GenericArgument::Constraint(item) => find_future_in_bounds(&item.bounds, item),
+        GenericArgument::Type(ty) => find_future(ty, params),
+        GenericArgument::AssocType(item) => find_future(&item.ty, params),
+        GenericArgument::Constraint(item) => find_future_in_bounds(&item.bounds, item, params),
         _ => None,
     })
 }

@@ -191,9 +191,9 @@ use proc_macro::TokenStream;
 ///
 /// # Notes
 ///
-/// - A future behind a type alias, a type parameter or inside your own type is not detected: the
-///   lock is released as soon as the function has returned it. The lock does not cover an iterator,
-///   a closure or a `JoinHandle` that the function returns, or a thread or task that it starts.
+/// - A future behind a type alias or inside your own type is not detected: the lock is released as
+///   soon as the function has returned it. The lock does not cover an iterator, a closure or a
+///   `JoinHandle` that the function returns, or a thread or task that it starts.
 /// - The lock of a function that runs before `main`, such as one with `#[ctor]`, is released before
 ///   `main` starts. Call an annotated function in `main` instead.
 /// - In a spawned task or thread, the panic of a refused function is only visible in its

@@ -69,8 +69,22 @@ fn bounded_items() -> impl Iterator<Item: Future<Output = u8>> {
     std::iter::once(ready(7))
 }
 
+#[pidfile("my_app", on_error = pidlock_core::on_error::exit)]
+fn parameter<F: Future>(future: F) -> F {
+    future
+}
+
+#[pidfile("my_app")]
+fn parameter_of_clause<F>(future: F) -> Result<F, PidFileError>
+where
+    F: Send + Future,
+{
+    Ok(future)
+}
+
 fn main() {
     let _: (BoxFuture<u8>, BoxFuture<u16>) = (Backup.call(7_u8), Backup.call(7_u16));
     let _ = (result(), option(), tuple(), array());
     let _ = (reference(&mut ready(7)), items(), bounded_items());
+    let _ = (parameter(ready(7)), parameter_of_clause(ready(7)));
 }
