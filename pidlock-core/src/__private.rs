@@ -4,6 +4,8 @@
 //! Not part of the public interface: any release may change it together with `pidlock-macros`,
 //! which is pinned to the same version.
 
+#[cfg(feature = "macros")]
+pub use pidlock_macros::with_slot;
 pub use std::default::Default;
 pub use std::format;
 pub use std::option::Option::{None, Some};

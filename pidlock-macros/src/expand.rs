@@ -4,16 +4,20 @@
 //! tokens use mixed-site hygiene, so names cannot clash, lints treat them as macro code and blocks
 //! follow this crate's edition.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, Parser};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprClosure, Pat, ReturnType, Token};
+use syn::{Error, Expr, ExprClosure, Pat, ReturnType};
 
 use crate::args::{Args, Setting, Value};
-use crate::function::{Function, split_inner_attributes};
+use crate::attributes;
+use crate::frame;
+use crate::function::Function;
 use crate::literal;
+use crate::output::output;
 use crate::params;
+use crate::slot;
 use crate::spans::{outer_spans, respan};
 
 /// Returns the guarded function, or on error the original one plus compile errors.
@@ -48,31 +52,15 @@ fn with_errors(errors: impl IntoIterator<Item = Error>, item: TokenStream) -> To
 
 /// Returns the guarded function. There must be no errors.
 fn expand(args: &Args, mut function: Function) -> TokenStream {
-    let span = Span::mixed_site();
+    attributes::allow_quiet_lints(&mut function.attrs);
     let expansion = Expansion::new(args, &function);
-    let moves = params::rebind(&mut function.sig, &expansion.core);
-    let (inner_attributes, body) = split_inner_attributes(&function.body);
-    // A match arm, so that lints do not call the user's braces redundant.
-    let body = quote_spanned! {span=> match () { () => #body } };
-    let block = match function
-        .sig
-        .receiver()
-        .filter(|receiver| params::is_owned(receiver))
-    {
-        Some(receiver) => expansion.with_owned_self(&receiver.self_token, &moves, &body),
-        None => expansion.with_params(&moves, &body),
-    };
-
-    let mut outer = Group::new(Delimiter::Brace, quote! { #inner_attributes #block });
-    outer.set_span(function.body.span());
-    let Function {
-        attrs,
-        vis,
-        default,
-        sig,
-        ..
-    } = &function;
-    quote! { #(#attrs)* #vis #default #sig #outer }
+    let macro_sees_the_signature =
+        attributes::any_macro(&function.attrs) && !attributes::any_moves_the_body(&function.attrs);
+    if macro_sees_the_signature && params::any_is_renamed(&function.sig) {
+        expansion.for_macros_below(function)
+    } else {
+        expansion.whole(function)
+    }
 }
 
 /// Builds the expansion.
@@ -82,11 +70,8 @@ struct Expansion<'a> {
     core: TokenStream,
     /// The return type, with `_` for `impl Trait`.
     output: TokenStream,
-    /// The place of the function's name.
-    name: Span,
     /// The place of the error type in the return type.
     error_type: Span,
-    is_async: bool,
     is_main: bool,
     returns_never: bool,
 }
@@ -102,103 +87,47 @@ impl<'a> Expansion<'a> {
         Expansion {
             args,
             core: quote_spanned! {span=> #core::__private },
-            output: match &function.sig.output {
-                ReturnType::Default => {
-                    let name = span.located_at(function.sig.ident.span());
-                    quote_spanned! {name=> () }
-                }
-                ReturnType::Type(_, ty) => erase_impl_trait(ty.to_token_stream()),
-            },
-            name: function.sig.ident.span(),
+            output: output(&function.sig),
             error_type: function.error_type(),
-            is_async: function.sig.asyncness.is_some(),
             is_main: function.is_main(),
             returns_never: function.returns_never(),
         }
     }
 
-    /// Generates the block of a function without by-value `self`.
-    fn with_params(&self, moves: &TokenStream, body: &TokenStream) -> TokenStream {
+    /// Generates the guarded function.
+    fn whole(&self, function: Function) -> TokenStream {
         let span = Span::mixed_site();
+        if function.sig.receiver().is_some_and(params::is_owned) {
+            let slot = slot::name();
+            return frame::with_slot(&self.core, &slot, &self.fill(&slot), function);
+        }
         let guard = Ident::new("__plg", span);
         let acquired = self.acquired();
-        quote_spanned! {span=> {
-            let #guard;
-            #moves
-            #guard = #acquired;
-            #body
-        } }
+        let documented = function.body.clone();
+        frame::with_block(&self.core, function, documented, |_, moves, body| {
+            quote_spanned! {span=> {
+                let #guard;
+                #moves
+                #guard = #acquired;
+                #body
+            } }
+        })
     }
 
-    /// Generates the block of a function with by-value `self`.
-    ///
-    /// By-value `self` cannot be rebound with `let`, so the body runs in a closure or `async` block
-    /// that captures it.
-    fn with_owned_self(
-        &self,
-        this: &Token![self],
-        moves: &TokenStream,
-        body: &TokenStream,
-    ) -> TokenStream {
-        let span = Span::mixed_site();
-        let (guard, slot) = (Ident::new("__plg", span), Ident::new("__pls", span));
-        let Expansion { core, output, .. } = self;
-        let acquired = self.acquired();
-        let before = quote_spanned! {span=>
-            let _ = &#this;
-            #moves
-            *#slot = #core::Some(#acquired);
-        };
-        // At the function's name, to which errors about `?` then refer as "this function".
-        let name = span.located_at(self.name);
-        let (closure, block) = (
-            quote_spanned! {name=> move || -> #output },
-            quote_spanned! {name=> async move },
-        );
-        // At the return type, to which errors refer as "return type inferred here".
-        let witness = |ty: TokenStream| {
-            let (place, _) = outer_spans(output);
-            let call = quote_spanned! {span=> #core::type_witness::<#ty>() };
-            quote_spanned! {place=> { #call } }
-        };
-        let run = if !self.is_async {
-            quote_spanned! {span=> #core::once(#closure { #before #body }) }
-        } else if self.returns_never {
-            // An async block cannot have type `!`, so it gets a type that the body never returns.
-            // The `let` checks that the body is of type `!`, which outside of signatures can only be
-            // named as the return type of a function pointer. The `if` makes the end of the block
-            // reachable for the compiler, so that a body of another type causes one error.
-            let witness = witness(quote_spanned! {span=> #core::Never });
-            quote_spanned! {span=>
-                #block {
-                    if false {
-                        return #witness;
-                    }
-                    #before
-                    if true {
-                        let _: <fn() -> ! as #core::Returns>::Output = #body;
-                    }
-                    #core::type_witness()
-                }.await;
-                #core::type_witness()
-            }
-        } else {
-            let witness = witness(output.clone());
-            quote_spanned! {span=>
-                #block {
-                    if false {
-                        return #witness;
-                    }
-                    #before
-                    #body
-                }.await
-            }
-        };
-        quote_spanned! {span=> {
-            let mut #guard = #core::None;
-            let #slot = &mut #guard;
-            #run
-        } }
+    /// Generates the function for the macros below: with the parameters as written, the acquisition
+    /// in its body, and the attribute that does the rest.
+    fn for_macros_below(&self, mut function: Function) -> TokenStream {
+        let slot = slot::name();
+        slot::declare_below(&self.core, &slot, &mut function);
+        let fill = self.fill(&slot);
+        function.body = frame::replace_body(&function.body, |body| quote! { #fill #body });
+        function.into_token_stream()
+    }
+
+    /// Generates the statement that acquires the lock and stores the guard.
+    fn fill(&self, slot: &Ident) -> TokenStream {
+        let (core, acquired) = (&self.core, self.acquired());
+        quote_spanned! {Span::mixed_site()=> *#slot = #core::Some(#acquired); }
     }
 
     /// Generates an expression that evaluates to the guard, or leaves the function if acquisition
@@ -341,47 +270,6 @@ fn borrow(value: &Expr) -> TokenStream {
     let mut inside = Group::new(Delimiter::Parenthesis, value.to_token_stream());
     inside.set_span(last);
     quote_spanned! {first=> & #inside }
-}
-
-/// Replaces each `impl Trait` and its bounds by `_`, so that the type can be written inside the
-/// function.
-fn erase_impl_trait(ty: TokenStream) -> TokenStream {
-    let mut erased = TokenStream::new();
-    let mut rest = ty.into_iter().peekable();
-    while let Some(token) = rest.next() {
-        match token {
-            TokenTree::Ident(word) if word == "impl" => {
-                let span = Span::mixed_site().located_at(word.span());
-                erased.extend(quote_spanned! {span=> _ });
-                let mut depth = 0_usize;
-                let mut previous = ' ';
-                while let Some(next) = rest.peek() {
-                    let mark = if let TokenTree::Punct(punct) = next {
-                        punct.as_char()
-                    } else {
-                        ' '
-                    };
-                    match mark {
-                        '<' => depth += 1,
-                        // Part of an arrow, as in `impl Fn() -> T`.
-                        '>' if previous == '-' => {}
-                        '>' | ',' | ';' if depth == 0 => break,
-                        '>' => depth -= 1,
-                        _ => {}
-                    }
-                    previous = mark;
-                    rest.next();
-                }
-            }
-            TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => {
-                let mut inside = Group::new(group.delimiter(), erase_impl_trait(group.stream()));
-                inside.set_span(group.span());
-                erased.extend([TokenTree::Group(inside)]);
-            }
-            other => erased.extend([other]),
-        }
-    }
-    erased
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The annotated function, and whether it can be guarded.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{
@@ -58,6 +58,13 @@ impl Parse for Function {
     }
 }
 
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.header());
+        self.body.to_tokens(tokens);
+    }
+}
+
 /// Returns `true` if the input continues with a function.
 fn starts_function(fork: ParseStream<'_>) -> bool {
     let qualifiers = || -> Result<()> {
@@ -88,6 +95,18 @@ fn braced(tree: TokenTree) -> Option<Group> {
 }
 
 impl Function {
+    /// Returns everything but the body.
+    pub(crate) fn header(&self) -> TokenStream {
+        let Function {
+            attrs,
+            vis,
+            default,
+            sig,
+            ..
+        } = self;
+        quote! { #(#attrs)* #vis #default #sig }
+    }
+
     /// Returns `true` if this looks like the program's entry point. The module is not known.
     pub(crate) fn is_main(&self) -> bool {
         self.sig.ident == "main"
@@ -141,9 +160,8 @@ impl Function {
         errors
     }
 
-    /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`,
-    /// and `async fn main` without one: the lock would be acquired inside the runtime and released
-    /// while spawned tasks still run.
+    /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`: the
+    /// lock would be acquired inside the runtime and released while spawned tasks still run.
     fn check_runtime_order(&self) -> Option<Error> {
         let asyncness = self.sig.asyncness.as_ref()?;
         let runtime = self.attrs.iter().map(Attribute::path).find(|path| {

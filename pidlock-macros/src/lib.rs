@@ -1,14 +1,18 @@
 //! The `#[pidfile]` attribute. Depend on `pidlock-core`, which re-exports it.
 
 mod args;
+mod attributes;
 mod expand;
+mod frame;
 mod function;
 mod keys;
 mod literal;
+mod output;
 mod params;
 mod patterns;
 #[cfg(test)]
 mod properties;
+mod slot;
 mod spans;
 
 use proc_macro::TokenStream;
@@ -189,6 +193,17 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
+/// An attribute below sees the parameters as written, and may use them, so `unused_variables` does
+/// not fire for them. For example, `#[tracing::instrument(err)]` records the names in a pattern, and
+/// the error of a refused call. If a parameter has a pattern, and the attribute moves the body into
+/// another function, a thread or a future, the lock could be released too early: that is a compile
+/// error about `__pls`. Put `#[pidfile]` on a function of its own then, and call that.
+///
+/// Some attributes that move the body are known by name: `async_recursion`, `cached`, `ctor`,
+/// `debug_handler`, `memoize`, `quickcheck`, `rstest`, `task`, `test`, `test_case` and
+/// `wasm_bindgen`. The lock is held in the moved body, and these attributes see a pattern as a
+/// parameter named `__plp` and its number.
+///
 /// # Notes
 ///
 /// - A future behind a type alias or inside your own type is not detected: the lock is released as
@@ -205,22 +220,34 @@ use proc_macro::TokenStream;
 ///   `async` block, and the compiler's errors about `?` call it that. `Location::caller()` in a
 ///   `#[track_caller]` function is then a place inside that function. If the function is `async`,
 ///   its future stores the parameters three times. The future of any other `async fn` stores them
-///   twice: for a parameter of 64 KiB, 128 KiB instead of 192 KiB.
+///   twice: for a parameter of 64 KiB, 128 KiB instead of 192 KiB. A closure that such a function
+///   returns as `impl Fn` must name the types of its parameters.
 ///
 /// # Appendix: lints
 ///
 /// These lints no longer fire, because the generated code also uses the parameters and returns.
-/// Clippy: `boxed_local`, `missing_const_for_fn`, `needless_lifetimes`, `needless_pass_by_value`,
-/// `needless_return`, `not_unsafe_ptr_arg_deref`, `only_used_in_recursion`, `toplevel_ref_arg`,
-/// `unnecessary_wraps`, `unused_async`, `unused_self`. The compiler: `redundant_imports`,
-/// `unconditional_recursion`.
+/// Clippy: `boxed_local`, `missing_const_for_fn`, `needless_lifetimes`, `needless_pass_by_ref_mut`,
+/// `needless_pass_by_value`, `needless_return`, `not_unsafe_ptr_arg_deref`,
+/// `only_used_in_recursion`, `toplevel_ref_arg`, `unnecessary_wraps`, `unused_async`,
+/// `unused_self`. The compiler: `redundant_imports`, `unconditional_recursion`.
+///
+/// An expectation of one of them, on the function or a parameter, counts as fulfilled.
 ///
 /// These lints can fire because of the generated code:
 ///
-/// - Clippy's `result_large_err` in a trait implementation. It does not check the function itself
-///   there, but it does check the closure generated for a handler or for an owned receiver.
+/// - Clippy's `result_large_err`, `type_complexity` and `use_self` in a trait implementation. They
+///   do not check the return type of the function itself there, but they do check that of the
+///   closure generated for a handler or for an owned receiver.
 /// - The compiler's `unused_assignments` on a field of an owned receiver that is only written.
 #[proc_macro_attribute]
 pub fn pidfile(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(args.into(), item.into()).into()
+}
+
+/// Completes the expansion of `#[pidfile]` after the macros below it. Not part of the public
+/// interface.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn with_slot(args: TokenStream, item: TokenStream) -> TokenStream {
+    slot::attribute(args.into(), item.into()).into()
 }

@@ -7,14 +7,15 @@ use syn::{
     Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, Token, Type,
 };
 
+use crate::attributes;
 use crate::function::type_arguments;
 use crate::patterns;
 
 /// Replaces each pattern in the signature by a name, and returns `let` statements that rebind it.
 ///
 /// Each parameter is first rebound whole and then by its pattern, so that parts bound to `_` are
-/// dropped inside the block too.
-pub(crate) fn rebind(sig: &mut Signature, core: &TokenStream) -> TokenStream {
+/// dropped inside the block too. A macro below can refer to a parameter by its name.
+pub(crate) fn rebind(sig: &mut Signature, core: &TokenStream, macro_below: bool) -> TokenStream {
     let mut moves = TokenStream::new();
     if patterns::bind_a_name_twice(sig) {
         // The compiler reports that in a signature, but not in two `let` statements.
@@ -22,15 +23,53 @@ pub(crate) fn rebind(sig: &mut Signature, core: &TokenStream) -> TokenStream {
     }
     for (index, input) in sig.inputs.iter_mut().enumerate() {
         if let FnArg::Typed(param) = input {
-            moves.extend(rebind_one(param, index, core));
+            moves.extend(rebind_one(param, index, core, macro_below));
         }
     }
     moves
 }
 
+/// Returns `true` if a parameter has a pattern that is more than a name.
+pub(crate) fn has_patterns(sig: &Signature) -> bool {
+    (sig.inputs.iter()).any(|input| matches!(input, FnArg::Typed(param) if name(param).is_none()))
+}
+
+/// Returns `true` if [`rebind`] gives a parameter another name, even with a macro below.
+pub(crate) fn any_is_renamed(sig: &Signature) -> bool {
+    sig.inputs.iter().any(|input| match input {
+        FnArg::Typed(param) => !keeps_name(param),
+        FnArg::Receiver(_) => false,
+    })
+}
+
+/// Returns the name of a parameter whose pattern is no more than that.
+fn name(param: &PatType) -> Option<&Ident> {
+    match &*param.pat {
+        Pat::Ident(PatIdent {
+            by_ref: None,
+            subpat: None,
+            ident,
+            ..
+        }) => Some(ident),
+        _ => None,
+    }
+}
+
+/// Returns `true` if the parameter can be rebound under its name without a lint.
+fn keeps_name(param: &PatType) -> bool {
+    let expects = |attr: &Attribute| attr.to_token_stream().to_string().contains("expect");
+    name(param).is_some_and(is_lint_neutral) && !param.attrs.iter().any(expects)
+}
+
 /// Replaces one pattern by a name, and returns the statements that rebind it.
-fn rebind_one(param: &mut PatType, index: usize, core: &TokenStream) -> TokenStream {
+fn rebind_one(
+    param: &mut PatType,
+    index: usize,
+    core: &TokenStream,
+    macro_below: bool,
+) -> TokenStream {
     let span = Span::mixed_site();
+    let keeps_name = macro_below && keeps_name(param);
     let refutable = patterns::refutable(param);
     // At the pattern, so that errors about arguments point there. The error about a pattern that
     // can fail points at all of it only if its tokens have the same hygiene.
@@ -39,6 +78,7 @@ fn rebind_one(param: &mut PatType, index: usize, core: &TokenStream) -> TokenStr
         None => span.located_at(param.pat.span()),
     };
     let whole = format_ident!("__plp{index}", span = place);
+    attributes::allow_quiet_lints(&mut param.attrs);
     let attrs = Attrs::sort(std::mem::take(&mut param.attrs));
     let Attrs {
         cfgs,
@@ -54,16 +94,17 @@ fn rebind_one(param: &mut PatType, index: usize, core: &TokenStream) -> TokenStr
             ident,
             ..
         }) if refutable.is_none() => {
-            let (renamed, value) = if is_lint_neutral(ident) && expectations.is_empty() {
-                (ident.clone(), ident.to_token_stream())
-            } else {
-                let alias = hygienic_alias(ident, whole);
-                let value = quote_spanned! {span=> { #alias } };
-                (alias, value)
+            let renamed = match keeps_name {
+                true => ident.clone(),
+                false => hygienic_alias(ident, whole),
             };
-            let moves = quote_spanned! {span=>
-                #(#cfgs)* #(#lint_levels)* #(#expectations)* let #mutability #ident = #value;
+            let mut moves = quote_spanned! {span=>
+                #(#cfgs)* #(#lint_levels)* #(#expectations)* let #mutability #ident = { #renamed };
             };
+            if keeps_name {
+                // A parameter that only the macro below uses is not unused.
+                moves.extend(quote_spanned! {span=> #(#cfgs)* let _ = &#ident; });
+            }
             (renamed, moves)
         }
         pat => {
@@ -133,7 +174,8 @@ fn hygienic_alias(ident: &Ident, whole: Ident) -> Ident {
     alias
 }
 
-/// Returns `true` if no lint fires on `let name = name`, and the name cannot be a constant's.
+/// Returns `true` if no lint but Clippy's `shadow_same` fires on `let name = name`, and the name
+/// cannot be a constant's.
 fn is_lint_neutral(ident: &Ident) -> bool {
     let name = ident.to_string();
     name.starts_with("r#")

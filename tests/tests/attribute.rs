@@ -440,6 +440,30 @@ mod shapes {
         Ok(format!("{a}{first}{last}{_named}{present}{}", r#fn))
     }
 
+    struct Item {
+        size: usize,
+    }
+
+    #[pidfile(path = path, on_error = pidlock_core::on_error::exit)]
+    fn larger_than(path: &Path, size: usize) -> impl Fn(&Item) -> bool + use<> {
+        assert!(own_pid(path));
+        move |item| item.size > size
+    }
+
+    #[pidfile(path = path, on_error = pidlock_core::on_error::exit)]
+    async fn identity(path: &Path) -> impl Fn(&str) -> &str + use<> {
+        assert!(own_pid(path));
+        |text| text
+    }
+
+    #[test]
+    fn returned_closures_learn_their_types_from_the_signature() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("x");
+        assert!(larger_than(path, 3)(&Item { size: 4 }));
+        assert_eq!(block_on(identity(path))("text"), "text");
+    }
+
     #[pidfile(path = path)]
     #[track_caller]
     fn tracked(path: &Path) -> Result<&'static Location<'static>, PidFileError> {

@@ -2,7 +2,8 @@ mod print;
 mod snapshots;
 mod spans;
 
-use super::{attribute, erase_impl_trait};
+use super::attribute;
+use crate::output::erase_impl_trait;
 use proc_macro2::TokenStream;
 
 fn tokens(text: &str) -> TokenStream {

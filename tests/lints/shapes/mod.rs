@@ -3,11 +3,14 @@
 //! Most return whether the lock is held while they run, so that the tests check more than that they
 //! compile.
 
+pub mod below;
+pub mod expected;
 pub mod functions;
 pub mod futures;
 pub mod made;
 pub mod methods;
 pub mod parameters;
+pub mod restricted;
 pub mod traits;
 
 use std::path::Path;

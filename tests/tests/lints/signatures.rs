@@ -273,6 +273,7 @@ pub fn only_for_a_value(name: &str, value: &str, mut same: u8) {
 pub trait Fallible: Sized {
     fn fails_with_much(self, fails: bool) -> Result<u8, [u8; 512]>;
     fn lends_and_fails(&self, fails: bool) -> Result<u8, [u8; 512]>;
+    fn complex(self) -> Vec<Option<Box<dyn Fn(Vec<Option<Rc<u8>>>) -> Result<Vec<u8>, Rc<String>>>>>;
 }
 
 impl Fallible for Owner<'_> {
@@ -284,6 +285,12 @@ impl Fallible for Owner<'_> {
     #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| Err([0; 512])))]
     fn lends_and_fails(&self, fails: bool) -> Result<u8, [u8; 512]> {
         if fails { Err([0; 512]) } else { Ok(self.number) }
+    }
+
+    #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| Vec::new()))]
+    fn complex(self) -> Vec<Option<Box<dyn Fn(Vec<Option<Rc<u8>>>) -> Result<Vec<u8>, Rc<String>>>>> {
+        println!();
+        Vec::new()
     }
 }
 
@@ -408,5 +415,17 @@ impl Ended {
     #[cfg_attr(guarded, pidlock_core::pidfile)]
     pub fn written_through(&mut self) {
         self.0 = 3;
+    }
+}
+
+pub trait Again {
+    fn again(self) -> Ended;
+}
+
+impl Again for Ended {
+    #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| Self(0)))]
+    fn again(self) -> Ended {
+        println!();
+        Self(1)
     }
 }

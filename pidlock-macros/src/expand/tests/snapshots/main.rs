@@ -13,10 +13,8 @@ fn main() {
                 ::pidlock_core::__private::Err(__ple) => return ::pidlock_core::__private::refused::<(), _>(__ple, true),
             }
         };
-        match () {
-            () => {
-                serve();
-            }
-        }
+        ({
+            serve();
+        })
     }
 }

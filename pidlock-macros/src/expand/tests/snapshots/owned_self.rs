@@ -8,14 +8,16 @@ async fn run(self, jobs: Vec<Job>) -> Result<impl Iterator<Item = Job>, AppError
     {
         let mut __plg = facade::pidlock::__private::None;
         let __pls = &mut __plg;
-        async move {
+        return async move {
             if false {
                 return {
                     facade::pidlock::__private::type_witness::<Result<_, AppError>>()
                 };
             }
             let _ = &self;
-            let mut jobs = jobs;
+            let mut jobs = {
+                jobs
+            };
             *__pls = facade::pidlock::__private::Some({
                 let __plb = facade::pidlock::__private::PidFile::at(&(&self.path));
                 match facade::pidlock::__private::acquire(&__plb) {
@@ -23,12 +25,10 @@ async fn run(self, jobs: Vec<Job>) -> Result<impl Iterator<Item = Job>, AppError
                     facade::pidlock::__private::Err(__ple) => return facade::pidlock::__private::refused::<Result<_, AppError>, _>(__ple, false),
                 }
             });
-            match () {
-                () => {
-                    self.drain(&mut jobs).await?;
-                    Ok(jobs.into_iter())
-                }
-            }
+            ({
+                self.drain(&mut jobs).await?;
+                Ok(jobs.into_iter())
+            })
         }.await
     }
 }

@@ -4,13 +4,15 @@
 //     Ok(config.run(id)?)
 // }
 
-pub fn work(__plp0: (u32, Lease), config: &Config, _seen: bool) -> Result<(), AppError> {
+#[cfg(not(doc))] pub fn work(__plp0: (u32, Lease), config: &Config, _seen: bool) -> Result<(), AppError> {
     #![allow(clippy::unit_arg)]
     {
         let __plg;
         let __plp0 = __plp0;
         let (id, _) = __plp0;
-        let config = config;
+        let config = {
+            config
+        };
         let _seen = {
             _seen
         };
@@ -23,10 +25,12 @@ pub fn work(__plp0: (u32, Lease), config: &Config, _seen: bool) -> Result<(), Ap
                 })(__ple),
             }
         };
-        match () {
-            () => {
-                Ok(config.run(id)?)
-            }
-        }
+        ({
+            Ok(config.run(id)?)
+        })
     }
+}
+#[cfg(doc)] pub fn work((id, _): (u32, Lease), config: &Config, _seen: bool) -> Result<(), AppError> {
+    #![allow(clippy::unit_arg)]
+    Ok(config.run(id)?)
 }

@@ -1,0 +1,120 @@
+//! The other attributes of the function.
+
+use proc_macro2::Span;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Meta, Token, parse_quote_spanned};
+
+/// Attributes of the compiler that can stand on a function. They do not see its tokens.
+const BUILT_IN: &[&str] = &[
+    "allow",
+    "automatically_derived",
+    "bench",
+    "cfg",
+    "cfg_attr",
+    "cold",
+    "coverage",
+    "deny",
+    "deprecated",
+    "doc",
+    "expect",
+    "export_name",
+    "forbid",
+    "ignore",
+    "inline",
+    "instruction_set",
+    "link_section",
+    "must_use",
+    "no_mangle",
+    "optimize",
+    "proc_macro",
+    "proc_macro_attribute",
+    "proc_macro_derive",
+    "should_panic",
+    "target_feature",
+    "track_caller",
+    "unsafe",
+    "warn",
+];
+
+/// Attributes of tools, by the first part of their paths.
+const TOOLS: &[&str] = &["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
+
+/// Attributes that move the body, or the attributes of the function, into another one, as the
+/// attribute's documentation lists them. The slot of the guard would be out of the body's reach.
+const MOVE_THE_BODY: &[&str] = &[
+    "async_recursion",
+    "cached",
+    "ctor",
+    "debug_handler",
+    "memoize",
+    "quickcheck",
+    "rstest",
+    "task",
+    "test",
+    "test_case",
+    "wasm_bindgen",
+];
+
+/// Returns `true` if an attribute of another macro is below `#[pidfile]`. Those above have been
+/// expanded.
+pub(crate) fn any_macro(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| {
+        let segments = &attr.path().segments;
+        let first = segments.first().map(|first| first.ident.to_string());
+        let list = if segments.len() == 1 { BUILT_IN } else { TOOLS };
+        first.is_some_and(|first| !list.contains(&&*first))
+    })
+}
+
+/// Returns `true` if an attribute moves the body to where it cannot reach the function's variables.
+pub(crate) fn any_moves_the_body(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| {
+        let last = attr.path().segments.last();
+        last.is_some_and(|last| MOVE_THE_BODY.iter().any(|name| last.ident == name))
+    })
+}
+
+/// The lints that do not fire on a guarded function, as the attribute's documentation lists them.
+const QUIET_LINTS: &[&str] = &[
+    "boxed_local",
+    "missing_const_for_fn",
+    "needless_lifetimes",
+    "needless_pass_by_ref_mut",
+    "needless_pass_by_value",
+    "needless_return",
+    "not_unsafe_ptr_arg_deref",
+    "only_used_in_recursion",
+    "redundant_imports",
+    "toplevel_ref_arg",
+    "unconditional_recursion",
+    "unnecessary_wraps",
+    "unused_async",
+    "unused_self",
+];
+
+/// Turns each `expect` of a quiet lint into an `allow`, because it would be unfulfilled.
+pub(crate) fn allow_quiet_lints(attrs: &mut Vec<Attribute>) {
+    for attr in std::mem::take(attrs) {
+        let parse = Punctuated::<Meta, Token![,]>::parse_terminated;
+        let lints = match attr.path().is_ident("expect") {
+            true => attr.parse_args_with(parse).unwrap_or_default(),
+            false => Punctuated::new(),
+        };
+        let (reason, lints): (Vec<_>, Vec<_>) = lints
+            .into_iter()
+            .partition(|meta| meta.path().is_ident("reason"));
+        let (quiet, expected): (Vec<_>, Vec<_>) = lints.into_iter().partition(|meta| {
+            let last = meta.path().segments.last();
+            last.is_some_and(|last| QUIET_LINTS.iter().any(|name| last.ident == name))
+        });
+        if quiet.is_empty() {
+            attrs.push(attr);
+            continue;
+        }
+        let span = Span::mixed_site();
+        attrs.push(parse_quote_spanned! {span=> #[allow(#(#quiet,)* #(#reason)*)] });
+        if !expected.is_empty() {
+            attrs.push(parse_quote_spanned! {span=> #[expect(#(#expected,)* #(#reason)*)] });
+        }
+    }
+}
