@@ -276,4 +276,17 @@ mod moved_bodies {
     fn test_attributes_below_take_effect() {
         panic!("in the body");
     }
+
+    // On one line, where lints look for redundant braces.
+    #[pidfile(path = path)]
+    #[pidlock_attributes::task]
+    #[deny(unused_braces)]
+    #[rustfmt::skip]
+    fn in_braces(path: &Path, (_a, _): (u8, u8)) -> Held { Ok(is_held(path)) }
+
+    #[test]
+    fn lock_covers_the_body_in_a_block_of_a_known_macro() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(in_braces(&dir.path().join("x"), (1, 2)).unwrap());
+    }
 }

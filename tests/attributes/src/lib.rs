@@ -26,6 +26,12 @@ pub fn in_a_function(_: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
+/// Puts the body into braces. `#[pidfile]` knows the name as one of attributes that move the body.
+#[proc_macro_attribute]
+pub fn task(_: TokenStream, item: TokenStream) -> TokenStream {
+    with_body(item, TokenStream::from)
+}
+
 /// Returns the function without its other attributes.
 #[proc_macro_attribute]
 pub fn alone(_: TokenStream, item: TokenStream) -> TokenStream {
