@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -31,7 +32,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PidFileError {
     /// The lock is held by another process, or by another guard in this one.
-    #[error("pidfile {} already locked by {}", quoted(path), holder(*pid))]
+    #[error("pidfile {} already locked by {}{}", quoted(path), holder(*pid), after(*waited))]
     #[non_exhaustive]
     AlreadyLocked {
         /// The pidfile.
@@ -39,6 +40,9 @@ pub enum PidFileError {
         /// The holder, if the recorded process exists and is visible. A holder in another PID
         /// namespace, or one that has not written its PID, is not known.
         pid: Option<u32>,
+        /// How long the start has waited for the holder; `None` if it did not wait
+        /// ([`PidFile::timeout`](crate::PidFile::timeout)).
+        waited: Option<Duration>,
     },
 
     /// The recorded process is running but does not hold the lock.
@@ -47,9 +51,9 @@ pub enum PidFileError {
     /// got the PID of the process that wrote the file. Where start times of processes are known,
     /// the latter is recognised and does not keep a program from starting.
     #[error(
-        "pidfile {}: process {pid} is running but does not hold the lock; if it is a different \
+        "pidfile {}: process {pid} is running but does not hold the lock{}; if it is a different \
          program, remove the file",
-        quoted(path)
+        quoted(path), after(*waited)
     )]
     #[non_exhaustive]
     AlreadyRunning {
@@ -57,6 +61,8 @@ pub enum PidFileError {
         path: PathBuf,
         /// The recorded process.
         pid: u32,
+        /// How long the start has waited for that process; `None` if it did not wait.
+        waited: Option<Duration>,
     },
 
     /// The file contains no PID, or more than a PID, and no process holds it. It is left as it is,
@@ -199,13 +205,22 @@ impl PidFileError {
     }
 
     pub(crate) fn locked(path: &Path, pid: Option<u32>) -> Self {
-        let path = path.to_owned();
-        Self::AlreadyLocked { path, pid }
+        let (path, waited) = (path.to_owned(), None);
+        Self::AlreadyLocked { path, pid, waited }
     }
 
     pub(crate) fn running(path: &Path, pid: u32) -> Self {
-        let path = path.to_owned();
-        Self::AlreadyRunning { path, pid }
+        let (path, waited) = (path.to_owned(), None);
+        Self::AlreadyRunning { path, pid, waited }
+    }
+
+    /// A refusal that comes after a wait.
+    pub(crate) fn after(mut self, time: Duration) -> Self {
+        if let Self::AlreadyLocked { waited, .. } | Self::AlreadyRunning { waited, .. } = &mut self
+        {
+            *waited = Some(time);
+        }
+        self
     }
 
     /// `reason` follows the path: "does not contain a PID".
@@ -367,6 +382,13 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or("an unknown process".into(), |pid| format!("PID {pid}"))
 }
 
+/// The end of the sentence about a holder.
+fn after(waited: Option<Duration>) -> String {
+    waited.map_or(String::new(), |time| {
+        format!(" after waiting for {time:.1?}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,6 +419,17 @@ mod tests {
             "{message}"
         );
         assert!(message.contains("remove the file"), "{message}");
+    }
+
+    #[test]
+    fn refusal_after_a_wait_says_how_long_it_waited_and_for_which_process() {
+        let path = Path::new("/run/a.pid");
+        let error = PidFileError::locked(path, Some(7)).after(Duration::from_millis(1_502));
+        let message = "pidfile '/run/a.pid' already locked by PID 7 after waiting for 1.5s";
+        assert_eq!(error.to_string(), message);
+        let error = PidFileError::running(path, 7).after(Duration::from_millis(20));
+        let message = "process 7 is running but does not hold the lock after waiting for 20.0ms;";
+        assert!(error.to_string().contains(message), "{error}");
     }
 
     #[test]

@@ -103,6 +103,7 @@
 //!
 //! - `macros` (default): the `#[pidfile]` attribute.
 
+mod alarm;
 mod cleanup;
 mod error;
 mod guard;
@@ -112,12 +113,14 @@ mod location;
 pub mod on_error;
 mod pidfile;
 mod protocol;
+mod queue;
 mod record;
 #[cfg(unix)]
 mod reservation;
 mod settings;
 mod status;
 mod sys;
+mod wait;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;
@@ -128,6 +131,7 @@ pub use pidlock_macros::pidfile;
 pub use reservation::Reservation;
 pub use settings::OnSignal;
 pub use status::Status;
+pub use wait::Acquire;
 
 #[doc(hidden)]
 pub mod __private;

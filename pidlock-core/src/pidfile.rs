@@ -1,16 +1,19 @@
 //! The builder: which file to lock, and how.
 
 use std::ffi::OsStr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
 use crate::location::Location;
-use crate::protocol::{acquire, lockless};
 #[cfg(unix)]
 use crate::reservation::{self, Reservation};
 use crate::settings::{OnSignal, Settings, Target};
 use crate::status::{self, Status};
+use crate::wait::{self, Acquire, OnWait};
 
 /// Selects a pidfile and how to acquire it. Creating a `PidFile` does not touch the file system.
 ///
@@ -37,6 +40,7 @@ use crate::status::{self, Status};
 pub struct PidFile {
     location: Location,
     settings: Settings,
+    on_wait: Option<OnWait>,
 }
 
 impl PidFile {
@@ -313,6 +317,89 @@ impl PidFile {
         self
     }
 
+    /// Sets how long to wait for a holder. Default: `None`, a refusal at once. Replaces [`wait`](Self::wait).
+    ///
+    /// A start waits while the file is held, and acquires it as soon as the holder has released it, has
+    /// exited or was killed. If the time is over, the error is the refusal, which says how long the start
+    /// has waited. Of several starts that wait, the kernel decides which is next; those in one process
+    /// acquire the file in the order in which they began to wait.
+    ///
+    /// Only a holder is waited for. Any other error is returned at once.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Linux the kernel wakes the start when the file is closed, removed or replaced, or when a process
+    /// that does not lock it ends (`inotify(7)`, `pidfd_open(2)`). A holder that unlocks the file and keeps
+    /// it open, and one on another machine, is noticed within a second. On other systems, and if the user
+    /// has too many inotify instances, the start looks every 20 ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("my_app").dir(dir.path()).timeout(Duration::from_millis(20));
+    /// let guard = file.acquire()?;
+    /// match file.acquire() {
+    ///     Err(PidFileError::AlreadyLocked { waited: Some(waited), .. }) => {
+    ///         assert!(waited >= Duration::from_millis(20));
+    ///     }
+    ///     other => panic!("expected a refusal, got {other:?}"),
+    /// }
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeout = timeout.into();
+        self
+    }
+
+    /// Whether to wait for a holder without a time limit. Default: `false`, a refusal at once. Replaces
+    /// [`timeout`](Self::timeout), which says what is waited for.
+    ///
+    /// ```
+    /// use std::thread;
+    /// # use pidlock_core::PidFile;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("my_app").dir(dir.path()).wait(true);
+    /// let first = file.acquire()?;
+    /// let second = thread::spawn(move || file.acquire());
+    /// drop(first);
+    /// let guard = second.join().unwrap()?;
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.settings.timeout = wait.then_some(Duration::MAX);
+        self
+    }
+
+    /// Sets a function that is called when a start begins to wait, once, with the refusal that it would
+    /// return without [`timeout`](Self::timeout) or [`wait`](Self::wait). By default nothing is called.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use pidlock_core::PidFile;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("my_app")
+    ///     .dir(dir.path())
+    ///     .timeout(Duration::from_millis(20))
+    ///     .on_wait(|refusal| eprintln!("waiting: {refusal}"));
+    /// let guard = file.acquire()?;
+    /// assert!(file.acquire().is_err()); // and prints "waiting: pidfile ... already locked by PID 12345"
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_wait(
+        mut self,
+        on_wait: impl Fn(&PidFileError) + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
+    ) -> Self {
+        self.on_wait = Some(OnWait(Arc::new(on_wait)));
+        self
+    }
+
     /// Returns the absolute path of the file. May look for a writable default directory; creates
     /// nothing.
     ///
@@ -403,12 +490,41 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn acquire(&self) -> Result<PidGuard, PidFileError> {
-        let target = self.target()?;
-        let handle = match target.settings.lock {
-            true => acquire::acquire(&target),
-            false => lockless::acquire(&target),
-        };
-        handle.map(PidGuard::new)
+        let handle = wait::acquire(self.target()?, self.on_wait.clone())?;
+        Ok(PidGuard::new(handle))
+    }
+
+    /// Like [`acquire`](Self::acquire), without ever blocking the thread: where `acquire` sleeps, the
+    /// future is pending. Like that it waits for a holder only with [`timeout`](Self::timeout) or
+    /// [`wait`](Self::wait); the time counts from the first poll.
+    ///
+    /// The future is `Send + 'static` and needs no runtime. A helper thread of this crate wakes the
+    /// futures of the process that are pending, and ends when there are none. A future that is dropped
+    /// leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// The future returns those of [`acquire`](Self::acquire), and [`Io`](PidFileError::Io) if the helper
+    /// thread cannot be started.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// async fn serve() -> Result<(), PidFileError> {
+    ///     let file = PidFile::new("my_app").timeout(Duration::from_secs(10));
+    /// #   let dir = tempfile::tempdir().unwrap();
+    /// #   let file = file.dir(dir.path());
+    ///     let guard = file.acquire_async().await?;
+    ///     println!("running as {}", guard.pid());
+    ///     Ok(())
+    /// }
+    /// # let serving = std::pin::pin!(serve());
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert!(std::future::Future::poll(serving, &mut context).is_ready());
+    /// ```
+    pub fn acquire_async(&self) -> Acquire {
+        Acquire::new(self.target(), self.on_wait.clone())
     }
 
     /// Locks the file but leaves it empty, for a process that is about to fork. The child calls
@@ -442,7 +558,7 @@ impl PidFile {
         }
         let mut target = self.target()?;
         target.settings.reentrant = false;
-        reservation::reserve(target)
+        reservation::reserve(target, self.on_wait.clone())
     }
 
     fn target(&self) -> Result<Target, PidFileError> {

@@ -10,10 +10,11 @@ use crate::cleanup::{self, CriticalSection};
 use crate::error::{During, PidFileError};
 use crate::guard::PidGuard;
 use crate::held::HeldFile;
-use crate::protocol::acquire::{self, Locked};
+use crate::protocol::acquire::Locked;
 use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance, SharedWord};
+use crate::wait::{self, OnWait};
 
 /// A locked, empty pidfile, created by [`PidFile::reserve`](crate::PidFile::reserve).
 ///
@@ -45,11 +46,13 @@ pub struct Reservation {
     committed_by: SharedWord,
 }
 
-pub(crate) fn reserve(target: Target) -> Result<Reservation, PidFileError> {
-    let process = ProcessInstance::current();
+pub(crate) fn reserve(
+    target: Target,
+    on_wait: Option<OnWait>,
+) -> Result<Reservation, PidFileError> {
     let share = || SharedWord::new().during("share memory for", &target.path);
     let (settled_by, committed_by) = (share()?, share()?);
-    match acquire::lock(&target, process, None)? {
+    match wait::lock(target.clone(), on_wait, false)? {
         Locked::Acquired(held, _section) => Ok(Reservation {
             target,
             held: Some(held),

@@ -1,6 +1,7 @@
 //! How to acquire a pidfile.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{PidFileError, Result};
 use crate::sys::{AbsPath, LOCK_MARK};
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) keep: bool,
     pub(crate) on_signal: OnSignal,
     pub(crate) at_exit: bool,
+    /// How long to wait for a holder. `None` is a refusal at once, and `Duration::MAX` for ever.
+    pub(crate) timeout: Option<Duration>,
 }
 
 const DEFAULT_MODE: u32 = 0o644;
@@ -45,6 +48,7 @@ impl Default for Settings {
             keep: false,
             on_signal: OnSignal::Auto,
             at_exit: true,
+            timeout: None,
         }
     }
 }

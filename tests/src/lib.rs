@@ -209,6 +209,19 @@ impl Drop for Program {
     }
 }
 
+/// Locks a file that each holder of a pidfile locks, which shows another holder.
+///
+/// # Panics
+///
+/// If there is another holder.
+#[must_use]
+pub fn only_holder(oracle: &Path) -> std::fs::File {
+    let file = std::fs::File::create(oracle).expect("create the oracle");
+    let lock = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+    rustix::fs::flock(&file, lock).expect("no other process holds the pidfile");
+    file
+}
+
 /// Runs a program and waits until it exits.
 ///
 /// # Panics

@@ -1,17 +1,18 @@
-//! One attempt to acquire the pidfile, and the loop around it.
+//! One attempt to acquire the pidfile, which never blocks. `wait` makes the next one.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use super::contention::{self, Backoff};
+use super::contention::{self, Backoff, Running};
 use super::open::{self, Origin};
 use crate::cleanup::{self, CriticalSection, Handle, Table};
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
-use crate::settings::Target;
+use crate::settings::{Settings, Target};
 use crate::sys::{self, FileId, ProcessInstance, Stat};
 
 /// So many attempts are allowed however long they take: on an overloaded machine a single one can exceed
@@ -26,43 +27,21 @@ pub(crate) enum Locked {
     HeldBySelf(Handle),
 }
 
-pub(crate) fn acquire(target: &Target) -> Result<Handle> {
-    let process = ProcessInstance::current();
-    match lock(target, process, Some(process.pid()))? {
-        Locked::Acquired(held, section) => Ok(section.insert(&target.settings, held)),
-        Locked::HeldBySelf(handle) => Ok(handle),
+impl Locked {
+    pub(crate) fn into_handle(self, settings: &Settings) -> Handle {
+        match self {
+            Self::Acquired(held, section) => section.insert(settings, held),
+            Self::HeldBySelf(handle) => handle,
+        }
     }
 }
 
-/// Locks the file and writes the record. Without one the file is left blank.
-pub(crate) fn lock(
-    target: &Target,
-    process: ProcessInstance,
-    record: Option<u32>,
-) -> Result<Locked> {
-    let start = Start {
-        target,
-        process,
-        record,
-        // Before the file is opened: a child forked since may share it.
-        forks: sys::fork_count(),
-    };
-    let mut backoff = Backoff::default();
-    let mut attempts = 0;
-    loop {
-        if let Some((held, section)) = start.attempt(&mut backoff)? {
-            return Ok(Locked::Acquired(held, section));
-        }
-        if let Some(handle) = held_by_this_process(target, process)? {
-            return Ok(Locked::HeldBySelf(handle));
-        }
-        backoff.pause_in_doubt();
-        attempts += 1;
-        if backoff.timed_out() && attempts >= MIN_ATTEMPTS {
-            let why = "other processes kept creating and removing it";
-            return Err(PidFileError::gave_up(&target.path, why));
-        }
-    }
+/// What an attempt comes to, unless it fails. A holder is an error.
+pub(crate) enum Attempt {
+    Locked(Locked),
+    /// The path refers to another file by now, or it is unclear whether there is a holder. The next
+    /// attempt comes after this time.
+    Unclear(Duration),
 }
 
 /// What a locked file turns out to be.
@@ -76,42 +55,142 @@ enum Verdict {
     HeldBySelf,
 }
 
-struct Start<'a> {
-    target: &'a Target,
-    process: ProcessInstance,
-    record: Option<u32>,
+/// A start that acquires the pidfile in one attempt or several.
+pub(crate) struct Start {
+    pub(crate) target: Target,
+    pub(crate) process: ProcessInstance,
+    leaves_record: bool,
+    /// Open between two attempts, because to close it would wake other starts that wait.
+    open: Option<OpenFile>,
+    running: Option<Running>,
+    backoff: Backoff,
+    attempts: u32,
+}
+
+struct OpenFile {
+    file: File,
+    origin: Origin,
+    /// Before the file was opened: a child forked since may share it.
     forks: u32,
 }
 
-impl Start<'_> {
-    /// `None` if the file was created, removed or replaced meanwhile, or this process holds it.
-    fn attempt(&self, backoff: &mut Backoff) -> Result<Option<(HeldFile, CriticalSection)>> {
-        let (target, process) = (self.target, self.process);
-        // Before the file is created: until it is in the table, no handler would remove it.
-        let mut section = CriticalSection::enter(process);
-        let Some((file, origin)) = open::open_or_create(target)? else {
-            return Ok(None);
-        };
-        if !contention::try_lock(target, &file)? {
-            drop(section);
-            if !contention::resolve(target, process, &file, backoff)? {
+impl Start {
+    /// A start that writes its record, or leaves the file blank.
+    pub(crate) fn new(target: Target, leaves_record: bool) -> Self {
+        Self {
+            target,
+            process: ProcessInstance::current(),
+            leaves_record,
+            open: None,
+            running: None,
+            backoff: Backoff::default(),
+            attempts: 0,
+        }
+    }
+
+    /// Starts anew, in a forked child.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::new(self.target.clone(), self.leaves_record);
+    }
+
+    pub(crate) fn attempt(&mut self) -> Result<Attempt> {
+        if let Some((held, section)) = self.lock()? {
+            return Ok(Attempt::Locked(Locked::Acquired(held, section)));
+        }
+        let handle = held_by_this_process(&self.target, self.process)?;
+        Ok(match handle.map(Locked::HeldBySelf) {
+            Some(locked) => Attempt::Locked(locked),
+            None => Attempt::Unclear(self.backoff.take_pause()),
+        })
+    }
+
+    /// The error of a start that has made enough attempts. To be called once after each that was
+    /// unclear.
+    pub(crate) fn gave_up(&mut self) -> Option<PidFileError> {
+        if self.open.is_some() {
+            return None; // `contention` decides how long to look for the holder of one file
+        }
+        self.attempts += 1;
+        let is_over = self.backoff.timed_out() && self.attempts >= MIN_ATTEMPTS;
+        let why = "other processes kept creating and removing it";
+        is_over.then(|| PidFileError::gave_up(&self.target.path, why))
+    }
+
+    /// A holder was found, and the start goes on, with the open file or without it.
+    pub(crate) fn outlast_holder(&mut self, stays_open: bool) {
+        self.backoff.reset_doubt();
+        self.attempts = 0;
+        self.open = self.open.take().filter(|_| stays_open);
+        if let Some(
+            open @ OpenFile {
+                origin: Origin::Created,
+                ..
+            },
+        ) = &mut self.open
+        {
+            open.origin = Origin::Found; // the holder may have written into it
+        }
+    }
+
+    /// `None` if the file was created, removed or replaced meanwhile, or this process holds it, or it is
+    /// unclear whether there is a holder.
+    fn lock(&mut self) -> Result<Option<(HeldFile, CriticalSection)>> {
+        if let Some(running) = &self.running {
+            if running.is_unclear(&self.target)? {
+                self.backoff.retry_soon();
                 return Ok(None);
             }
-            section = CriticalSection::enter(process);
+            self.running = None;
         }
-        let settled = self.settle(&file, origin, backoff);
+        // Before the file is created: until it is in the table, no handler would remove it.
+        let section = CriticalSection::enter(self.process);
+        let Some(open) = self.open()? else {
+            return Ok(None);
+        };
+        if !contention::try_lock(&self.target, &open.file)? {
+            drop(section);
+            let backoff = &mut self.backoff;
+            let unclear = contention::is_unclear(&self.target, self.process, &open.file, backoff);
+            if !matches!(unclear, Ok(false)) {
+                self.open = Some(open);
+            }
+            return unclear.map(|_| None);
+        }
+        let settled = self.settle(&open.file, open.origin);
         let Ok(Some(id)) = settled else {
             // Explicitly: a child that another thread has just forked would keep the lock after the
             // descriptor is closed.
-            let _ = sys::unlock(&file);
+            let _ = sys::unlock(&open.file);
             return settled.map(|_| None);
         };
-        let held = HeldFile::new(target, file, id, process, self.forks);
+        let held = HeldFile::new(&self.target, open.file, id, self.process, open.forks);
         Ok(Some((held, section)))
     }
 
+    /// The file of the last attempt, or else what is at the path.
+    fn open(&mut self) -> Result<Option<OpenFile>> {
+        let path = &self.target.path;
+        let is_current = |open: &OpenFile| {
+            let stat = sys::stat(&open.file);
+            // A child that was forked since would share the lock.
+            open.forks == sys::fork_count()
+                && stat.is_ok_and(|stat| matches!(sys::path_refers_to(path, stat.id), Ok(true)))
+        };
+        if let Some(open) = self.open.take().filter(is_current) {
+            return Ok(Some(open));
+        }
+        self.backoff.reset_holder();
+        let forks = sys::fork_count();
+        let opened = open::open_or_create(&self.target, || self.backoff.is_in_doubt())?;
+        Ok(opened.map(|(file, origin)| OpenFile {
+            file,
+            origin,
+            forks,
+        }))
+    }
+
     /// Takes over a locked file, if it is stale.
-    fn settle(&self, file: &File, origin: Origin, backoff: &mut Backoff) -> Result<Option<FileId>> {
+    fn settle(&mut self, file: &File, origin: Origin) -> Result<Option<FileId>> {
         let path = &self.target.path;
         let stat = sys::unless_removed(sys::stat(file));
         let Some(stat) = stat.during("inspect", path)? else {
@@ -135,14 +214,15 @@ impl Start<'_> {
         match verdict? {
             Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
-                // To wait with the lock would refuse other starts.
-                let _ = sys::unlock(file);
-                contention::wait_for_exit(self.target, pid, &stat)?;
+                // The next attempts only look, because the lock refuses other starts.
+                let since = Instant::now();
+                self.running = Some(Running { pid, stat, since });
+                self.backoff.retry_soon();
                 return Ok(None);
             }
             _ if created || self.can_write_into(origin, &stat, &there) => {}
             // Another user's start may have created the file, and be about to lock it.
-            Verdict::Blank if backoff.is_in_doubt() => return Ok(None),
+            Verdict::Blank if self.backoff.is_in_doubt() => return Ok(None),
             Verdict::Blank | Verdict::Stale => return self.replace(&stat).map(|()| None),
         }
         if origin != Origin::Created {
@@ -200,14 +280,14 @@ impl Start<'_> {
     /// Sets mode, owner and record. `false` if the file was removed meanwhile.
     fn fill(&self, file: &File, stat: &Stat, created: bool) -> Result<bool> {
         let path = &self.target.path;
-        let changed = set_owner_and_mode(self.target, file, stat);
+        let changed = set_owner_and_mode(&self.target, file, stat);
         let changed = sys::unless_removed(changed).inspect_err(|_| self.abort(stat, created));
         let Some(()) = changed.during("change the owner or mode of", path)? else {
             return Ok(false);
         };
-        let written = match self.record {
-            Some(pid) => record::write(file, pid, stat.size),
-            None => file.set_len(0),
+        let written = match self.leaves_record {
+            true => record::write(file, self.process.pid(), stat.size),
+            false => file.set_len(0),
         };
         let written = written.inspect_err(|_| {
             let _ = record::erase(file);

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::thread;
+use std::mem;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cleanup::{CriticalSection, Table};
@@ -24,48 +24,42 @@ const HOLDER_GRACE: Duration = Duration::from_millis(50);
 /// or releasing, one of which may be the holder.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
-/// Retries until the lock is acquired, or a holder is found, which is an error. `false` if the path
-/// refers to another file by now, or this process holds the file. Changes nothing.
-pub(super) fn resolve(
+/// Looks for the holder of a file whose lock is taken. A holder is an error. `true` if it is unclear
+/// whether there is one, `false` if the path refers to another file by now, or this process holds the
+/// file. Changes nothing.
+pub(super) fn is_unclear(
     target: &Target,
     process: ProcessInstance,
     file: &File,
     backoff: &mut Backoff,
 ) -> Result<bool> {
     let path = &target.path;
-    let lock_error = |error| lock_error(target, error);
-    backoff.held_since = None;
-    loop {
-        // Before the lock is probed: a thread that leaves its section in between is found as holder.
-        let threads_in_progress = CriticalSection::any_in_progress(process);
-        let recorded = record::read(file, None).map_or(None, |record| record.pid());
-        let stat = sys::unless_removed(sys::stat(file)).during("inspect", path)?;
-        let Some(stat) = stat else {
-            return Ok(false);
-        };
-        let held = sys::is_locked(file).map_err(lock_error)?;
-        match recorded {
-            _ if !held => {}
-            // Otherwise another thread is about to insert it, or a process in another PID namespace has
-            // the same PID.
-            Some(pid) if pid == process.pid() && Table::of(process).contains(stat.id) => {
-                return Ok(false);
-            }
-            Some(pid) if pid != process.pid() && is_holder(pid, &stat) => {
-                return Err(PidFileError::locked(path, recorded));
-            }
-            _ => {}
-        }
-        if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+    // Before the lock is probed: a thread that leaves its section in between is found as holder.
+    let threads_in_progress = CriticalSection::any_in_progress(process);
+    let recorded = record::read(file, None).map_or(None, |record| record.pid());
+    let stat = sys::unless_removed(sys::stat(file)).during("inspect", path)?;
+    let Some(stat) = stat else {
+        return Ok(false);
+    };
+    let held = sys::is_locked(file).map_err(|error| lock_error(target, error))?;
+    match recorded {
+        _ if !held => {}
+        // Otherwise another thread is about to insert it, or a process in another PID namespace has
+        // the same PID.
+        Some(pid) if pid == process.pid() && Table::of(process).contains(stat.id) => {
             return Ok(false);
         }
-        if !backoff.may_retry(held && !threads_in_progress) {
-            return Err(PidFileError::locked(path, None));
+        Some(pid) if pid != process.pid() && is_holder(pid, &stat) => {
+            return Err(PidFileError::locked(path, recorded));
         }
-        backoff.sleep();
-        if try_lock(target, file)? {
-            return Ok(true);
-        }
+        _ => {}
+    }
+    if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+        return Ok(false);
+    }
+    match backoff.may_retry(held && !threads_in_progress) {
+        true => Ok(true),
+        false => Err(PidFileError::locked(path, None)),
     }
 }
 
@@ -93,19 +87,25 @@ fn is_holder(pid: u32, stat: &Stat) -> bool {
     }
 }
 
-/// Waits until a running process, which does not lock the file, is gone or the path refers to another
-/// file. A killed process releases its locks some milliseconds before it is gone.
-pub(super) fn wait_for_exit(target: &Target, pid: u32, stat: &Stat) -> Result<()> {
-    let deadline = Instant::now() + HOLDER_GRACE;
-    while liveness::may_have_written(pid, stat)
-        && sys::path_refers_to(&target.path, stat.id).unwrap_or(true)
-    {
-        if Instant::now() >= deadline {
-            return Err(PidFileError::running(&target.path, pid));
+/// A running process that is recorded in a file, but does not lock it.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) pid: u32,
+    pub(super) stat: Stat,
+    pub(super) since: Instant,
+}
+
+impl Running {
+    /// Returns `false` if the process is gone, or the path refers to another file. A process that stays
+    /// is an error: a killed one releases its locks some milliseconds before it is gone.
+    pub(super) fn is_unclear(&self, target: &Target) -> Result<bool> {
+        let is_running = liveness::may_have_written(self.pid, &self.stat)
+            && sys::path_refers_to(&target.path, self.stat.id).unwrap_or(true);
+        match is_running && self.since.elapsed() >= HOLDER_GRACE {
+            true => Err(PidFileError::running(&target.path, self.pid)),
+            false => Ok(is_running),
         }
-        thread::sleep(Duration::from_millis(1));
     }
-    Ok(())
 }
 
 fn lock_error(target: &Target, error: io::Error) -> PidFileError {
@@ -118,13 +118,14 @@ fn lock_error(target: &Target, error: io::Error) -> PidFileError {
     PidFileError::io("lock", &target.path, error)
 }
 
-/// How long it has been unclear whether there is a holder.
+/// How long it has been unclear whether there is a holder, and when to try again.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     since: Option<Instant>,
     held_since: Option<Instant>,
     in_doubt_since: Option<Instant>,
-    sleeps: u32,
+    retries: u32,
+    pause: Duration,
 }
 
 impl Backoff {
@@ -136,14 +137,26 @@ impl Backoff {
     /// Returns `true` for some time after the first call: as long as another user's start may take from
     /// creating a file to setting its mode and locking it.
     pub(super) fn is_in_doubt(&mut self) -> bool {
+        self.retry_soon();
         elapsed(&mut self.in_doubt_since) < HOLDER_GRACE
     }
 
-    /// Sleeps between two attempts if the start is in doubt.
-    pub(super) fn pause_in_doubt(&self) {
-        if self.in_doubt_since.is_some() {
-            thread::sleep(Duration::from_millis(1));
-        }
+    pub(super) fn retry_soon(&mut self) {
+        self.pause = Duration::from_millis(1);
+    }
+
+    /// The start has opened another file.
+    pub(super) fn reset_holder(&mut self) {
+        self.held_since = None;
+    }
+
+    /// A holder was found. The next one gets as much time, but for the lock of this file.
+    pub(super) fn reset_doubt(&mut self) {
+        let held_since = self.held_since;
+        *self = Self {
+            held_since,
+            ..Self::default()
+        };
     }
 
     /// Returns `true` if another retry is allowed. `held`: by another process, and by no probe.
@@ -151,14 +164,15 @@ impl Backoff {
         if !held {
             self.held_since = None;
         }
+        self.retries += 1;
+        self.pause = Duration::from_micros(50 << self.retries.min(5));
         let is_grace_over = held && elapsed(&mut self.held_since) >= HOLDER_GRACE;
         !is_grace_over && !self.timed_out()
     }
 
-    /// Sleeps, longer each time.
-    fn sleep(&mut self) {
-        self.sleeps += 1;
-        thread::sleep(Duration::from_micros(50 << self.sleeps.min(5)));
+    /// The time until the next attempt, longer each time that it is unclear whether there is a holder.
+    pub(super) fn take_pause(&mut self) -> Duration {
+        mem::take(&mut self.pause)
     }
 }
 

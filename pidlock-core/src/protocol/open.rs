@@ -3,8 +3,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use crate::cleanup;
 use crate::error::{During, PidFileError, Result, quoted};
@@ -20,16 +18,34 @@ pub(super) enum Origin {
     FoundReadOnly,
 }
 
-/// Opens the file, or else creates it. `None` if it appeared or disappeared in between.
-pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> {
+/// Opens the file, or else creates it. `None` if it appeared or disappeared in between, or may not be
+/// opened but `may_retry` allows another attempt.
+pub(super) fn open_or_create(
+    target: &Target,
+    may_retry: impl FnOnce() -> bool,
+) -> Result<Option<(File, Origin)>> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let path = &target.path;
     match sys::open(path, Access::ReadWrite) {
         Ok(file) => return Ok(Some((file, Origin::Found))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if sys::is_removed(&error) => return Ok(None),
         Err(error) => {
-            if let Some(found) = open_read_only(target, error)? {
-                return Ok(Some(found));
+            if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
+                if let Ok(file) = sys::open(path, Access::Read) {
+                    return Ok(Some((file, Origin::FoundReadOnly)));
+                }
+                // Another user's start may have just created the file, and until that start sets the
+                // mode, its umask restricts the file.
+                if may_retry() {
+                    return Ok(None);
+                }
+            }
+            match sys::stat_path(path) {
+                // Whatever made opening fail is gone. If it comes back, creating the file fails and
+                // tells why.
+                Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => {}
+                _ => return Err(open_error(target, path, error)),
             }
         }
     }
@@ -42,26 +58,6 @@ pub(super) fn open_or_create(target: &Target) -> Result<Option<(File, Origin)>> 
             io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle => Ok(None),
             _ => Err(directory_error(target, "create", error)),
         },
-    }
-}
-
-/// `None` if there is no file.
-fn open_read_only(target: &Target, error: io::Error) -> Result<Option<(File, Origin)>> {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
-        // Retry: another user's start may have just created the file, and until that start sets the
-        // mode, its umask restricts the file.
-        for pause in [0, 1, 9, 40].map(Duration::from_millis) {
-            thread::sleep(pause);
-            if let Ok(file) = sys::open(&target.path, Access::Read) {
-                return Ok(Some((file, Origin::FoundReadOnly)));
-            }
-        }
-    }
-    match sys::stat_path(&target.path) {
-        // Whatever made opening fail is gone. If it comes back, creating the file fails and tells why.
-        Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => Ok(None),
-        _ => Err(open_error(target, &target.path, error)),
     }
 }
 

@@ -9,6 +9,8 @@ mod atomic_ref;
 mod types;
 #[cfg(unix)]
 mod unix;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod unwatched;
 #[cfg(windows)]
 mod windows;
 
@@ -16,6 +18,8 @@ pub(crate) use atomic_ref::AtomicRef;
 pub(crate) use types::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use unwatched::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
 

@@ -5,9 +5,13 @@ mod fork;
 mod path;
 mod process;
 mod signal;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod watch;
 
 pub(crate) use file::*;
 pub(crate) use fork::*;
 pub(crate) use path::*;
 pub(crate) use process::*;
 pub(crate) use signal::*;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use watch::*;

@@ -60,6 +60,15 @@ fn set_of(signals: &[c_int]) -> libc::sigset_t {
     set
 }
 
+/// Blocks all signals in this thread, for a thread that must not run handlers of the program.
+pub(crate) fn block_signals() {
+    let mut set = default_action().sa_mask;
+    // SAFETY: the set is plain data, which the call initialises.
+    unsafe { libc::sigfillset(&mut set) };
+    // SAFETY: the set is initialised.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+}
+
 /// Terminates the process by this signal, so that its parent sees the usual wait status.
 /// Async-signal-safe.
 pub(crate) fn terminate_by(signal: c_int) -> ! {

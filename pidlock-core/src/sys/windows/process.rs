@@ -77,6 +77,9 @@ pub(crate) fn terminate_by(_: i32) -> ! {
     std::process::abort()
 }
 
+/// There are no signals.
+pub(crate) fn block_signals() {}
+
 /// There are no forks.
 pub(crate) fn fork_count() -> u32 {
     0

@@ -1,0 +1,159 @@
+//! Wakes tasks: one helper thread in the process sleeps for all of them.
+//!
+//! The thread only calls wakers. It starts with the first alarm, and ends when there has been none for a
+//! while. A forked child starts without it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::sys::{self, Interrupt, PerProcess, ProcessInstance, Source};
+
+static ALARMS: PerProcess<Mutex<Alarms>> = PerProcess::new();
+
+/// How long the thread stays without alarms: a task sets one after the other.
+const IDLE: Duration = Duration::from_millis(100);
+
+#[derive(Default)]
+struct Alarms {
+    pending: BTreeMap<u64, Pending>,
+    last: u64,
+    /// Interrupts the thread; `None` if it does not run.
+    interrupt: Option<Arc<Interrupt>>,
+}
+
+struct Pending {
+    until: Option<Instant>,
+    sources: Vec<Source>,
+    waker: Waker,
+}
+
+/// An alarm that goes off once. Dropping it cancels it.
+pub(crate) struct Alarm {
+    process: ProcessInstance,
+    number: u64,
+}
+
+/// No waker is called or dropped under the lock: it could set or cancel an alarm.
+fn alarms(process: ProcessInstance) -> MutexGuard<'static, Alarms> {
+    let alarms = ALARMS.get(process, Mutex::default);
+    alarms.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Alarm {
+    /// Calls the waker at that time, or when a source is ready.
+    pub(crate) fn set(
+        until: Option<Instant>,
+        sources: Vec<Source>,
+        waker: Waker,
+    ) -> io::Result<Self> {
+        let process = ProcessInstance::current();
+        let mut alarms = alarms(process);
+        if alarms.interrupt.is_none() {
+            let interrupt = Arc::new(Interrupt::new()?);
+            let thread = thread::Builder::new().name("pidlock".to_owned());
+            let its = interrupt.clone();
+            thread.spawn(move || run(process, &its))?;
+            alarms.interrupt = Some(interrupt);
+        }
+        alarms.last += 1;
+        let number = alarms.last;
+        alarms.pending.insert(
+            number,
+            Pending {
+                until,
+                sources,
+                waker,
+            },
+        );
+        alarms.interrupt();
+        Ok(Self { process, number })
+    }
+
+    /// Has it call another waker instead. `false` if it has gone off.
+    pub(crate) fn set_waker(&self, mut waker: Waker) -> bool {
+        if !self.process.is_current() {
+            return false;
+        }
+        let mut alarms = alarms(self.process);
+        let pending = alarms.pending.get_mut(&self.number);
+        let is_pending = pending.map(|it| mem::swap(&mut it.waker, &mut waker));
+        drop(alarms); // before `waker`, which is the old one
+        is_pending.is_some()
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.process.is_current() {
+            let mut alarms = alarms(self.process);
+            let cancelled = alarms.pending.remove(&self.number);
+            if cancelled.is_some() {
+                alarms.interrupt();
+            }
+            drop(alarms); // before `cancelled`
+        }
+    }
+}
+
+impl Alarms {
+    /// Has the thread look at the alarms.
+    fn interrupt(&self) {
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.send();
+        }
+    }
+}
+
+/// The helper thread.
+fn run(process: ProcessInstance, interrupt: &Interrupt) {
+    sys::block_signals();
+    let mut was_idle = false;
+    loop {
+        let mut alarms_now = alarms(process);
+        let pending = &alarms_now.pending;
+        let is_idle = pending.is_empty();
+        if is_idle && was_idle {
+            alarms_now.interrupt = None;
+            return;
+        }
+        was_idle = is_idle;
+        let next = pending.values().filter_map(|it| it.until).min();
+        let time = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let sources = pending
+            .iter()
+            .flat_map(|(number, it)| it.sources.iter().map(|it| (*number, *it)));
+        let (numbers, sources): (Vec<u64>, Vec<Source>) = sources.unzip();
+        drop(alarms_now);
+
+        let ready = interrupt.sleep(sources, time.or(is_idle.then_some(IDLE)));
+        let mut due: Vec<u64> = numbers
+            .into_iter()
+            .zip(ready)
+            .filter(|it| it.1)
+            .map(|it| it.0)
+            .collect();
+        let now = Instant::now();
+        let mut alarms_now = alarms(process);
+        let over = alarms_now
+            .pending
+            .iter()
+            .filter(|(_, it)| it.until.is_some_and(|it| it <= now));
+        due.extend(over.map(|(number, _)| number));
+        let due: Vec<Pending> = due
+            .iter()
+            .filter_map(|it| alarms_now.pending.remove(it))
+            .collect();
+        drop(alarms_now);
+
+        for Pending { waker, .. } in due {
+            // A task that panics does not keep the others from being woken.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Sleeps until something happens to a file or a process: `inotify(7)`, `pidfd_open(2)`, `ppoll(2)`.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::ptr;
+use std::thread;
+use std::time::Duration;
+
+use libc::c_int;
+
+use super::path::AbsPath;
+
+/// What a sleep can end by: a descriptor that becomes readable.
+pub(crate) type Source = RawFd;
+
+/// Reports what happens to one file and one process.
+#[derive(Debug)]
+pub(crate) struct Events {
+    inotify: File,
+    watch: Option<c_int>,
+    /// The descriptor is `None` once the process has ended, or if there is none.
+    process: Option<(u32, Option<File>)>,
+}
+
+impl Events {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: takes flags and returns a new descriptor.
+        let inotify = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
+        Ok(Self {
+            inotify: owned(inotify)?,
+            watch: None,
+            process: None,
+        })
+    }
+
+    /// Watches the file at the path instead of another one: it loses a name, is moved, its mode changes,
+    /// or a process closes it, which wrote into it or, if `readers` is set, only read it. Returns `true`
+    /// if it is not the file that was watched before.
+    pub(crate) fn watch_file(&mut self, path: &AbsPath, readers: bool) -> io::Result<bool> {
+        let closed = libc::IN_CLOSE_WRITE | if readers { libc::IN_CLOSE_NOWRITE } else { 0 };
+        let mask = closed | libc::IN_ATTRIB | libc::IN_MOVE_SELF | libc::IN_DONT_FOLLOW;
+        let (fd, path) = (self.inotify.as_raw_fd(), path.as_c_str().as_ptr());
+        // SAFETY: `path` is a C string that outlives the call, which only reads it.
+        let watch = match unsafe { libc::inotify_add_watch(fd, path, mask) } {
+            -1 => return Err(io::Error::last_os_error()),
+            watch => Some(watch),
+        };
+        let old = self.watch.replace(watch.unwrap_or_default());
+        if let Some(old) = old.filter(|_| old != watch) {
+            // SAFETY: takes an open descriptor and a number. The kernel has removed the watch of a file
+            // that is gone, and says so.
+            unsafe { libc::inotify_rm_watch(fd, old) };
+        }
+        Ok(old != watch)
+    }
+
+    /// Watches for the end of a process, too. Returns `true` if it was not watched before.
+    pub(crate) fn watch_process(&mut self, pid: u32) -> bool {
+        if self
+            .process
+            .as_ref()
+            .is_some_and(|(known, _)| *known == pid)
+        {
+            return false;
+        }
+        let (pid_t, flags) = (pid as libc::pid_t, 0 as libc::c_uint);
+        // SAFETY: takes numbers and returns a new descriptor, which is closed on exec (pidfd_open(2)).
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid_t, flags) };
+        let process = owned(fd as c_int).ok();
+        let is_watched = process.is_some();
+        self.process = Some((pid, process));
+        is_watched
+    }
+
+    /// Returns `true` if anything has happened since the last call.
+    pub(crate) fn take(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        let mut happened = false;
+        while matches!(self.inotify.read(&mut buffer), Ok(1..)) {
+            happened = true;
+        }
+        if let Some((_, process)) = &mut self.process {
+            let ended = |fd: &mut File| sleep(&[fd.as_raw_fd()], Some(Duration::ZERO))[0];
+            // It would end every sleep from now on.
+            happened |= process.take_if(ended).is_some();
+        }
+        happened
+    }
+
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        let process = self.process.iter().filter_map(|(_, fd)| fd.as_ref());
+        process
+            .chain([&self.inotify])
+            .map(File::as_raw_fd)
+            .collect()
+    }
+}
+
+fn owned(fd: c_int) -> io::Result<File> {
+    match fd {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the caller has just got this descriptor from the kernel, so nothing else owns it.
+        fd => Ok(unsafe { File::from_raw_fd(fd) }),
+    }
+}
+
+/// Sleeps until a source becomes ready, a signal arrives or the time is over, and returns which sources
+/// are ready.
+pub(crate) fn sleep(sources: &[Source], time: Option<Duration>) -> Vec<bool> {
+    let poll = |&fd: &Source| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut polls: Vec<libc::pollfd> = sources.iter().map(poll).collect();
+    let limit = time.map(|time| libc::timespec {
+        tv_sec: time.as_secs().try_into().unwrap_or(i32::MAX.into()),
+        tv_nsec: time.subsec_nanos() as libc::c_long,
+    });
+    let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let len = polls.len() as libc::nfds_t;
+    // SAFETY: `polls` has `len` elements and, as `limit`, outlives the call. A descriptor that another
+    // thread has closed meanwhile is an error in its element, or ends the sleep early.
+    let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), len, limit, ptr::null()) };
+    if ready < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+        // A sandbox, or more sources than the process may have descriptors since its limit was lowered.
+        const SHORT: Duration = Duration::from_millis(20);
+        thread::sleep(time.unwrap_or(SHORT).min(SHORT));
+    }
+    polls
+        .iter()
+        .map(|it| ready > 0 && it.revents != 0)
+        .collect()
+}
+
+/// Ends the sleep of another thread.
+#[derive(Debug)]
+pub(crate) struct Interrupt(File);
+
+impl Interrupt {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: takes numbers and returns a new descriptor.
+        owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).map(Self)
+    }
+
+    /// Ends the current sleep, or else the next one.
+    pub(crate) fn send(&self) {
+        let _ = (&self.0).write(&1u64.to_ne_bytes()); // fails only when so many are unread
+    }
+
+    /// Like `sleep`, but can be interrupted.
+    pub(crate) fn sleep(&self, mut sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
+        sources.push(self.0.as_raw_fd());
+        let mut ready = sleep(&sources, time);
+        if ready.pop() == Some(true) {
+            let _ = (&self.0).read(&mut [0; 8]);
+        }
+        ready
+    }
+}

@@ -1,0 +1,57 @@
+//! Where no events of files are watched. Sleeps end by time alone, and none is long.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use super::AbsPath;
+
+/// There is none.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {}
+
+/// Cannot be made.
+pub(crate) enum Events {}
+
+impl Events {
+    pub(crate) fn new() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn watch_file(&mut self, _path: &AbsPath, _readers: bool) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub(crate) fn watch_process(&mut self, _pid: u32) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn take(&mut self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        match *self {}
+    }
+}
+
+pub(crate) fn sleep(_sources: &[Source], time: Option<Duration>) -> Vec<bool> {
+    thread::sleep(time.unwrap_or(Duration::MAX));
+    Vec::new()
+}
+
+/// Nothing is interrupted: each sleep is short.
+pub(crate) struct Interrupt;
+
+impl Interrupt {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) fn send(&self) {}
+
+    pub(crate) fn sleep(&self, sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
+        const SHORT: Duration = Duration::from_millis(5);
+        sleep(&sources, Some(time.unwrap_or(SHORT).min(SHORT)))
+    }
+}

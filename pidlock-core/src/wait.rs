@@ -1,0 +1,268 @@
+//! Acquires a pidfile, and waits for its holder as long as the settings allow.
+//!
+//! `Waiter::step` makes one attempt and decides how long to sleep until the next one. A thread and a
+//! future differ only in how they sleep.
+//!
+//! A waiter watches the file, then tries, then sleeps: a release between the last two ends the sleep. Its
+//! attempts cause no event, or else waiters would wake each other for ever. So the file stays open
+//! between them, as long as the path refers to it.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::slice;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use crate::alarm::Alarm;
+use crate::cleanup::Handle;
+use crate::error::{During, PidFileError, Result};
+use crate::guard::PidGuard;
+use crate::protocol::acquire::{Attempt, Locked, Start};
+use crate::protocol::lockless;
+use crate::queue::Place;
+use crate::settings::Target;
+use crate::sys::{self, Events, Source};
+
+/// The kernel reports that a file is closed before it drops the lock. So a waiter tries at once after an
+/// event, and then after these times, in microseconds.
+const AFTER_EVENT: [u64; 4] = [50, 1_000, 2_000, 4_000];
+
+/// The time between two attempts without an event, which doubles from the first to the second: an unlock
+/// without a close and the changes of another machine are no events.
+const WATCHED: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+const UNWATCHED: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+
+/// Called with the refusal when a start begins to wait.
+#[derive(Clone)]
+pub(crate) struct OnWait(pub(crate) Arc<OnWaitFn>);
+
+type OnWaitFn = dyn Fn(&PidFileError) + Send + Sync + UnwindSafe + RefUnwindSafe;
+
+impl fmt::Debug for OnWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnWait")
+    }
+}
+
+pub(crate) fn acquire(target: Target, on_wait: Option<OnWait>) -> Result<Handle> {
+    let settings = target.settings;
+    Ok(lock(target, on_wait, true)?.into_handle(&settings))
+}
+
+/// Locks the file and writes the record, or leaves it blank. Blocks the thread.
+pub(crate) fn lock(target: Target, on_wait: Option<OnWait>, leaves_record: bool) -> Result<Locked> {
+    let mut waiter = Waiter::new(target, on_wait, leaves_record);
+    loop {
+        let locked = waiter.step(|| Arc::new(Unpark(thread::current())).into())?;
+        let time = waiter.until.map(time_until);
+        match (locked, time) {
+            (Poll::Ready(locked), _) => return Ok(locked),
+            (_, Some(time)) if waiter.is_queued => thread::park_timeout(time),
+            (_, None) if waiter.is_queued => thread::park(),
+            _ => drop(sys::sleep(&waiter.sources(), time)),
+        }
+    }
+}
+
+fn time_until(time: Instant) -> Duration {
+    time.saturating_duration_since(Instant::now())
+}
+
+/// Wakes a thread in the queue.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A start that waits for a holder, if there is one.
+struct Waiter {
+    start: Start,
+    on_wait: Option<OnWait>,
+    /// When the first attempt was made.
+    began: Option<Instant>,
+    /// The start was refused once.
+    is_waiting: bool,
+    place: Option<Place>,
+    /// It is another one's turn.
+    is_queued: bool,
+    events: Option<Events>,
+    after_event: slice::Iter<'static, u64>,
+    tick: Duration,
+    /// When to make the next step, unless an event or the turn in the queue comes before. `None` is never.
+    until: Option<Instant>,
+}
+
+impl Waiter {
+    fn new(target: Target, on_wait: Option<OnWait>, leaves_record: bool) -> Self {
+        Self {
+            start: Start::new(target, leaves_record),
+            on_wait,
+            began: None,
+            is_waiting: false,
+            place: None,
+            is_queued: false,
+            events: None,
+            after_event: [].iter(),
+            tick: Duration::ZERO,
+            until: None,
+        }
+    }
+
+    /// Never blocks. The waker is called when it is this one's turn in the queue.
+    fn step(&mut self, waker: impl Fn() -> Waker) -> Result<Poll<Locked>> {
+        if !self.start.process.is_current() {
+            // A forked child is another start, and shares the descriptors of its parent.
+            self.start.restart();
+            self.place = None;
+            self.events = None;
+        }
+        if self.events.as_mut().is_some_and(Events::take) {
+            self.after_event = AFTER_EVENT.iter();
+        }
+        self.is_queued = self
+            .place
+            .as_ref()
+            .is_some_and(|place| !place.is_first(waker()));
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let timeout = self.start.target.settings.timeout;
+        let deadline = began.checked_add(timeout.unwrap_or_default());
+        let left = deadline.map_or(Duration::MAX, time_until);
+        let is_over = left.is_zero();
+        let refusal = |error: PidFileError| match timeout {
+            Some(_) => error.after(began.elapsed()),
+            None => error,
+        };
+        let pause = match self.attempt(is_over) {
+            Ok(Attempt::Locked(locked)) => return Ok(Poll::Ready(locked)),
+            Ok(Attempt::Unclear(_)) if is_over && self.is_waiting => {
+                return Err(refusal(PidFileError::locked(&self.start.target.path, None)));
+            }
+            Ok(Attempt::Unclear(pause)) => match self.start.gave_up().filter(|_| is_over) {
+                Some(error) => return Err(error),
+                None => pause,
+            },
+            Err(error) if error.is_contention() && !is_over => self.outlast(&error, waker),
+            Err(error) => return Err(refusal(error)),
+        };
+        // Whether there is a holder may be unclear for longer than the start may wait for one.
+        let pause = if is_over { pause } else { pause.min(left) };
+        self.until = Instant::now().checked_add(pause);
+        Ok(Poll::Pending)
+    }
+
+    fn attempt(&mut self, is_over: bool) -> Result<Attempt> {
+        if self.is_queued && !is_over {
+            return Ok(Attempt::Unclear(Duration::MAX));
+        }
+        match self.start.target.settings.lock {
+            true => self.start.attempt(),
+            false => lockless::acquire(&self.start.target)
+                .map(|handle| Attempt::Locked(Locked::HeldBySelf(handle))),
+        }
+    }
+
+    /// Returns how long to sleep after an attempt was refused.
+    fn outlast(&mut self, refusal: &PidFileError, waker: impl Fn() -> Waker) -> Duration {
+        if let Some(OnWait(on_wait)) = self.on_wait.take() {
+            on_wait(refusal);
+        }
+        self.is_waiting = true;
+        let path = &self.start.target.path;
+        let place = (self.place).get_or_insert_with(|| Place::take(path.to_path_buf(), waker()));
+        self.is_queued = !place.is_first(waker());
+        self.start.outlast_holder(!self.is_queued);
+        if self.is_queued {
+            return Duration::MAX;
+        }
+        let [shortest, longest] = match self.watch(refusal) {
+            // Something may have happened before it was watched.
+            Ok(true) => return Duration::ZERO,
+            Ok(false) => WATCHED,
+            Err(_) => UNWATCHED,
+        };
+        if let Some(pause) = self.after_event.next() {
+            return Duration::from_micros(*pause);
+        }
+        self.tick = (self.tick * 2).clamp(shortest, longest);
+        self.tick
+    }
+
+    /// Watches what the refusal is about. Returns `true` if it was not watched before.
+    fn watch(&mut self, refusal: &PidFileError) -> io::Result<bool> {
+        let events = match &mut self.events {
+            Some(events) => events,
+            none => none.insert(Events::new()?),
+        };
+        // Without a lock, each attempt of another start opens the file for reading and closes it.
+        let is_locked = matches!(refusal, PidFileError::AlreadyLocked { .. });
+        let is_new = events.watch_file(&self.start.target.path, is_locked)?;
+        let process = refusal.pid().filter(|_| !is_locked);
+        Ok(process.is_some_and(|pid| events.watch_process(pid)) || is_new)
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        self.events.as_ref().map_or(Vec::new(), Events::sources)
+    }
+}
+
+/// Acquires a pidfile: the future that [`PidFile::acquire_async`](crate::PidFile::acquire_async) returns.
+///
+/// It needs no particular runtime. Dropping it ends the wait and leaves nothing behind.
+///
+/// # Panics
+///
+/// If it is polled after it has completed.
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Acquire {
+    // Before the descriptors that it sleeps for are closed.
+    alarm: Option<Alarm>,
+    /// `None` once it has completed.
+    waiter: Option<Result<Box<Waiter>>>,
+}
+
+impl Acquire {
+    pub(crate) fn new(target: Result<Target>, on_wait: Option<OnWait>) -> Self {
+        let waiter = target.map(|target| Box::new(Waiter::new(target, on_wait, true)));
+        Self {
+            alarm: None,
+            waiter: Some(waiter),
+        }
+    }
+}
+
+impl Future for Acquire {
+    type Output = Result<PidGuard, PidFileError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waiter = self.waiter.take();
+        let mut waiter = waiter.expect("`Acquire` is polled after it has completed")?;
+        let waker = || cx.waker().clone();
+        let is_asleep = |alarm: &Alarm| alarm.set_waker(waker());
+        if waiter.is_queued || !self.alarm.as_ref().is_some_and(is_asleep) {
+            self.alarm = None;
+            let settings = waiter.start.target.settings;
+            if let Poll::Ready(locked) = waiter.step(waker)? {
+                let handle = locked.into_handle(&settings);
+                return Poll::Ready(Ok(PidGuard::new(handle)));
+            }
+            let alarm = Alarm::set(waiter.until, waiter.sources(), waker());
+            self.alarm = Some(alarm.during("wait for", &waiter.start.target.path)?);
+        }
+        self.waiter = Some(Ok(waiter));
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Acquire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}
