@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cleanup::Handle;
 use crate::error::PidFileError;
+use crate::watch::{self, Watch};
 
 /// An acquired pidfile. Dropping it removes the file and releases the lock.
 ///
@@ -109,6 +110,42 @@ impl PidGuard {
     /// ```
     pub fn verify(&self) -> Result<(), PidFileError> {
         self.handle.verify()
+    }
+
+    /// Calls a function when the file is removed or replaced by another process, once: then another
+    /// instance can start. A release by this process, or its end, is not reported.
+    ///
+    /// The function is called with [`Replaced`](PidFileError::Replaced), on a thread of this crate that
+    /// all watches and pending [`acquire_async`](crate::PidFile::acquire_async) share. It should return
+    /// soon, and must not wait for one of them. A child that the process forks watches nothing.
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`verify`](Self::verify): the file has been replaced already.
+    /// - [`Io`](PidFileError::Io): the thread could not be started.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Linux the kernel reports the change (`inotify(7)`). Elsewhere, and if the directory is moved or
+    /// the user has too many inotify instances, it is noticed within a second.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// # use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
+    /// let (sender, lost) = mpsc::channel();
+    /// let _watch = guard.watch(move |error| sender.send(error).unwrap())?;
+    /// std::fs::remove_file(guard.path())?;
+    /// assert!(matches!(lost.recv()?, PidFileError::Replaced { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watch(
+        &self,
+        on_loss: impl FnOnce(PidFileError) + Send + 'static,
+    ) -> Result<Watch, PidFileError> {
+        watch::watch(&self.handle, Box::new(on_loss))
     }
 
     /// Releases the pidfile and reports errors.

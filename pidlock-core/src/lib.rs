@@ -121,6 +121,7 @@ mod settings;
 mod status;
 mod sys;
 mod wait;
+mod watch;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;
@@ -132,6 +133,7 @@ pub use reservation::Reservation;
 pub use settings::OnSignal;
 pub use status::Status;
 pub use wait::Acquire;
+pub use watch::Watch;
 
 #[doc(hidden)]
 pub mod __private;

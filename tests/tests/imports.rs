@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["reservation", "status"],
     &["wait"],
     &["guard"],
+    &["watch"],
     &["protocol"],
     &["protocol/lockless"],
     &["protocol/acquire"],

@@ -327,7 +327,9 @@ fn file_is_removed_only_on_the_published_occasions() {
             "the guard always removes it"
         );
         assert!(!removal.try_claim(RemoveOn::GUARD), "only once");
+        assert!(removal.is_claimed(), "until the next file is published");
         removal.reset();
+        assert!(!removal.is_claimed());
         removal.publish(RemoveOn::new(true, false));
         assert!(!removal.try_claim(RemoveOn::EXIT) && removal.try_claim(RemoveOn::SIGNAL));
     });

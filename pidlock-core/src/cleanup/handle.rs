@@ -12,7 +12,7 @@ use super::table::{Entry, Table};
 use crate::error::Result;
 use crate::held::HeldFile;
 use crate::settings::{OnSignal, Settings};
-use crate::sys::FileId;
+use crate::sys::{self, FileId};
 
 /// A handle to a file that this process holds, or that its parent held when it forked.
 #[derive(Debug)]
@@ -73,6 +73,22 @@ impl Handle {
         table.put_free(entry.slot);
         let entry = Arc::into_inner(entry).expect("the last handle");
         entry.held.release_and_close()
+    }
+}
+
+impl Handle {
+    /// Returns a function for the owner that tells whether another process has removed or replaced the
+    /// file; `None` once this process has released it.
+    pub(crate) fn check(&self) -> impl Fn() -> Option<bool> + Send + Sync + 'static {
+        let (entry, owner) = (self.0.as_ref().map(Arc::downgrade), self.owner);
+        move || {
+            // No handle is released meanwhile.
+            let _table = Table::of(owner);
+            let entry = entry.as_ref()?.upgrade()?;
+            let refers = sys::path_refers_to(&entry.held.path, entry.held.id);
+            // The handlers do not take the table's lock. They claim the file before they remove it.
+            Some(matches!(refers, Ok(false)) && !entry.slot.is_claimed())
+        }
     }
 }
 

@@ -134,6 +134,10 @@ impl RemovalClaim {
                 .is_ok()
     }
 
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.0.load(Ordering::Acquire) & CLAIMED != 0
+    }
+
     /// The claimed file is gone, and another one can be published.
     pub(crate) fn reset(&self) {
         self.0.store(EMPTY, Ordering::Release);

@@ -27,6 +27,11 @@ impl Slot {
         self.removal.publish(occasions);
     }
 
+    /// Returns `true` if a handler has removed the file, or is about to.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.removal.is_claimed()
+    }
+
     /// Returns `true` if the file is the caller's to remove, and no handler will read it any more.
     pub(super) fn withdraw(&self) -> bool {
         let is_claimed = self.removal.try_claim(RemoveOn::GUARD);

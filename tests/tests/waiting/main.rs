@@ -5,6 +5,7 @@ mod ends;
 mod futures;
 mod limits;
 mod quiet;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,0 +1,106 @@
+//! Tells a long-running holder that its file was removed or replaced.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Wake;
+use std::time::{Duration, Instant};
+
+use crate::alarm::Alarm;
+use crate::cleanup::Handle;
+use crate::error::{During, PidFileError, Result};
+use crate::sys::{AbsPath, Events};
+
+/// How often the path is looked at without an event, because its directory was moved, for example.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A watch over a pidfile, created by [`PidGuard::watch`](crate::PidGuard::watch). Dropping it stops it,
+/// and does not wait for a function that is being called.
+#[must_use = "if unused, the watch stops at once: bind it, as in `let _watch = ...`"]
+pub struct Watch(Arc<Watcher>);
+
+struct Watcher {
+    path: AbsPath,
+    /// Was the file removed or replaced? `None` once this process has released it.
+    is_lost: Box<dyn Fn() -> Option<bool> + Send + Sync>,
+    /// `None` once it is stopped.
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    // Before the descriptors that it sleeps for are closed.
+    alarm: Option<Alarm>,
+    events: Option<Events>,
+    on_loss: Box<dyn FnOnce(PidFileError) + Send>,
+}
+
+pub(crate) fn watch(
+    handle: &Handle,
+    on_loss: Box<dyn FnOnce(PidFileError) + Send>,
+) -> Result<Watch> {
+    let running = Running {
+        alarm: None,
+        events: Events::new().ok(),
+        on_loss,
+    };
+    let watch = Watch(Arc::new(Watcher {
+        path: handle.path.clone(),
+        is_lost: Box::new(handle.check()),
+        running: Mutex::new(Some(running)),
+    }));
+    watch.0.sleep().during("watch", &handle.path)?;
+    // Not before: the file could be replaced in between.
+    handle.verify()?;
+    Ok(watch)
+}
+
+impl Watcher {
+    fn take(&self) -> Option<Running> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.take()
+    }
+
+    /// Sets the alarm, unless it is stopped.
+    fn sleep(self: &Arc<Self>) -> io::Result<()> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Running { alarm, events, .. }) = &mut *running else {
+            return Ok(());
+        };
+        let mut sources = Vec::new();
+        if let Some(events) = events {
+            events.take();
+            let _ = events.watch_file(&self.path, false); // fails if the file is gone
+            sources = events.sources();
+        }
+        let waker = self.clone().into();
+        *alarm = Some(Alarm::set(Some(Instant::now() + TICK), sources, waker)?);
+        Ok(())
+    }
+}
+
+impl Wake for Watcher {
+    fn wake(self: Arc<Self>) {
+        // Before it looks: what happens afterwards ends the sleep. This thread serves the alarm, so
+        // it need not be started.
+        let _ = self.sleep();
+        let is_lost = (self.is_lost)();
+        if is_lost != Some(false) {
+            let stopped = self.take();
+            if let (Some(_), Some(Running { on_loss, .. })) = (is_lost, stopped) {
+                on_loss(PidFileError::replaced(&self.path));
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.take();
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
