@@ -120,7 +120,8 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
         let is_idle = pending.is_empty();
         if is_idle && was_idle {
             alarms_now.interrupt = None;
-            return;
+            drop(alarms_now);
+            return sys::close_spare_events(process);
         }
         was_idle = is_idle;
         let next = pending.values().filter_map(|it| it.until).min();

@@ -34,13 +34,12 @@ const LAYERS: &[&[&str]] = &[
     &["sys/unix", "sys/windows"],
     &[
         "sys/unix/file",
-        "sys/unix/fork",
         "sys/unix/process",
         "sys/unix/signal",
         "sys/unix/watch",
         "sys/windows/process",
     ],
-    &["sys/unix/path", "sys/windows/file"],
+    &["sys/unix/fork", "sys/unix/path", "sys/windows/file"],
     &["sys/windows/path"],
     &["sys/atomic_ref", "sys/types"],
 ];

@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use super::AbsPath;
+use super::{AbsPath, ProcessInstance};
 
 /// There is none.
 #[derive(Clone, Copy)]
@@ -35,6 +35,8 @@ impl Events {
     }
 }
 
+pub(crate) fn close_spare_events(_: ProcessInstance) {}
+
 pub(crate) fn sleep(_sources: &[Source], time: Option<Duration>) -> Vec<bool> {
     thread::sleep(time.unwrap_or(Duration::MAX));
     Vec::new()
@@ -49,6 +51,8 @@ impl Interrupt {
     }
 
     pub(crate) fn send(&self) {}
+
+    pub(crate) fn close_spare_events(_: ProcessInstance) {}
 
     pub(crate) fn sleep(&self, sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
         const SHORT: Duration = Duration::from_millis(5);

@@ -14,6 +14,7 @@
 //! - `--no-lock`, `--keep`, `--reentrant`: settings of the pidfile
 //! - `--owner`: sets another owner, which only root can do
 //! - `--mode`: sets a mode
+//! - `--timeout`: waits 20 ms for a holder
 //! - `--beside`: when PATH with the extension `other` exists, a second thread acquires that file;
 //!   the outcome is printed at the end
 //! - `--leaving`: a second thread holds PATH without a lock, and releases it when PATH with the
@@ -47,6 +48,9 @@ mod linux {
                 "--no-lock" => settings.push(|file| file.lock(false)),
                 "--keep" => settings.push(|file| file.keep(true)),
                 "--owner" => settings.push(|file| file.uid(12).gid(34)),
+                "--timeout" => {
+                    settings.push(|file| file.timeout(Duration::from_millis(20)));
+                }
                 "--mode" => settings.push(|file| file.mode(0o600)),
                 "--reentrant" => settings.push(|file| file.reentrant(true)),
                 "--beside" => beside = true,

@@ -51,6 +51,8 @@ pub(crate) const CASES: &[Case] = &[
     case(Initial::NoDirectory, "close"),
     case(Initial::Stale, "close"),
     case(Initial::Held, "close"),
+    case(Initial::Held, "close --timeout"),
+    case(Initial::Held, "close --no-lock --timeout"),
     case(Initial::Nothing, "second"),
     case(Initial::Nothing, "share"),
     case(Initial::Nothing, "close --keep"),

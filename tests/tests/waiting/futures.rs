@@ -82,7 +82,7 @@ fn tokio_acquires() {
 
 #[test]
 fn futures_executor_acquires() {
-    acquire_by(|future| futures_executor::block_on(future));
+    acquire_by(futures_executor::block_on);
 }
 
 /// An executor that polls only when it is woken, and each time with another waker.
@@ -133,6 +133,34 @@ fn executor_is_not_blocked() {
         let (ticks, elapsed) = (ticks.load(Ordering::Relaxed), began.elapsed());
         assert!(ticks > 100, "{ticks} ticks in {elapsed:?}");
     }
+}
+
+/// The executor polls all the time, so its thread goes to sleep only if a poll blocks.
+#[test]
+fn no_poll_sleeps() {
+    const WAITS: u64 = 100;
+    let sleeps = || {
+        let status = fs::read_to_string("/proc/thread-self/status").expect("read the status");
+        let line = "voluntary_ctxt_switches:";
+        let count = status.lines().find_map(|it| it.strip_prefix(line));
+        count.map_or(0, |count| {
+            count.trim().parse::<u64>().expect("parse a count")
+        })
+    };
+    let place = Place::new();
+    let _guard = place.held();
+    let before = sleeps();
+    for _ in 0..WAITS {
+        let mut future = place
+            .file()
+            .timeout(Duration::from_millis(3))
+            .acquire_async();
+        let mut context = Context::from_waker(Waker::noop());
+        while Pin::new(&mut future).poll(&mut context).is_pending() {}
+    }
+    // Now and then for the mutex of the helper thread.
+    let count = sleeps() - before;
+    assert!(count < WAITS / 2, "the executor has slept {count} times");
 }
 
 #[test]

@@ -4,36 +4,66 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use libc::c_int;
 
+use super::fork::{PerProcess, ProcessInstance};
 use super::path::AbsPath;
 
 /// What a sleep can end by: a descriptor that becomes readable.
 pub(crate) type Source = RawFd;
 
 /// Reports what happens to one file and one process.
-#[derive(Debug)]
 pub(crate) struct Events {
-    inotify: File,
+    owner: ProcessInstance,
+    inotify: Arc<File>,
     watch: Option<c_int>,
     /// The descriptor is `None` once the process has ended, or if there is none.
     process: Option<(u32, Option<File>)>,
 }
 
+/// Inotify instances for later waits, without watches. To close one right after its watch takes
+/// milliseconds: the kernel waits until no processor uses the watch.
+static SPARE: PerProcess<Mutex<Vec<Arc<File>>>> = PerProcess::new();
+
+fn spare(process: ProcessInstance) -> MutexGuard<'static, Vec<Arc<File>>> {
+    let spare = SPARE.get(process, Mutex::default);
+    spare.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes what earlier waits have left, in a thread that may take its time.
+pub(crate) fn close_spare_events(process: ProcessInstance) {
+    let spare = mem::take(&mut *spare(process));
+    drop(spare);
+}
+
 impl Events {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: takes flags and returns a new descriptor.
-        let inotify = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
-        Ok(Self {
-            inotify: owned(inotify)?,
-            watch: None,
-            process: None,
-        })
+        let owner = ProcessInstance::current();
+        let spare = spare(owner).pop();
+        let inotify = spare.map_or_else(
+            || {
+                // SAFETY: takes flags and returns a new descriptor.
+                owned(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })
+                    .map(Arc::new)
+            },
+            Ok,
+        )?;
+        let (watch, process) = (None, None);
+        let mut events = Self {
+            owner,
+            inotify,
+            watch,
+            process,
+        };
+        events.take(); // those of the last watch
+        Ok(events)
     }
 
     /// Watches the file at the path instead of another one: it loses a name, is moved, its mode changes,
@@ -48,13 +78,20 @@ impl Events {
             -1 => return Err(io::Error::last_os_error()),
             watch => Some(watch),
         };
-        let old = self.watch.replace(watch.unwrap_or_default());
-        if let Some(old) = old.filter(|_| old != watch) {
-            // SAFETY: takes an open descriptor and a number. The kernel has removed the watch of a file
-            // that is gone, and says so.
-            unsafe { libc::inotify_rm_watch(fd, old) };
+        let is_new = self.watch != watch;
+        if is_new {
+            self.unwatch();
+            self.watch = watch;
         }
-        Ok(old != watch)
+        Ok(is_new)
+    }
+
+    /// Ends the watch. The kernel has done that for a file that is gone.
+    fn unwatch(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            // SAFETY: takes an open descriptor and a number.
+            unsafe { libc::inotify_rm_watch(self.inotify.as_raw_fd(), watch) };
+        }
     }
 
     /// Watches for the end of a process, too. Returns `true` if it was not watched before.
@@ -79,7 +116,7 @@ impl Events {
     pub(crate) fn take(&mut self) -> bool {
         let mut buffer = [0; 4096];
         let mut happened = false;
-        while matches!(self.inotify.read(&mut buffer), Ok(1..)) {
+        while matches!((&*self.inotify).read(&mut buffer), Ok(1..)) {
             happened = true;
         }
         if let Some((_, process)) = &mut self.process {
@@ -92,10 +129,18 @@ impl Events {
 
     pub(crate) fn sources(&self) -> Vec<Source> {
         let process = self.process.iter().filter_map(|(_, fd)| fd.as_ref());
-        process
-            .chain([&self.inotify])
-            .map(File::as_raw_fd)
-            .collect()
+        let inotify = self.inotify.as_raw_fd();
+        process.map(File::as_raw_fd).chain([inotify]).collect()
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        // A forked child shares the instance, and its watch, with its parent.
+        if self.owner.is_current() {
+            self.unwatch();
+            spare(self.owner).push(self.inotify.clone());
+        }
     }
 }
 
