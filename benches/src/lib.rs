@@ -19,4 +19,5 @@ pub mod python;
 pub mod readme;
 pub mod report;
 pub mod rounds;
+pub mod waiting;
 pub mod whole;

@@ -20,6 +20,18 @@ impl Samples {
         sorted[sorted.len() / 2]
     }
 
+    /// Returns the time that 99 of 100 samples do not exceed.
+    ///
+    /// # Panics
+    ///
+    /// If there are no samples.
+    #[must_use]
+    pub fn percentile_99(&self) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        sorted[sorted.len() * 99 / 100]
+    }
+
     /// Returns the ratio to the base: the median of the per-round ratios.
     ///
     /// # Panics
