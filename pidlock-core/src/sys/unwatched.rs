@@ -52,8 +52,6 @@ impl Interrupt {
 
     pub(crate) fn send(&self) {}
 
-    pub(crate) fn close_spare_events(_: ProcessInstance) {}
-
     pub(crate) fn sleep(&self, sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
         const SHORT: Duration = Duration::from_millis(5);
         sleep(&sources, Some(time.unwrap_or(SHORT).min(SHORT)))
