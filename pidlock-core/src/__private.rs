@@ -18,11 +18,17 @@ pub use crate::pidfile::PidFile;
 
 use crate::guard::PidGuard;
 use crate::on_error::{ErrorFromRefusal, FromRefusal};
+use crate::wait::Acquire;
 
 /// Acquires the pidfile. A function, because a method call could resolve to a trait method of the
 /// caller's.
 pub fn acquire(pidfile: &PidFile) -> Result<PidGuard, PidFileError> {
     pidfile.acquire()
+}
+
+/// The same for an `async fn`, without blocking its executor.
+pub fn acquire_async(pidfile: PidFile) -> Acquire {
+    pidfile.acquire_async()
 }
 
 /// Returns what the return type says on refusal, where there is no `on_error`.

@@ -230,6 +230,12 @@ impl Args {
 
     /// Reports keys that cannot be combined with `path`.
     fn check_conflicts(&mut self) {
+        if self.has("timeout") && self.has("wait") {
+            for key in self.seen.iter().filter(|key| *key == "wait") {
+                let message = "`wait` has no time limit, and `timeout` is one: remove one of them";
+                self.errors.push(Error::new(key.span(), message));
+            }
+        }
         if !self.has("path") {
             return;
         }

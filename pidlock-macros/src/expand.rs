@@ -72,6 +72,7 @@ struct Expansion<'a> {
     output: TokenStream,
     /// The place of the error type in the return type.
     error_type: Span,
+    is_async: bool,
     is_main: bool,
     returns_never: bool,
 }
@@ -89,6 +90,7 @@ impl<'a> Expansion<'a> {
             core: quote_spanned! {span=> #core::__private },
             output: output(&function.sig),
             error_type: function.error_type(),
+            is_async: function.sig.asyncness.is_some(),
             is_main: function.is_main(),
             returns_never: function.returns_never(),
         }
@@ -140,11 +142,17 @@ impl<'a> Expansion<'a> {
             Ident::new("__ple", span),
         );
         let (core, built, refused) = (&self.core, self.builder(), self.refused(&error));
+        let acquire = if self.is_async {
+            // By value, so that the future does not keep the builder.
+            quote_spanned! {span=> #core::acquire_async(#builder).await }
+        } else {
+            quote_spanned! {span=> #core::acquire(&#builder) }
+        };
         // A separate statement, so that temporaries such as `MutexGuard`s are dropped before
         // acquiring.
         quote_spanned! {span=> {
             let #builder = #built;
-            match #core::acquire(&#builder) {
+            match #acquire {
                 #core::Ok(#guard) => #guard,
                 #core::Err(#error) => #refused,
             }

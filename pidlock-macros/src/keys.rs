@@ -53,6 +53,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("keep", KeyKind::Switch, "true"),
     key("on_signal", KeyKind::Value, "pidlock_core::OnSignal::Off"),
     key("at_exit", KeyKind::Value, "false"),
+    key("timeout", KeyKind::Value, "Duration::from_secs(5)"),
+    key("wait", KeyKind::Switch, "true"),
+    key(
+        "on_wait",
+        KeyKind::Value,
+        "|refusal| eprintln!(\"{refusal}\")",
+    ),
     key("on_error", KeyKind::OnError, "|error| .."),
     key("crate", KeyKind::Core, CORE_EXAMPLE),
 ];

@@ -35,8 +35,8 @@ use proc_macro::TokenStream;
 /// have been dropped. While another process or another call holds the lock, the body does not run;
 /// what the function returns then [depends on its return type](#when-the-lock-is-unavailable).
 ///
-/// An `async` function acquires the lock when it is first polled, and releases it when it completes
-/// or is dropped.
+/// An `async` function acquires the lock when it is first polled, without blocking its executor, and
+/// releases it when it completes or is dropped.
 ///
 /// # Keys
 ///
@@ -58,6 +58,19 @@ use proc_macro::TokenStream;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// With `timeout` or `wait`, the function waits for the holder:
+///
+/// ```
+/// # use pidlock_core::{PidFileError, pidfile};
+/// use std::time::Duration;
+///
+/// #[pidfile("import", temp_dir = true, timeout = limit, on_wait = |refusal| eprintln!("{refusal}"))]
+/// async fn import(limit: Duration) -> Result<(), PidFileError> {
+///     Ok(())
+/// }
+/// # let _ = import(Duration::ZERO);
+/// ```
+///
 /// Each key except `path`, `on_error` and `crate` is the `PidFile` setter of the same name.
 ///
 /// | key | value | default |
@@ -74,6 +87,9 @@ use proc_macro::TokenStream;
 /// | `keep` | `bool`, or the key alone: truncate the file on release instead of removing it | `false` |
 /// | `on_signal` | `OnSignal`: how to handle SIGTERM, SIGINT and SIGHUP; `OnSignal::Off` leaves them alone | `OnSignal::Auto` |
 /// | `at_exit` | `bool`: remove the file when the process exits | `true` |
+/// | `timeout` | `Duration` or `Option<Duration>`: how long to wait for a holder | a refusal at once |
+/// | `wait` | `bool`, or the key alone: wait for a holder without a time limit; excludes `timeout` | `false` |
+/// | `on_wait` | a `'static` function or closure that is called with the refusal when a wait begins | |
 /// | `on_error` | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) |
 /// | `crate` | the path to `pidlock_core`, if it is not available under that name | `::pidlock_core` |
 ///

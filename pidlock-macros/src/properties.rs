@@ -62,6 +62,9 @@ const VALID: &[(&str, &[&str], bool)] = &[
     ("keep", &["cfg!(test)", "matches!(a, B | C)"], true),
     ("on_signal", &["pidlock_core::OnSignal::Off"], false),
     ("at_exit", &["false"], false),
+    ("timeout", &["None", "Duration::from_secs(x)"], false),
+    ("wait", &["false"], true),
+    ("on_wait", &["|refusal| log(refusal)", "tell"], false),
     (
         "on_error",
         &[
@@ -159,6 +162,7 @@ fn is_valid(arguments: &[Argument]) -> bool {
             }
             Argument::Invalid(_) => false,
         })
+        && !(seen.contains("timeout") && seen.contains("wait"))
         && !(seen.contains("path") && PARTS_OF_A_PATH.iter().any(|part| seen.contains(part)))
 }
 

@@ -6,13 +6,15 @@ use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError, pidfile};
 
@@ -99,6 +101,68 @@ mod keys {
     fn on_signal_and_at_exit_keys_accept_values() {
         let dir = tempfile::tempdir().unwrap();
         assert!(endings(&dir.path().join("x")).unwrap());
+    }
+
+    #[pidfile(path = path, timeout = limit, on_wait = { let tell = tell.clone(); move |e| tell(e) })]
+    fn waiting(path: &Path, limit: Duration, tell: Tell) -> Result<u32, PidFileError> {
+        tell(&PidFile::at(path).acquire().unwrap_err()); // still there
+        Ok(std::process::id())
+    }
+
+    #[pidfile(path = path, wait)]
+    async fn waiting_async(path: &Path) -> Result<bool, PidFileError> {
+        Ok(own_pid(path))
+    }
+
+    #[pidfile(path = path, timeout = None)]
+    fn not_waiting(path: &Path) -> Result<(), PidFileError> {
+        Ok(())
+    }
+
+    type Tell = Arc<dyn Fn(&PidFileError) + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+    #[test]
+    fn timeout_and_on_wait_keys_see_the_parameters() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let guard = PidFile::at(&path).acquire().unwrap();
+        let count = Arc::new(AtomicU32::new(0));
+        let tell: Tell = {
+            let count = count.clone();
+            Arc::new(move |refusal| {
+                assert_eq!(refusal.pid(), Some(std::process::id()));
+                count.fetch_add(1, Relaxed);
+            })
+        };
+        let limit = Duration::from_millis(20);
+        let error = waiting(&path, limit, tell.clone()).unwrap_err();
+        assert!(
+            matches!(error, PidFileError::AlreadyLocked { waited: Some(it), .. } if it >= limit),
+            "{error}"
+        );
+        assert_eq!(count.load(Relaxed), 1);
+        let error = not_waiting(&path).unwrap_err();
+        assert!(
+            matches!(error, PidFileError::AlreadyLocked { waited: None, .. }),
+            "{error}"
+        );
+        drop(guard);
+        waiting(&path, limit, tell).unwrap();
+        assert_eq!(count.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn wait_key_waits_without_blocking_the_executor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let guard = PidFile::at(&path).acquire().unwrap();
+        let mut waiting = pin!(waiting_async(&path));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10 {
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+        }
+        drop(guard);
+        assert!(futures_executor::block_on(waiting).unwrap());
     }
 
     #[pidfile(dir = dir)]

@@ -30,7 +30,7 @@ async fn annotated_async(path: PathBuf, rows: Vec<u32>) -> Result<(), PidFileErr
 }
 
 async fn by_hand_async(path: PathBuf, rows: Vec<u32>) -> Result<(), PidFileError> {
-    let _guard = PidFile::at(&path).acquire()?;
+    let _guard = PidFile::at(&path).acquire_async().await?;
     println!("total {}", rows.iter().sum::<u32>());
     Ok(())
 }

@@ -20,7 +20,7 @@ async fn run(self, jobs: Vec<Job>) -> Result<impl Iterator<Item = Job>, AppError
             };
             *__pls = facade::pidlock::__private::Some({
                 let __plb = facade::pidlock::__private::PidFile::at(&(&self.path));
-                match facade::pidlock::__private::acquire(&__plb) {
+                match facade::pidlock::__private::acquire_async(__plb).await {
                     facade::pidlock::__private::Ok(__plg) => __plg,
                     facade::pidlock::__private::Err(__ple) => return facade::pidlock::__private::refused::<Result<_, AppError>, _>(__ple, false),
                 }
