@@ -212,7 +212,8 @@ fn worker_in_second_thread_is_busy() {
         lines,
         [
             format!(
-                "worker 7 is busy: pidfile '{}' already locked by PID {pid}",
+                "worker 7 is busy: pidfile '{}' already locked by this process (PID {pid}): \
+                 `reentrant` lets it acquire again",
                 path.display()
             ),
             format!("worker 7 runs in process {pid}"),

@@ -32,7 +32,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PidFileError {
     /// The lock is held by another process, or by another guard in this one.
-    #[error("pidfile {} already locked by {}{}", quoted(path), holder(*pid), after(*waited))]
+    #[error("pidfile {} already locked by {}", quoted(path), holder(*pid, *taken_by, *waited))]
     #[non_exhaustive]
     AlreadyLocked {
         /// The pidfile.
@@ -43,6 +43,10 @@ pub enum PidFileError {
         /// How long the start has waited for the holder; `None` if it did not wait
         /// ([`PidFile::timeout`](crate::PidFile::timeout)).
         waited: Option<Duration>,
+        // For the message only: the PID that the kernel lists where `pid` is not known. By now it may
+        // be another process's.
+        #[doc(hidden)]
+        taken_by: Option<u32>,
     },
 
     /// The recorded process is running but does not hold the lock.
@@ -116,6 +120,18 @@ pub enum PidFileError {
         reason: String,
     },
 
+    /// The recorded process could not be confirmed as the holder, so it is not signalled.
+    #[error("cannot {} {}: {reason}", confirm(*pid), quoted(path))]
+    #[non_exhaustive]
+    Unconfirmed {
+        /// The pidfile.
+        path: PathBuf,
+        /// The recorded PID. It may be another process's: do not signal it.
+        pid: Option<u32>,
+        /// Why, and what to do.
+        reason: String,
+    },
+
     /// The settings are invalid.
     #[error("{message}")]
     #[non_exhaustive]
@@ -140,7 +156,8 @@ pub enum PidFileError {
 }
 
 impl PidFileError {
-    /// The PID of the conflicting process, if known.
+    /// The PID of the conflicting process, if known. That of an [`Unconfirmed`](Self::Unconfirmed)
+    /// error may be another process's.
     ///
     /// ```
     /// # use pidlock_core::PidFile;
@@ -153,7 +170,7 @@ impl PidFileError {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match self {
-            Self::AlreadyLocked { pid, .. } => *pid,
+            Self::AlreadyLocked { pid, .. } | Self::Unconfirmed { pid, .. } => *pid,
             Self::AlreadyRunning { pid, .. } => Some(*pid),
             _ => None,
         }
@@ -179,6 +196,7 @@ impl PidFileError {
             | Self::Untrusted { path, .. }
             | Self::Replaced { path }
             | Self::NotCommitted { path, .. }
+            | Self::Unconfirmed { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::Configuration { .. } => None,
         }
@@ -205,8 +223,24 @@ impl PidFileError {
     }
 
     pub(crate) fn locked(path: &Path, pid: Option<u32>) -> Self {
-        let (path, waited) = (path.to_owned(), None);
-        Self::AlreadyLocked { path, pid, waited }
+        let path = path.to_owned();
+        Self::AlreadyLocked {
+            path,
+            pid,
+            waited: None,
+            taken_by: None,
+        }
+    }
+
+    /// The file names no live process. `taken_by` is the PID that the kernel lists.
+    pub(crate) fn locked_by_unknown(path: &Path, taken_by: Option<u32>) -> Self {
+        let path = path.to_owned();
+        Self::AlreadyLocked {
+            path,
+            pid: None,
+            waited: None,
+            taken_by,
+        }
     }
 
     pub(crate) fn running(path: &Path, pid: u32) -> Self {
@@ -249,6 +283,12 @@ impl PidFileError {
     pub(crate) fn not_committed(path: &Path, reason: String) -> Self {
         let path = path.to_owned();
         Self::NotCommitted { path, reason }
+    }
+
+    /// `reason` follows "cannot confirm that process ... holds pidfile 'path': ".
+    pub(crate) fn unconfirmed(path: &Path, pid: Option<u32>, reason: impl Into<String>) -> Self {
+        let (path, reason) = (path.to_owned(), reason.into());
+        Self::Unconfirmed { path, pid, reason }
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
@@ -304,6 +344,7 @@ impl fmt::Debug for PidFileError {
             Self::Untrusted { .. } => "Untrusted",
             Self::Replaced { .. } => "Replaced",
             Self::NotCommitted { .. } => "NotCommitted",
+            Self::Unconfirmed { .. } => "Unconfirmed",
             Self::Configuration { .. } => "Configuration",
             Self::Io { .. } => "Io",
         });
@@ -322,11 +363,13 @@ impl fmt::Debug for PidFileError {
 /// - [`IsADirectory`](io::ErrorKind::IsADirectory) or
 ///   [`InvalidInput`](io::ErrorKind::InvalidInput) for [`Untrusted`](PidFileError::Untrusted),
 /// - [`NotFound`](io::ErrorKind::NotFound) for [`Replaced`](PidFileError::Replaced),
-/// - [`Other`](io::ErrorKind::Other) for [`NotCommitted`](PidFileError::NotCommitted),
+/// - [`Other`](io::ErrorKind::Other) for [`NotCommitted`](PidFileError::NotCommitted) and
+///   [`Unconfirmed`](PidFileError::Unconfirmed),
 /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for
 ///   [`Configuration`](PidFileError::Configuration),
 /// - the kind of its source for [`Io`](PidFileError::Io): `PermissionDenied` for a stale file that
-///   may not be removed, `TimedOut` for a start that gave up.
+///   may not be removed or a process that may not be signalled, `TimedOut` for a start that gave up
+///   or a holder that did not stop.
 ///
 /// The error itself is the payload ([`io::Error::get_ref`]), so its message is kept.
 ///
@@ -347,7 +390,9 @@ impl From<PidFileError> for io::Error {
             PidFileError::Unreadable { .. } => io::ErrorKind::InvalidData,
             PidFileError::Untrusted { kind, .. } => *kind,
             PidFileError::Replaced { .. } => io::ErrorKind::NotFound,
-            PidFileError::NotCommitted { .. } => io::ErrorKind::Other,
+            PidFileError::NotCommitted { .. } | PidFileError::Unconfirmed { .. } => {
+                io::ErrorKind::Other
+            }
             PidFileError::Configuration { .. } => io::ErrorKind::InvalidInput,
             PidFileError::Io { source, .. } => source.kind(),
         };
@@ -378,8 +423,25 @@ fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn holder(pid: Option<u32>) -> String {
-    pid.map_or("an unknown process".into(), |pid| format!("PID {pid}"))
+fn holder(pid: Option<u32>, taken_by: Option<u32>, waited: Option<Duration>) -> String {
+    let after = after(waited);
+    match (pid, taken_by) {
+        (Some(pid), _) if pid == std::process::id() => {
+            format!("this process (PID {pid}){after}: `reentrant` lets it acquire again")
+        }
+        (Some(pid), _) => format!("PID {pid}{after}"),
+        (None, Some(pid)) => {
+            format!("an unknown process{after}; according to /proc/locks, PID {pid} took the lock")
+        }
+        (None, None) => format!("an unknown process{after}"),
+    }
+}
+
+/// What could not be done about a pidfile.
+fn confirm(pid: Option<u32>) -> String {
+    pid.map_or("find the process that holds pidfile".into(), |pid| {
+        format!("confirm that process {pid} holds pidfile")
+    })
 }
 
 /// The end of the sentence about a holder.
@@ -409,6 +471,24 @@ mod tests {
         let structure = format!("{error:#?}");
         assert!(structure.starts_with("AlreadyLocked {"), "{structure}");
         assert!(structure.contains("pid: Some("), "{structure}");
+    }
+
+    #[test]
+    fn already_locked_by_this_process_names_the_way_out() {
+        let own = std::process::id();
+        let error = PidFileError::locked(Path::new("/run/a.pid"), Some(own));
+        let message = format!(
+            "pidfile '/run/a.pid' already locked by this process (PID {own}): `reentrant` lets it \
+             acquire again"
+        );
+        assert_eq!(error.to_string(), message);
+    }
+
+    #[test]
+    fn process_that_took_the_lock_is_named_in_the_message_only() {
+        let error = PidFileError::locked_by_unknown(Path::new("/run/a.pid"), Some(12345));
+        assert_eq!(error.pid(), None);
+        assert!(error.to_string().contains("PID 12345"), "{error}");
     }
 
     #[test]
@@ -475,6 +555,10 @@ mod tests {
                 io::ErrorKind::InvalidInput,
             ),
             (PidFileError::replaced(path), io::ErrorKind::NotFound),
+            (
+                PidFileError::unconfirmed(path, Some(7), "it is gone"),
+                io::ErrorKind::Other,
+            ),
             (
                 PidFileError::configuration("no"),
                 io::ErrorKind::InvalidInput,

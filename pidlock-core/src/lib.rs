@@ -40,6 +40,12 @@
 //! process forks and that outlives it keeps the lock and the file. Daemons that fork use
 //! `PidFile::reserve`.
 //!
+//! # Stopping and replacing
+//!
+//! The PID in the file is a hint, and may be another program's by now. [`PidFile::holder`] returns the
+//! process only after it has confirmed that this process has the lock. `PidFile::stop` terminates it
+//! and waits until the file is free, and `PidFile::replace` acquires the file then.
+//!
 //! # Network file systems
 //!
 //! The lock is between processes on one machine. Some network file systems extend it across machines,
@@ -108,6 +114,7 @@ mod cleanup;
 mod error;
 mod guard;
 mod held;
+mod holder;
 mod liveness;
 mod location;
 pub mod on_error;
@@ -125,6 +132,7 @@ mod watch;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;
+pub use holder::Holder;
 pub use pidfile::PidFile;
 #[cfg(feature = "macros")]
 pub use pidlock_macros::pidfile;

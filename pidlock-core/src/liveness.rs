@@ -39,6 +39,30 @@ pub(crate) fn may_have_written(pid: u32, file: &Stat) -> bool {
     }
 }
 
+/// Returns `true` if the process is alive and the file, which no process has locked, means this process:
+/// it started before the file was written, so it had this PID then, and no other user can have written
+/// the file. `false` if that is not known. Unlike [`may_have_written`], this gives no benefit of the
+/// doubt, because the process is about to be signalled.
+///
+/// The slack is far shorter than the time in which the kernel reuses a PID, even on a busy machine. A
+/// clock that was set back after the file was written makes later processes seem older than they are.
+pub(crate) fn is_meant(pid: u32, file: &Stat) -> bool {
+    let ProcessState::Running {
+        started: Some(started),
+        exiting: false,
+    } = sys::process_state(pid)
+    else {
+        return false;
+    };
+    let is_older = |written: SystemTime| {
+        written <= SystemTime::now() && started <= written + MARKED_CLOCK_SLACK
+    };
+    // A user can also name a process of their own.
+    let writers = [Some(0), Some(sys::effective_uid()), sys::process_owner(pid)];
+    let is_trusted = writers.contains(&Some(file.uid)) && file.mode & 0o022 == 0;
+    is_trusted && file.modified.is_some_and(is_older)
+}
+
 fn started_after(started: SystemTime, written: SystemTime, is_marked: bool) -> bool {
     let is_fine = written
         .duration_since(SystemTime::UNIX_EPOCH)

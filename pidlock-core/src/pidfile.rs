@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::PidFileError;
 use crate::guard::PidGuard;
+use crate::holder::{self, Holder};
 use crate::location::Location;
 #[cfg(unix)]
 use crate::reservation::{self, Reservation};
@@ -559,6 +560,112 @@ impl PidFile {
         let mut target = self.target()?;
         target.settings.reentrant = false;
         reservation::reserve(target, self.on_wait.clone())
+    }
+
+    /// Returns the process that holds the file, confirmed, so that it can be signalled: `None` if there
+    /// is none. Changes nothing.
+    ///
+    /// The recorded process is the holder if it has the lock. It has it too if it inherited the lock,
+    /// for example by [`commit`](crate::Reservation::commit) in a forked child. Without a lock, with
+    /// [`lock(false)`](Self::lock) or for a program that does not lock, it is the holder if it started
+    /// before the file was written, and if no other user can have written the file. This process is
+    /// returned, too, if it holds the file.
+    ///
+    /// # Errors
+    ///
+    /// - [`Unconfirmed`](PidFileError::Unconfirmed): the recorded process could not be confirmed. For
+    ///   example, the holder is in another PID namespace, or it died and a child that it forked goes on
+    ///   with the lock.
+    /// - [`Io`](PidFileError::Io): a system call failed; kind
+    ///   [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) if this user may neither inspect nor
+    ///   signal the recorded process.
+    /// - [`Untrusted`](PidFileError::Untrusted), [`Configuration`](PidFileError::Configuration): as for
+    ///   [`status`](Self::status).
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// See [`Holder`]. On Linux, `/proc` must be mounted. On Unix the lock is probed as by
+    /// [`status`](Self::status).
+    ///
+    /// ```
+    /// # use pidlock_core::PidFile;
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// assert!(file.holder()?.is_none());
+    /// let _guard = file.acquire()?;
+    /// assert_eq!(file.holder()?.map(|holder| holder.pid()), Some(std::process::id()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn holder(&self) -> Result<Option<Holder>, PidFileError> {
+        holder::find(&self.target()?)
+    }
+
+    /// Sends SIGTERM to the [holder](Self::holder) and waits until the file is free. Returns `false` if
+    /// there was no holder.
+    ///
+    /// The file is free when no process has the lock that the holder had, so a child that shares it must
+    /// end too. A holder that does not lock must exit. Another instance may have started by the time this
+    /// returns, for example if a service manager restarts it. That one is not signalled.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`holder`](Self::holder), and [`Io`](PidFileError::Io), of kind
+    ///
+    /// - [`TimedOut`](std::io::ErrorKind::TimedOut) if the file is not free after `timeout`. The holder
+    ///   has got the signal, and may still exit.
+    /// - [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) if the holder belongs to another
+    ///   user.
+    /// - [`InvalidInput`](std::io::ErrorKind::InvalidInput) if this process is the holder.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Unix only.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pidlock_core::PidFile;
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// match file.stop(Duration::from_secs(10))? {
+    ///     true => println!("stopped"),
+    ///     false => println!("was not running"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn stop(&self, timeout: Duration) -> Result<bool, PidFileError> {
+        holder::stop(&self.target()?, timeout)
+    }
+
+    /// [Stops](Self::stop) the holder, if there is one, and acquires the file.
+    ///
+    /// Signals only the process that held the file when this was called. If several processes replace
+    /// the same holder, one of them acquires the file and the others are refused. All are refused if a
+    /// service manager restarts the holder first. With [`timeout`](Self::timeout) or
+    /// [`wait`](Self::wait), they wait for the process that was faster.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`stop`](Self::stop) and of [`acquire`](Self::acquire):
+    /// [`AlreadyLocked`](PidFileError::AlreadyLocked) if another process was faster.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Unix only.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pidlock_core::PidFile;
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// let guard = file.replace(Duration::from_secs(10))?;
+    /// # drop(guard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn replace(&self, timeout: Duration) -> Result<PidGuard, PidFileError> {
+        self.stop(timeout)?;
+        self.acquire()
     }
 
     fn target(&self) -> Result<Target, PidFileError> {

@@ -96,6 +96,20 @@ pub(crate) fn read(file: &File, size: Option<u64>) -> io::Result<Record> {
     }
 }
 
+/// Reads until two reads agree. A single one can see the old and the new record mixed.
+pub(crate) fn read_settled(file: &File) -> io::Result<Record> {
+    const MAX_READS: u32 = 10;
+    let mut record = read(file, None)?;
+    for _ in 1..MAX_READS {
+        let again = read(file, None)?;
+        if again == record {
+            break;
+        }
+        record = again;
+    }
+    Ok(record)
+}
+
 /// Replaces the record in an open file of `old_len` bytes.
 ///
 /// A single write covers the old text, then the file is truncated: no reader sees an empty file,

@@ -1,7 +1,6 @@
 //! Inspects a pidfile without changing it.
 
-use std::fs::File;
-use std::io;
+use std::fmt;
 
 use crate::cleanup::Table;
 use crate::error::{During, PidFileError};
@@ -41,6 +40,73 @@ pub enum Status {
     },
 }
 
+impl Status {
+    /// The recorded process, or this one if it holds the file.
+    ///
+    /// The PID is a hint. Before a signal, use [`PidFile::holder`](crate::PidFile::holder), which
+    /// confirms it.
+    ///
+    /// ```
+    /// # use pidlock_core::{PidFile, Status};
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("app").dir(dir.path());
+    /// let _guard = file.acquire()?;
+    /// assert_eq!(file.status()?.pid(), Some(std::process::id()));
+    /// assert_eq!(Status::NoFile.pid(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match *self {
+            Self::NoFile | Self::Empty => None,
+            Self::HeldBySelf => Some(std::process::id()),
+            Self::Stale { pid } | Self::RunningUnlocked { pid } => Some(pid),
+            Self::Locked { pid } => pid,
+        }
+    }
+
+    /// Returns `true` if a process holds the file: [`Locked`](Self::Locked) or
+    /// [`HeldBySelf`](Self::HeldBySelf).
+    ///
+    /// ```
+    /// # use pidlock_core::PidFile;
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = PidFile::new("app").dir(dir.path());
+    /// assert!(!file.status()?.is_held());
+    /// let _guard = file.acquire()?;
+    /// assert!(file.status()?.is_held());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::HeldBySelf | Self::Locked { .. })
+    }
+}
+
+/// For people. The words can change in any release.
+///
+/// ```
+/// # use pidlock_core::Status;
+/// assert_eq!(Status::NoFile.to_string(), "not running: there is no pidfile");
+/// ```
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile => write!(f, "not running: there is no pidfile"),
+            Self::Empty => write!(f, "not running: the pidfile is empty"),
+            Self::Stale { pid } => write!(f, "not running: the pidfile is stale (PID {pid})"),
+            Self::HeldBySelf => write!(f, "running: this process holds the pidfile"),
+            Self::RunningUnlocked { pid } => {
+                write!(f, "process {pid} is running but does not hold the lock")
+            }
+            Self::Locked { pid: Some(pid) } => write!(f, "running as PID {pid}"),
+            Self::Locked { pid: None } => {
+                write!(f, "running: an unknown process holds the pidfile")
+            }
+        }
+    }
+}
+
 pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     let path = &target.path;
     let lock = target.settings.lock;
@@ -54,7 +120,7 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     // Shared, so that two probes do not take each other for a holder, and unlocked explicitly: a child
     // that another thread has just forked would keep the lock.
     let is_locked = lock && !sys::try_lock_shared(&file).during("lock", path)?;
-    let record = read_settled(&file);
+    let record = record::read_settled(&file);
     if lock && !is_locked {
         sys::unlock(&file).during("unlock", path)?;
     }
@@ -79,18 +145,4 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
         Record::Pid(pid) => Ok(Status::Stale { pid }),
         Record::PidWithMore(pid) => Err(PidFileError::has_more(path, pid)),
     }
-}
-
-/// Reads until two reads agree. A single one can see the old and the new record mixed.
-fn read_settled(file: &File) -> io::Result<Record> {
-    const MAX_READS: u32 = 10;
-    let mut record = record::read(file, None)?;
-    for _ in 1..MAX_READS {
-        let again = record::read(file, None)?;
-        if again == record {
-            break;
-        }
-        record = again;
-    }
-    Ok(record)
 }

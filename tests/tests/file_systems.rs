@@ -240,7 +240,7 @@ mod answers {
     fn start_whose_lock_returns_eacces_is_refused_as_locked() {
         let start = Start::new(Before::Stale, &[]);
         let unknown = format!(
-            "refused: pidfile '{}' already locked by an unknown process\n",
+            "refused: pidfile '{}' already locked by an unknown process",
             start.path().display()
         );
         let (said, _) = start.run(all(LOCK, libc::EACCES));

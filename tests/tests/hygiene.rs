@@ -281,7 +281,7 @@ fn guarded_functions_run_under_the_lock_and_are_refused_while_it_is_held() {
     let never = ::the_std::panic::AssertUnwindSafe(|| block_on(Owner(path).never()));
     let never = ::the_std::panic::catch_unwind(never).err().unwrap();
     let message = never.downcast_ref::<::the_std::string::String>().unwrap();
-    assert!(message.contains("already locked by PID"));
+    assert!(message.contains("already locked by this process"));
     contention(Owner(path).by_value(3).err());
     contention(block_on(Owner(path).future()).err());
     contention(Owner(path).by_ref().err());

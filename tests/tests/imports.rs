@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["lib"],
     &["__private"],
     &["pidfile"],
-    &["reservation", "status"],
+    &["holder", "reservation", "status"],
     &["wait"],
     &["guard"],
     &["watch"],
@@ -32,6 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["sys/unwatched"],
     &["sys/unix", "sys/windows"],
+    &["sys/unix/pidfd"],
     &[
         "sys/unix/file",
         "sys/unix/process",

@@ -83,7 +83,10 @@ fn refusal_of_a_held_file_with_an_overwritten_record_names_the_holder_or_no_proc
         first.expect(&format!("held {}", path.display()));
         let locked_by = format!("refused: pidfile '{}' already locked by ", path.display());
         let known = format!("{locked_by}PID {}", first.pid());
-        let unknown = format!("{locked_by}an unknown process");
+        let unknown = format!(
+            "{locked_by}an unknown process; according to /proc/locks, PID {} took the lock",
+            first.pid()
+        );
         for record in [
             "1\n",
             &format!("{}\n", stranger.pid()),

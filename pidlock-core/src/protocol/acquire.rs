@@ -307,9 +307,13 @@ impl Start {
 
 /// Explains why a stale file could not be replaced.
 pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFileError {
+    let remove = match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => "",
+        _ => "remove it, or ",
+    };
     let message = format!(
         "cannot replace stale pidfile {} as {}: it belongs to uid {owner} and no process holds it; \
-         remove it, or choose another directory with dir = \"...\"",
+         {remove}choose another directory with dir = \"...\"",
         quoted(path),
         sys::current_user(),
     );

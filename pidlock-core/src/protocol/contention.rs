@@ -59,7 +59,10 @@ pub(super) fn is_unclear(
     }
     match backoff.may_retry(held && !threads_in_progress) {
         true => Ok(true),
-        false => Err(PidFileError::locked(path, None)),
+        false => {
+            let taken_by = sys::lock_taker(&stat);
+            Err(PidFileError::locked_by_unknown(path, taken_by))
+        }
     }
 }
 

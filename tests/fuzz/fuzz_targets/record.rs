@@ -37,6 +37,7 @@ fuzz_target!(|text: &[u8]| {
         file.write_all_at(text, 0).expect("write the text");
         check(record::read(file, None).expect("read the record"));
         check(record::read(file, Some(text.len() as u64)).expect("read the record"));
+        check(record::read_settled(file).expect("read the record"));
         // pidlock writes only into a file that is blank or contains nothing but a PID.
         if matches!(expected, Expected::Blank | Expected::Pid(_)) && text.len() <= 4096 {
             let pid = 1 + text.len() as u32 * 7919;

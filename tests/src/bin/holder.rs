@@ -7,6 +7,7 @@
 //! - `--remapped UID`: changes to this user, acquires and releases another file, and then enters a
 //!   user namespace where this user is root; only root can do this
 //! - `--kind`: if the start is refused, also prints `kind: KIND`, the kind of the `io::Error`
+//! - `--replace`: stops the holder, instead of being refused
 //! - `--then ACTION`: what to do while it holds the pidfile
 //!
 //! ACTION is
@@ -17,6 +18,8 @@
 //!   number, as a careless daemonizer would
 //! - `close`: closes all descriptors except the standard ones
 //! - `exec`: executes `sleep`
+//! - `serve`: prints `asked` for each SIGTERM, releases the pidfile after a line of input, prints
+//!   `released`, and exits when the input ends
 //!
 //! It prints `held PATH`; or it prints `refused: WHY` and exits with 3 for contention and with 4
 //! for any other error.
@@ -24,15 +27,19 @@
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use pidlock_core::{PidFile, PidGuard};
 use rustix::process::{DumpableBehavior, Uid, set_dumpable_behavior};
 use rustix::thread::{UnshareFlags, set_thread_res_uid, unshare_unsafe};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let mut file = PidFile::default();
     let mut then = String::new();
-    let mut reports_kind = false;
+    let (mut reports_kind, mut replaces) = (false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();
@@ -54,6 +61,10 @@ fn main() -> ExitCode {
                 reports_kind = true;
                 file
             }
+            "--replace" => {
+                replaces = true;
+                file
+            }
             "--then" => {
                 then = value();
                 file
@@ -62,7 +73,11 @@ fn main() -> ExitCode {
             _ => panic!("unknown flag {flag}"),
         };
     }
-    let guard = match file.acquire() {
+    let acquired = match replaces {
+        true => file.replace(Duration::from_secs(60)),
+        false => file.acquire(),
+    };
+    let guard = match acquired {
         Ok(guard) => guard,
         Err(error) => {
             say(&format!("refused: {error}"));
@@ -73,6 +88,9 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if then == "serve" {
+        report_signals();
+    }
     say(&format!("held {}", guard.path().display()));
     let guard = match then.as_str() {
         "" => Some(guard),
@@ -106,6 +124,15 @@ fn main() -> ExitCode {
             let answer = unsafe { libc::close_range(LOST as u32, u32::MAX, 0) };
             assert_eq!(answer, 0, "{}", io::Error::last_os_error());
             say("closed all");
+            wait_for_end_of_input();
+            return ExitCode::SUCCESS;
+        }
+        "serve" => {
+            io::stdin()
+                .read_line(&mut String::new())
+                .expect("read a line");
+            guard.close().expect("release the pidfile");
+            say("released");
             wait_for_end_of_input();
             return ExitCode::SUCCESS;
         }
@@ -203,6 +230,12 @@ fn fork(guard: PidGuard, child: fn(PidGuard) -> bool) -> Option<PidGuard> {
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Handles SIGTERM from here on.
+fn report_signals() {
+    let mut signals = Signals::new([SIGTERM]).expect("handle SIGTERM");
+    thread::spawn(move || signals.forever().for_each(|_| say("asked")));
 }
 
 fn wait_for_end_of_input() {

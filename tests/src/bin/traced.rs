@@ -8,7 +8,7 @@
 //! - `share`: acquires with `reentrant(true)` a file that this process already holds
 //! - `reserve`: reserves and commits
 //! - `parent`, `child`: reserves, forks and commits in the child; the named process makes the marks
-//! - `status`: queries the status
+//! - `status`, `holder`: queries the status, or the holder
 //!
 //! The options are
 //! - `--no-lock`, `--keep`, `--reentrant`: settings of the pidfile
@@ -109,12 +109,17 @@ mod linux {
         }
         match what.as_str() {
             "parent" | "child" => return fork(&file, what == "child"),
-            "status" => {
+            "status" | "holder" => {
                 mark();
-                let status = file.status();
+                let found = match what.as_str() {
+                    "status" => file.status().map(|status| format!("{status:?}")),
+                    _ => file
+                        .holder()
+                        .map(|it| format!("{:?}", it.map(|it| it.pid()))),
+                };
                 mark();
-                match status {
-                    Ok(status) => say(&format!("status: {status:?}")),
+                match found {
+                    Ok(found) => say(&format!("status: {found}")),
                     Err(error) => say(&format!("failed: {error}")),
                 }
                 mark();

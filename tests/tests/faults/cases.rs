@@ -34,6 +34,11 @@ impl Case {
         self.has("second") || self.has("share")
     }
 
+    /// Returns `true` if the operation must change nothing.
+    pub(crate) fn inspects(self) -> bool {
+        self.has("status") || self.has("holder")
+    }
+
     pub(crate) fn has(self, argument: &str) -> bool {
         self.arguments
             .split_whitespace()
@@ -71,4 +76,8 @@ pub(crate) const CASES: &[Case] = &[
     case(Initial::Nothing, "status"),
     case(Initial::Stale, "status"),
     case(Initial::Held, "status"),
+    case(Initial::Nothing, "holder"),
+    case(Initial::Stale, "holder"),
+    case(Initial::Held, "holder"),
+    case(Initial::Held, "holder --no-lock"),
 ];

@@ -116,7 +116,7 @@ impl Place {
     /// may be new.
     pub(crate) fn check_others(&self, new_names: bool) -> Checked {
         let now = self.snapshot();
-        let untouched = self.holder.is_some() || self.case.has("status");
+        let untouched = self.holder.is_some() || self.case.inspects();
         let theirs = |name: &str| untouched || name != PIDFILE;
         for (name, before) in self.before.iter().filter(|(name, _)| theirs(name)) {
             check(now.get(name) == Some(before), || {

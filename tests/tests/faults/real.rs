@@ -154,7 +154,7 @@ fn start_through_a_read_only_mount_reports_the_holder() {
         [
             &format!("refused: pidfile 'DIR/ro/app.pid' already locked by PID {holder}"),
             &format!("{holder} holds"),
-            "refused: cannot replace stale pidfile 'DIR/ro/app.pid' as uid 0: it belongs to uid 0 and no process holds it; remove it, or choose another directory with dir = \"...\": Read-only file system (os error 30)",
+            "refused: cannot replace stale pidfile 'DIR/ro/app.pid' as uid 0: it belongs to uid 0 and no process holds it; choose another directory with dir = \"...\": Read-only file system (os error 30)",
             "held DIR/rw/app.pid",
             "closed",
             "refused: pidfile directory 'DIR/ro' is on a read-only file system: choose another with dir = \"...\": Read-only file system (os error 30)",

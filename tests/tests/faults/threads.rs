@@ -116,7 +116,9 @@ fn is_slow(case: Case, number: usize) -> bool {
     });
     let Some(mut life) = life else { return false };
     let second = life.run.stepper.line();
-    let known = format!("already locked by PID {}", life.run.stepper.pid());
+    let pid = life.run.stepper.pid();
+    let known =
+        format!("already locked by this process (PID {pid}): `reentrant` lets it acquire again");
     assert!(
         second == "second sound" || second.ends_with(&known),
         "{case:?}, after call {number}: {second}"

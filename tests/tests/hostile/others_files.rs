@@ -101,8 +101,10 @@ fn start_is_refused_for_another_users_lock_only_if_that_user_can_read_the_file()
             Err(error) => {
                 assert!(locked, "{error}");
                 let words = format!(
-                    "pidfile '{}' already locked by an unknown process",
-                    path.display()
+                    "pidfile '{}' already locked by an unknown process; according to /proc/locks, PID \
+                     {} took the lock",
+                    path.display(),
+                    other.pid()
                 );
                 assert_eq!(error.to_string(), words);
                 assert!(matches!(

@@ -4,7 +4,8 @@
 
 use std::io;
 
-pub(crate) use proc::{is_holder, process_state};
+pub(super) use proc::start_ticks;
+pub(crate) use proc::{holds_lock, is_holder, lock_taker, process_owner, process_state};
 
 /// Returns `true` if a process, a zombie or a thread has this ID.
 ///
@@ -28,8 +29,11 @@ mod proc {
     use libc::CLOCK_BOOTTIME;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     use libc::CLOCK_MONOTONIC as CLOCK_BOOTTIME;
+    use std::ffi::OsString;
     use std::fs::{self, File};
     use std::io::Read;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
     use std::str::FromStr;
     use std::time::{Duration, SystemTime};
 
@@ -87,6 +91,21 @@ mod proc {
         rest.split_ascii_whitespace().nth(field - 3)?.parse().ok()
     }
 
+    /// The effective user of the process, or root if the kernel protects it from its user (proc(5)).
+    pub(crate) fn process_owner(pid: u32) -> Option<u32> {
+        let metadata = fs::metadata(format!("/proc/{pid}")).ok()?;
+        shows_our_processes().then_some(metadata.uid())
+    }
+
+    /// When the process with this PID started, in clock ticks after boot. `None` where that is not
+    /// known.
+    pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+        if !shows_our_processes() {
+            return None;
+        }
+        stat_field(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, 22)
+    }
+
     /// `ticks` are clock ticks after boot. In a time namespace they and `CLOCK_BOOTTIME` are shifted
     /// alike (time_namespaces(7)), so their difference is the age. A process older than the namespace
     /// shows a start time in the far future: unknown.
@@ -130,16 +149,57 @@ mod proc {
         other.map(|_| false)
     }
 
-    /// By the descriptors of the process (proc_pid_fdinfo(5)). `None` also if none are shown: those of
-    /// a process whose main thread has ended are not.
+    /// By the descriptors of the process. `None` if none are shown.
     fn has_lock(pid: u32, file: &Stat) -> Option<bool> {
+        let mut locks = locks_of(pid)?.into_iter();
+        Some(locks.any(|(_, inode)| inode == file.id.inode))
+    }
+
+    /// Returns `true` if one of the process's descriptors is this file, and has the exclusive lock,
+    /// taken or inherited. `None` if that is hidden from this user.
+    ///
+    /// Unlike [`is_holder`], this leaves no doubt. It asks the file system of each locked file, which
+    /// can take long on a network.
+    pub(crate) fn holds_lock(pid: u32, file: &Stat) -> Option<bool> {
+        if !shows_our_processes() {
+            return None;
+        }
+        let is_file = |descriptor: OsString| {
+            let descriptor = Path::new("/proc")
+                .join(pid.to_string())
+                .join("fd")
+                .join(descriptor);
+            fs::metadata(descriptor).is_ok_and(|metadata| Stat::from(metadata).id == file.id)
+        };
+        let mut locks = locks_of(pid)?.into_iter();
+        Some(locks.any(|(descriptor, _)| is_file(descriptor)))
+    }
+
+    /// The descriptors of the process that have exclusive locks, each with the inode that the kernel
+    /// lists (proc_pid_fdinfo(5)). `None` if no descriptors are shown: those of a process whose main
+    /// thread has ended are not.
+    fn locks_of(pid: u32) -> Option<Vec<(OsString, u64)>> {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?.flatten();
-        let read = |entry: fs::DirEntry| fs::read_to_string(entry.path()).ok();
-        let infos: Vec<String> = descriptors.filter_map(read).collect();
-        let lines = infos.iter().flat_map(|info| info.lines());
-        let mut locks = lines.filter_map(|line| parse_lock(line.strip_prefix("lock:")?));
-        let has_lock = locks.any(|(_, inode)| inode == file.id.inode);
-        (!infos.is_empty()).then_some(has_lock)
+        let read = |entry: fs::DirEntry| {
+            let info = fs::read_to_string(entry.path()).ok()?;
+            Some((entry.file_name(), info))
+        };
+        let infos: Vec<(OsString, String)> = descriptors.filter_map(read).collect();
+        let locks = infos.iter().filter_map(|(descriptor, info)| {
+            let mut lines = info.lines().filter_map(|line| line.strip_prefix("lock:"));
+            let (_, inode) = lines.find_map(parse_lock)?;
+            Some((descriptor.clone(), inode))
+        });
+        (!infos.is_empty()).then(|| locks.collect())
+    }
+
+    /// The PID of the process that took the lock of this file, perhaps long ago: it may be another
+    /// process's by now. For messages only.
+    pub(crate) fn lock_taker(file: &Stat) -> Option<u32> {
+        let locks = File::open("/proc/locks")
+            .ok()
+            .filter(|_| shows_our_processes())?;
+        lock_owner(locks, file, |_| true)
     }
 
     /// The first process that took an exclusive lock on this file and is wanted. Reads piece by piece,

@@ -5,6 +5,7 @@
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::*;
@@ -17,18 +18,15 @@ pub(crate) fn exists(pid: u32) -> bool {
     process_state(pid) != ProcessState::Gone
 }
 
-pub(crate) fn process_state(pid: u32) -> ProcessState {
-    let rights = PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE;
+/// Opens a running process. `None` if there is none with this PID.
+fn open(pid: u32, rights: u32) -> io::Result<Option<OwnedHandle>> {
     // SAFETY: takes numbers, and returns a handle or null.
     let process = unsafe { OpenProcess(rights, 0, pid) };
     if process.is_null() {
-        // Every other error, such as a denied access, is about a process that exists.
-        return match is_any_of(&io::Error::last_os_error(), &[ERROR_INVALID_PARAMETER]) {
-            true => ProcessState::Gone,
-            false => ProcessState::Running {
-                started: None,
-                exiting: false,
-            },
+        let error = io::Error::last_os_error();
+        return match is_any_of(&error, &[ERROR_INVALID_PARAMETER]) {
+            true => Ok(None),
+            false => Err(error),
         };
     }
     // SAFETY: the call has just returned this handle, so nothing else owns it.
@@ -37,11 +35,31 @@ pub(crate) fn process_state(pid: u32) -> ProcessState {
     let found = unsafe { GetProcessId(process.as_raw_handle()) };
     // PIDs are divisible by 4, and OpenProcess accepts the three numbers that follow one for it. A
     // process keeps its PID after its end while a handle to it is open.
+    Ok((found == pid && !has_ended(&process, 0)).then_some(process))
+}
+
+/// Waits until the process has ended. `false` if that takes longer.
+fn has_ended(process: &OwnedHandle, milliseconds: u32) -> bool {
     // SAFETY: `process` is an open handle with the right to wait for it.
-    let ended = unsafe { WaitForSingleObject(process.as_raw_handle(), 0) };
-    if found != pid || ended == WAIT_OBJECT_0 {
-        return ProcessState::Gone;
-    }
+    let ended = unsafe { WaitForSingleObject(process.as_raw_handle(), milliseconds) };
+    ended == WAIT_OBJECT_0
+}
+
+/// To ask for its PID and start time, and to wait for it.
+const RIGHTS: u32 = PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE;
+
+pub(crate) fn process_state(pid: u32) -> ProcessState {
+    let process = match open(pid, RIGHTS) {
+        Ok(Some(process)) => process,
+        Ok(None) => return ProcessState::Gone,
+        // A denied access, for example, is about a process that exists.
+        Err(_) => {
+            return ProcessState::Running {
+                started: None,
+                exiting: false,
+            };
+        }
+    };
     let mut created = FILETIME::default();
     let [mut exited, mut kernel, mut user] = [FILETIME::default(); 3];
     let handle = process.as_raw_handle();
@@ -56,6 +74,67 @@ pub(crate) fn process_state(pid: u32) -> ProcessState {
 
 pub(crate) fn is_holder(_: u32, _: &Stat) -> Option<bool> {
     None
+}
+
+pub(crate) fn holds_lock(_: u32, _: &Stat) -> Option<bool> {
+    None
+}
+
+pub(crate) fn process_owner(_: u32) -> Option<u32> {
+    None
+}
+
+pub(crate) fn lock_taker(_: &Stat) -> Option<u32> {
+    None
+}
+
+/// A process. Its PID is not reused while the handle is open.
+#[derive(Debug)]
+pub(crate) struct ProcessHandle {
+    pid: u32,
+    process: OwnedHandle,
+}
+
+impl ProcessHandle {
+    /// `None` if there is no process with this PID.
+    pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
+        let process = open(pid, RIGHTS)?;
+        Ok(process.map(|process| Self { pid, process }))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether this process may end that one turns out when it does.
+    pub(crate) fn may_signal(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Does nothing if the process is gone.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let Some(process) = open(self.pid, RIGHTS | PROCESS_TERMINATE)? else {
+            return Ok(());
+        };
+        // SAFETY: `process` is an open handle with the right to terminate.
+        let killed = unsafe { TerminateProcess(process.as_raw_handle(), 1) };
+        match io::Error::last_os_error() {
+            error if killed == 0 && !has_ended(&process, 0) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.wait_gone(Duration::ZERO)
+    }
+
+    /// Waits until the process is gone. `false` if that takes longer.
+    pub(crate) fn wait_gone(&self, timeout: Duration) -> bool {
+        let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
+        // The largest number means no limit.
+        let milliseconds = u32::try_from(milliseconds).unwrap_or(u32::MAX);
+        has_ended(&self.process, milliseconds)
+    }
 }
 
 /// All files have the same owner.

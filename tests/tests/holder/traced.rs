@@ -1,0 +1,144 @@
+//! Another process acts between any two system calls of a stop.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use pidlock_tests::length;
+use pidlock_tests::ptrace::{Ending, Stepper, Stop};
+
+use super::reuse::{Lock, in_pid_namespace, replace_by_stranger, start};
+use super::{Place, assert_terminated, check_untouched, hold};
+
+/// Runs a stop, and calls `happens` before the call with this number, counted from where `begins`
+/// returns `true`. Returns what the stop prints, or `None` if it
+/// is over before that.
+fn stop(
+    path: &Path,
+    milliseconds: &str,
+    number: usize,
+    mut begins: impl FnMut(Stop) -> bool,
+    happens: impl FnOnce(),
+) -> Option<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stopper"));
+    let mut stopper = Stepper::start(command.arg("--traced").arg(path).arg(milliseconds));
+    let (mut has_begun, mut calls, mut happens) = (false, 0, Some(happens));
+    let ending = loop {
+        let stop = stopper.step();
+        match stop {
+            Stop::Before(_) if has_begun => {
+                if calls == number {
+                    happens.take().into_iter().for_each(|happens| happens());
+                }
+                calls += 1;
+            }
+            Stop::Ended(ending) => break ending,
+            _ => has_begun |= begins(stop),
+        }
+    };
+    assert_eq!(ending, Ending::Code(0), "at call {number}");
+    let said = stopper.wait_for_all();
+    happens.is_none().then_some(said)
+}
+
+/// An unconfirmed holder is looked for again and again, with the same calls.
+const MAX_CALLS: usize = 100;
+
+/// Unlike the rounds in `reuse`, this hits the instant between the confirmation and the signal.
+#[test]
+fn stranger_that_gets_the_pid_before_any_call_of_a_stop_is_never_signalled() {
+    let test = "traced::stranger_that_gets_the_pid_before_any_call_of_a_stop_is_never_signalled";
+    in_pid_namespace(test, |place| {
+        let path = place.join("app.pid");
+        // Any of the calls may matter where nothing but the PID leads to the stranger.
+        let all: Vec<usize> = (0..MAX_CALLS).collect();
+        let some: Vec<usize> = length::calls(0).take_while(|&it| it < MAX_CALLS).collect();
+        for (lock, numbers) in [(Lock::Ends, all), (Lock::Stays, some)] {
+            let last = numbers.into_iter().find(|&number| {
+                let mut holder = start(&path, lock);
+                let mut stranger = None;
+                let happens = || stranger = Some(replace_by_stranger(&mut holder));
+                let said = stop(&path, "20", number, |_| true, happens);
+                drop(holder);
+                let _ = fs::remove_file(&path);
+                stranger.into_iter().for_each(check_untouched);
+                said.is_none()
+            });
+            assert!(
+                last.unwrap_or(MAX_CALLS) > 30,
+                "a stop makes {last:?} calls"
+            );
+        }
+    });
+}
+
+/// The holder releases the file and goes on running, and another process acquires it, after the stop
+/// has read the record.
+#[test]
+fn process_that_acquires_the_file_during_a_stop_is_not_signalled() {
+    // The record is read until two reads agree.
+    let has_read_twice = || {
+        let is_read = |stop| matches!(stop, Stop::After(call) if call.is(libc::SYS_pread64));
+        let mut reads = 0;
+        move |stop| {
+            reads += u32::from(is_read(stop));
+            reads == 2
+        }
+    };
+    for keep in [&[][..], &["--keep"]] {
+        let last = (0..MAX_CALLS).find(|&number| {
+            let place = Place::new();
+            let mut old = place.hold(&[keep, &["--then", "serve"]].concat());
+            let mut new = None;
+            let happens = || {
+                old.tell("release");
+                while old.line() != "released" {}
+                new = Some(hold(&place.path, keep));
+            };
+            let Some(said) = stop(&place.path, "60000", number, has_read_twice(), happens) else {
+                return true;
+            };
+            let said = said.trim_end();
+            assert!(
+                ["stopped", "was free"].contains(&said),
+                "at call {number}: {said}"
+            );
+            let (status, rest) = new.expect("a new holder").finish();
+            assert!(
+                status.success() && rest == "closed\n",
+                "at call {number}: {status}"
+            );
+            old.finish();
+            false
+        });
+        assert!(
+            last.unwrap_or(MAX_CALLS) > 20,
+            "a stop makes {last:?} calls"
+        );
+    }
+}
+
+/// As before Linux 5.3, and in a sandbox.
+#[test]
+fn holder_is_stopped_without_pid_file_descriptors() {
+    for error in [libc::ENOSYS, libc::EPERM] {
+        let place = Place::new();
+        let mut holder = place.hold(&[]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stopper"));
+        let mut stopper = Stepper::start(command.arg("--traced").arg(&place.path).arg("60000"));
+        let mut refused = 0;
+        loop {
+            match stopper.step() {
+                Stop::Before(call) if call.is(libc::SYS_pidfd_open) => {
+                    stopper.refuse(error);
+                    refused += 1;
+                }
+                Stop::Ended(_) => break,
+                _ => {}
+            }
+        }
+        assert_eq!(stopper.wait_for_all(), "stopped\n");
+        assert!(refused > 0, "the stop opens a PID file descriptor");
+        assert_terminated(&mut holder);
+    }
+}
