@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pidlock_core::PidFile;
 use pidlock_tests::{Program, has_tool, skip, text};
@@ -227,4 +227,65 @@ fn file_that_is_free_is_not_waited_for() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
     let output = command.arg("--at").arg(place.path()).stdin(Stdio::null());
     assert_eq!(output.output().expect("run holder").status.code(), Some(3));
+}
+
+/// Without events, a start that waits looks after 100 ms for the first time. The fastest of ten waits
+/// counts, because the machine may be busy.
+#[test]
+fn events_end_waits_before_the_first_tick() {
+    type Holder = (u32, Box<dyn FnOnce()>);
+    let held = |place: &Place, keep: bool| -> Holder {
+        let guard = place.file().keep(keep).acquire().expect("acquire");
+        (std::process::id(), Box::new(move || drop(guard)))
+    };
+    let killed = |place: &Place, options: &[&str]| -> Holder {
+        let mut holder = place.holder(options);
+        (holder.pid(), Box::new(move || holder.kill()))
+    };
+    let replaced = |place: &Place| -> Holder {
+        let (guard, path) = (place.held(), place.path());
+        let replace = move || {
+            fs::remove_file(path).expect("remove the file");
+            std::mem::forget(guard);
+        };
+        (std::process::id(), Box::new(replace))
+    };
+    type Begin<'a> = &'a dyn Fn(&Place) -> Holder;
+    let ways_to_go: [(&str, Begin<'_>, &[&str]); 6] = [
+        ("release", &|place| held(place, false), &[]),
+        (
+            "release that keeps the file",
+            &|place| held(place, true),
+            &[],
+        ),
+        ("kill", &|place| killed(place, &[]), &[]),
+        (
+            "kill without a lock",
+            &|place| killed(place, &["--no-lock"]),
+            &[],
+        ),
+        (
+            "kill, both without a lock",
+            &|place| killed(place, &["--no-lock"]),
+            &["--no-lock"],
+        ),
+        ("removal", &replaced, &[]),
+    ];
+    for (what, begin, options) in ways_to_go {
+        for way in WAYS {
+            let is_fast = |_| {
+                let place = Place::new();
+                let (pid, end) = begin(&place);
+                let mut waiter = waiter_for(pid, &[way, options].concat(), &place.path());
+                let began = Instant::now();
+                end();
+                waiter.expect("held");
+                began.elapsed() < Duration::from_millis(50)
+            };
+            assert!(
+                (0..10).any(is_fast),
+                "{what}, {way:?}: no event ended the wait"
+            );
+        }
+    }
 }

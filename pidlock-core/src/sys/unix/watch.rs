@@ -43,27 +43,34 @@ pub(crate) fn close_spare_events(process: ProcessInstance) {
     drop(spare);
 }
 
+/// Another part of the program may have closed a spare descriptor, as daemons do, and its number may be
+/// in use for something else. Then it is forgotten. The kernel looks at the descriptor before the path.
+fn is_inotify(file: &Arc<File>) -> bool {
+    // SAFETY: the path is a C string, which the call only reads.
+    unsafe { libc::inotify_add_watch(file.as_raw_fd(), c"".as_ptr(), libc::IN_ATTRIB) };
+    let is_inotify = io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT);
+    if !is_inotify {
+        mem::forget(file.clone());
+    }
+    is_inotify
+}
+
 impl Events {
     pub(crate) fn new() -> io::Result<Self> {
         let owner = ProcessInstance::current();
-        let spare = spare(owner).pop();
-        let inotify = spare.map_or_else(
-            || {
-                // SAFETY: takes flags and returns a new descriptor.
-                owned(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })
-                    .map(Arc::new)
-            },
-            Ok,
-        )?;
-        let (watch, process) = (None, None);
-        let mut events = Self {
+        let inotify = match spare(owner).pop().filter(is_inotify) {
+            Some(inotify) => inotify,
+            // SAFETY: takes flags and returns a new descriptor.
+            None => Arc::new(owned(unsafe {
+                libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK)
+            })?),
+        };
+        Ok(Self {
             owner,
             inotify,
-            watch,
-            process,
-        };
-        events.take(); // those of the last watch
-        Ok(events)
+            watch: None,
+            process: None,
+        })
     }
 
     /// Watches the file at the path instead of another one: it loses a name, is moved, its mode changes,
