@@ -89,7 +89,7 @@ impl PidGuard {
     /// still contains its PID.
     ///
     /// An advisory lock cannot keep another process from deleting or replacing the file. Then another
-    /// instance can start, so a long-running process may want to call this periodically.
+    /// instance can start. [`watch`](Self::watch) tells a long-running process when that happens.
     ///
     /// # Errors
     ///

@@ -19,6 +19,9 @@
 //! crash, the next start takes the stale file over. Without the attribute, use [`PidFile::acquire`],
 //! which returns a [`PidGuard`].
 //!
+//! With [`PidFile::timeout`] or [`PidFile::wait`] a start waits for the holder instead, and goes on as
+//! soon as the holder is gone. [`PidFile::acquire_async`] does so on any async runtime.
+//!
 //! # Guarantees
 //!
 //! The kernel lock is authoritative; the PID in the file is only a hint. The lock is released when the
@@ -28,8 +31,8 @@
 //!
 //! The lock is *advisory*: it excludes only programs that take it, such as those that use this crate,
 //! Python's `pid`, BSD's `pidfile(3)` and `flock(1)`. A process with sufficient permissions can still
-//! delete or replace the file, and another instance can then start; [`PidGuard::verify`] detects
-//! this. Programs that lock without checking the path again (Python's `pid`, `flock(1)`) can lock a
+//! delete or replace the file, and another instance can then start; [`PidGuard::verify`] and
+//! [`PidGuard::watch`] detect this. Programs that lock without checking the path again (Python's `pid`, `flock(1)`) can lock a
 //! file that was just removed; [`PidFile::keep`] prevents that.
 //!
 //! # Clean-up

@@ -322,17 +322,20 @@ impl PidFile {
     ///
     /// A start waits while the file is held, and acquires it as soon as the holder has released it, has
     /// exited or was killed. If the time is over, the error is the refusal, which says how long the start
-    /// has waited. Of several starts that wait, the kernel decides which is next; those in one process
-    /// acquire the file in the order in which they began to wait.
+    /// has waited. Several starts that wait acquire the file in any order; those in one process do in the
+    /// order in which they began to wait.
     ///
-    /// Only a holder is waited for. Any other error is returned at once.
+    /// Only a holder is waited for. Any other error is returned at once. A time limit below 50 ms can be
+    /// exceeded by as much while it is unclear whether there is a holder, as [`acquire`](Self::acquire)
+    /// describes.
     ///
     /// # Platform-specific behavior
     ///
     /// On Linux the kernel wakes the start when the file is closed, removed or replaced, or when a process
-    /// that does not lock it ends (`inotify(7)`, `pidfd_open(2)`). A holder that unlocks the file and keeps
-    /// it open, and one on another machine, is noticed within a second. On other systems, and if the user
-    /// has too many inotify instances, the start looks every 20 ms.
+    /// that does not lock it ends (`inotify(7)`, `pidfd_open(2)`). The release of a holder that keeps the
+    /// file open, or that runs on another machine, is noticed within about a second. On other systems, and
+    /// if the user has too many inotify instances, the start looks every 20 ms. A process that has waited
+    /// keeps an inotify instance for its next wait.
     ///
     /// ```
     /// use std::time::Duration;
@@ -449,9 +452,10 @@ impl PidFile {
     /// Acquires the pidfile: creates it or takes over a stale one, locks it, and writes the PID of this
     /// process.
     ///
-    /// Does not wait for a holder. If it is unclear whether there is one, because another process is
-    /// starting or exiting or a tool is probing the lock, it retries for up to 50 ms, or up to 1 s if
-    /// the lock may be held only by probes or by another thread of this process. A refused start
+    /// Waits for a holder only with [`timeout`](Self::timeout) or [`wait`](Self::wait). If it is unclear
+    /// whether there is one, because another process is starting or exiting or a tool is probing the
+    /// lock, it retries for up to 50 ms, or up to 1 s if the lock may be held only by probes or by
+    /// another thread of this process. A refused start
     /// changes nothing.
     ///
     /// A file is stale if it is blank, or if its process is gone, is a zombie, or started after the

@@ -105,6 +105,14 @@ fn children_forked_during_a_refused_start_hold_no_lock() {
 }
 
 #[test]
+fn wait_leaves_descriptors_alone_that_took_the_place_of_its_own() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let mut program = fd_misuse("spare", &dir.path().join("app.pid"));
+    program.expect("left them alone");
+    assert!(program.wait().success());
+}
+
+#[test]
 fn emfile_is_reported() {
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");

@@ -12,6 +12,7 @@
 //! - `refused`: forks children while other threads try to acquire in a loop, and are refused
 //!   because the file does not contain a PID
 //! - `silent`: closes its standard descriptors, acquires three files, and prints
+//! - `spare`: waits for a file that it holds, closes all descriptors, opens others, and waits again
 //! - `full`: tries to acquire without a descriptor left
 //! - `pass`: is refused, and prints the number of termination signals for which it then has a
 //!   handler
@@ -24,6 +25,7 @@ use std::fs;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pidlock_core::PidFile;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
@@ -49,6 +51,7 @@ fn main() {
                 .expect_err("the file contains no PID");
         }),
         "silent" => silent(path),
+        "spare" => spare(path),
         "full" => {
             let maximum = getrlimit(Resource::Nofile).maximum;
             let limit = Rlimit {
@@ -79,6 +82,27 @@ fn main() {
         }
         _ => panic!("unknown: {what}"),
     }
+}
+
+/// A wait leaves an inotify instance for the next one.
+fn spare(path: &Path) {
+    let file = PidFile::at(path).timeout(Duration::from_millis(5));
+    let wait = || {
+        let guard = file.acquire().expect("acquire");
+        file.acquire().expect_err("the file is held");
+        guard.close().expect("release");
+    };
+    wait();
+    // SAFETY: closes all but the standard descriptors, as a daemon does. This is what the test is
+    // about.
+    assert_eq!(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) }, 0);
+    let open = |_| fs::File::open("/proc/self/status").expect("open a file");
+    let mut others: Vec<fs::File> = (0..8).map(open).collect();
+    wait();
+    for other in &mut others {
+        assert_eq!(other.stream_position().expect("the file is open"), 0);
+    }
+    say("left them alone");
 }
 
 /// Closes the pidfile's descriptor, the first one that this program opened.
