@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use pidlock_tests::{Program, run, said, text};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -230,4 +233,67 @@ fn graceful_on_taken_port_fails_and_leaves_no_file() {
             .count(),
         0
     );
+}
+
+/// Stands in for a service manager: returns the next message to it.
+fn message(manager: &UnixDatagram) -> String {
+    let mut bytes = [0; 64];
+    let len = manager.recv(&mut bytes).expect("receive a message");
+    String::from_utf8_lossy(&bytes[..len]).trim_end().to_owned()
+}
+
+#[test]
+fn upgrade_refuses_no_connection_and_reports_the_new_pid() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let pidfile = dir.path().join("pidlock-upgrade.pid");
+    let socket = dir.path().join("manager");
+    let manager = UnixDatagram::bind(&socket).expect("create the manager's socket");
+    let command = &mut example("upgrade", dir.path());
+    let mut server = Program::start(command.env("NOTIFY_SOCKET", &socket));
+    let first = server.pid();
+    let line = server.line();
+    let address = line.strip_prefix(&format!("{first} serves ")).expect(&line);
+    assert_eq!(message(&manager), "READY=1");
+
+    // Clients connect all the time.
+    let is_over = AtomicBool::new(false);
+    let answers = thread::scope(|scope| {
+        let clients = scope.spawn(|| {
+            let mut answers = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                let client = TcpStream::connect(address).expect("no connection is refused");
+                assert_eq!(finish(client), "11 bytes\n");
+                answers += 1;
+            }
+            answers
+        });
+        // The first server finishes this request after it has handed over. It accepts in order.
+        let mut slow = TcpStream::connect(address).expect("connect to the server");
+        slow.write_all(b"slow").expect("send bytes");
+        let next = TcpStream::connect(address).expect("connect to the server");
+        assert_eq!(finish(next), "11 bytes\n");
+        kill("-HUP", &pidfile);
+        // The manager reads the file when it learns of the new PID.
+        let ready_and_pid = [message(&manager), message(&manager)];
+        let second = text(&pidfile).trim_end().to_owned();
+        assert_ne!(second, first.to_string());
+        assert!(ready_and_pid.contains(&"READY=1".into()));
+        assert!(
+            ready_and_pid.contains(&format!("MAINPID={second}")),
+            "{ready_and_pid:?}"
+        );
+        server.expect(&format!("{second} serves {address}"));
+        let third = run(&mut example("upgrade", dir.path()));
+        assert_eq!(said(&third), refusal(&pidfile, &second));
+
+        assert_eq!(finish(slow), "15 bytes\n");
+        assert!(server.wait().success());
+        is_over.store(true, Ordering::SeqCst);
+        clients.join().expect("no client fails")
+    });
+    println!("{answers} answers");
+    kill("-TERM", &pidfile);
+    let (_, rest) = server.finish();
+    assert_eq!(rest, "");
+    assert!(!pidfile.exists());
 }

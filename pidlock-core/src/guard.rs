@@ -49,7 +49,7 @@ use crate::watch::{self, Watch};
 /// ```
 #[must_use = "if unused, the pidfile is released at once: bind it, as in `let _guard = ...`"]
 pub struct PidGuard {
-    handle: Handle,
+    pub(crate) handle: Handle,
 }
 
 impl PidGuard {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) struct HeldFile {
     /// The number of forks just before the file was opened; `None` after a commit, because then the
     /// process that reserved the file shares it.
     forks: Option<u32>,
+    /// A successor can adopt the file, and may have done so.
+    offered: AtomicBool,
     /// `None` only once it is closed.
     file: Option<File>,
 }
@@ -70,8 +73,40 @@ impl HeldFile {
             keep: target.settings.keep,
             lock: target.settings.lock,
             forks: Some(forks),
+            offered: AtomicBool::new(false),
             file: Some(file),
         }
+    }
+
+    /// A file that `owner` has adopted from a predecessor, which may still share it. The new tag tells the
+    /// predecessor that it is not the owner any more.
+    #[cfg(unix)]
+    pub(crate) fn adopted(target: &Target, file: File, id: FileId, owner: ProcessInstance) -> Self {
+        let predecessors = sys::offset(&file).ok();
+        let mut held = Self::new(target, file, id, owner, 0);
+        held.forks = None;
+        // The tags of two processes can be equal by chance. Those of one process differ.
+        if let Some(file) = held
+            .file
+            .as_ref()
+            .filter(|_| Some(held.tag) == predecessors)
+        {
+            held.tag = sys::offset_tag(file, owner.pid());
+        }
+        held
+    }
+
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.load(Ordering::Acquire)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn set_offered(&self, offered: bool) {
+        self.offered.store(offered, Ordering::Release);
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.lock
     }
 
     /// The file, if the descriptor still refers to it. A program that becomes a daemon may have closed
@@ -80,6 +115,14 @@ impl HeldFile {
     fn open_file(&self) -> Option<&File> {
         let is_ours = |file: &&File| sys::has_offset_tag(file, self.tag);
         self.file.as_ref().filter(is_ours)
+    }
+
+    /// The file, if this process still has the lock.
+    pub(crate) fn locked_file(&self) -> Option<&File> {
+        // After `open_file` has checked the tag: the descriptor may refer to an unrelated file by now,
+        // which must not be locked.
+        let has_lock = |file: &&File| !self.lock || sys::confirm_lock(file);
+        self.open_file().filter(has_lock)
     }
 
     /// Returns `true` if the descriptor, and so the lock, is still there.
@@ -93,11 +136,7 @@ impl HeldFile {
     pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
         self.owner = process;
         self.forks = None;
-        let committed = self.verify_path().and_then(|file| {
-            // Another program may have written into it.
-            let len = sys::stat(file).map_or(0, |stat| stat.size);
-            record::write(file, process.pid(), len).during("write", &self.path)
-        });
+        let committed = self.write_record();
         if committed.is_err() {
             let _ = self.release();
         }
@@ -108,6 +147,15 @@ impl HeldFile {
     #[cfg(unix)]
     pub(crate) fn leave_lock_to_children(&self) -> Option<&File> {
         self.open_file().filter(|file| self.leave_lock(file))
+    }
+
+    /// Writes the owner's PID, whatever the file contains.
+    #[cfg(unix)]
+    pub(crate) fn write_record(&self) -> Result<()> {
+        let file = self.verify_path()?;
+        // Another program may have written into it.
+        let len = sys::stat(file).map_or(0, |stat| stat.size);
+        record::write(file, self.owner.pid(), len).during("write", &self.path)
     }
 
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.
@@ -141,12 +189,17 @@ impl HeldFile {
     /// For the owner only. Async-signal-safe: drop, the exit handler and the signal handler release
     /// a file in the same way.
     pub(crate) fn release(&self) -> Result<(), ReleaseError> {
-        // After `open_file` has checked the tag: the descriptor may refer to an unrelated file by now,
-        // which must not be locked.
-        let has_lock = |file: &&File| !self.lock || sys::confirm_lock(file);
-        let Some(file) = self.open_file().filter(has_lock) else {
+        let Some(file) = self.locked_file() else {
             return Err(ReleaseError::Lost);
         };
+        #[cfg(unix)]
+        if self.is_offered() {
+            // The file may be the successor's by now, unless no process shares the lock.
+            let len = sys::stat(file).map_or(0, |stat| stat.size);
+            if !self.lock_unshared(file, len) {
+                return Ok(());
+            }
+        }
         match sys::path_refers_to(&self.path, self.id) {
             Ok(true) => {}
             Ok(false) => {
@@ -186,10 +239,17 @@ impl HeldFile {
     /// Releases the file and closes it, without checking the descriptor twice.
     pub(crate) fn release_and_close(mut self) -> Result<()> {
         let released = self.release();
-        if !matches!(released, Err(ReleaseError::Lost)) {
+        if !matches!(released, Err(ReleaseError::Lost)) || self.was_adopted() {
             self.file = None;
         }
         released.map_err(|error| error.into_error(&self.path))
+    }
+
+    /// Returns `true` if a successor has adopted the file, and this process still has the descriptor,
+    /// whose tag is the successor's.
+    fn was_adopted(&self) -> bool {
+        let is_this = |file: &File| sys::stat(file).is_ok_and(|stat| stat.id == self.id);
+        self.is_offered() && self.file.as_ref().is_some_and(is_this)
     }
 
     /// Returns `true` if a child that this process forked may share the lock.

@@ -41,7 +41,7 @@
 //! and SIGHUP unless the program handles them; the process then terminates by that signal as usual
 //! ([`OnSignal`]). After an abort or SIGKILL the next start takes the file over. A child that the
 //! process forks and that outlives it keeps the lock and the file. Daemons that fork use
-//! `PidFile::reserve`.
+//! `PidFile::reserve`. A program that is upgraded while it runs uses `PidGuard::hand_over`.
 //!
 //! # Stopping and replacing
 //!
@@ -116,6 +116,8 @@ mod alarm;
 mod cleanup;
 mod error;
 mod guard;
+#[cfg(unix)]
+mod hand_over;
 mod held;
 mod holder;
 mod liveness;
@@ -135,6 +137,8 @@ mod watch;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;
+#[cfg(unix)]
+pub use hand_over::HandOverError;
 pub use holder::Holder;
 pub use pidfile::PidFile;
 #[cfg(feature = "macros")]

@@ -70,6 +70,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_capget, "capget"),
     (libc::SYS_clock_nanosleep, "clock_nanosleep"),
     (libc::SYS_clone, "clone"),
+    (libc::SYS_execve, "execve"),
     (libc::SYS_close, "close"),
     (libc::SYS_dup3, "dup3"),
     (libc::SYS_faccessat, "faccessat"),
@@ -93,6 +94,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_madvise, "madvise"),
     (libc::SYS_mkdir, "mkdir"),
     (libc::SYS_mmap, "mmap"),
+    (libc::SYS_recvfrom, "recvfrom"),
     (libc::SYS_munmap, "munmap"),
     (libc::SYS_newfstatat, "newfstatat"),
     (libc::SYS_openat, "openat"),
@@ -105,6 +107,9 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_rt_sigaction, "rt_sigaction"),
     (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
     (libc::SYS_set_robust_list, "set_robust_list"),
+    (libc::SYS_setsockopt, "setsockopt"),
+    (libc::SYS_shutdown, "shutdown"),
+    (libc::SYS_socketpair, "socketpair"),
     (libc::SYS_sigaltstack, "sigaltstack"),
     (libc::SYS_statx, "statx"),
     (libc::SYS_unlink, "unlink"),
@@ -208,6 +213,8 @@ impl Stepper {
                     };
                 }
                 WaitStatus::PtraceEvent(..) => return Stop::Forked,
+                // How a traced process stops in exec.
+                WaitStatus::Stopped(_, Signal::SIGTRAP) => deliver = None,
                 WaitStatus::Stopped(_, signal) => deliver = Some(signal),
                 WaitStatus::Exited(_, code) => return self.end(Ending::Code(code)),
                 WaitStatus::Signaled(_, signal, _) => return self.end(Ending::By(signal)),

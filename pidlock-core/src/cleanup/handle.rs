@@ -42,6 +42,18 @@ impl Table {
 }
 
 impl Handle {
+    /// Offers the file to a successor. Returns `false` if there are other handles to it.
+    #[cfg(unix)]
+    pub(crate) fn offer(&self) -> bool {
+        // No handle is added meanwhile, nor afterwards.
+        let _table = Table::of(self.owner);
+        let is_only = self.0.as_ref().is_some_and(|it| Arc::strong_count(it) == 1);
+        if is_only {
+            self.set_offered(true);
+        }
+        is_only
+    }
+
     /// Drops the handle and reports whether the file was released.
     pub(crate) fn close(mut self) -> Result<()> {
         self.release()

@@ -29,6 +29,11 @@ impl Table {
         self.find(id).is_some()
     }
 
+    /// Returns `true` if this process holds the file and offers it to a successor.
+    pub(crate) fn is_offered(&self, id: FileId) -> bool {
+        self.find(id).is_some_and(|entry| entry.held.is_offered())
+    }
+
     pub(super) fn find(&self, id: FileId) -> Option<Arc<Entry>> {
         let entry = self.entries.get(&id)?.upgrade()?;
         entry.held.is_open().then_some(entry)

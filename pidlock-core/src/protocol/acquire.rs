@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use super::adopt;
 use super::contention::{self, Backoff, Running};
 use super::open::{self, Origin};
 use crate::cleanup::{self, CriticalSection, Handle, Table};
@@ -23,7 +25,7 @@ const MIN_ATTEMPTS: u32 = 50;
 pub(crate) enum Locked {
     /// By this call. The section lasts until the file is inserted into the table.
     Acquired(HeldFile, CriticalSection),
-    /// By this process, before.
+    /// By this process, before, or by the predecessor that handed it over.
     HeldBySelf(Handle),
 }
 
@@ -94,6 +96,12 @@ impl Start {
     }
 
     pub(crate) fn attempt(&mut self) -> Result<Attempt> {
+        #[cfg(unix)]
+        if self.leaves_record {
+            if let Some(handle) = adopt::adopt(&self.target, self.process)? {
+                return Ok(Attempt::Locked(Locked::HeldBySelf(handle)));
+            }
+        }
         if let Some((held, section)) = self.lock()? {
             return Ok(Attempt::Locked(Locked::Acquired(held, section)));
         }
@@ -328,8 +336,9 @@ pub(super) fn held_by_this_process(
     // No file is acquired or released under the table's lock, so the inode at the path cannot have been
     // another file's a moment before.
     let mut table = Table::of(process);
+    let reentrant = |id| target.settings.reentrant && !table.is_offered(id);
     match sys::stat_path(&target.path) {
-        Ok(stat) if target.settings.reentrant => Ok(table.handle(stat.id)),
+        Ok(stat) if reentrant(stat.id) => Ok(table.handle(stat.id)),
         Ok(stat) if table.contains(stat.id) => {
             Err(PidFileError::locked(&target.path, Some(process.pid())))
         }

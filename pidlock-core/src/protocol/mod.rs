@@ -6,6 +6,8 @@
 //! has locked a file without a name, and tries again.
 
 pub(crate) mod acquire;
+#[cfg(unix)]
+pub(crate) mod adopt;
 mod contention;
 pub(crate) mod lockless;
 pub(crate) mod open;

@@ -221,8 +221,12 @@ pub(crate) fn set_offset_tag(mut file: &File, tag: u64) -> u64 {
 }
 
 /// Returns `true` if the descriptor still refers to the open file with this tag.
-pub(crate) fn has_offset_tag(mut file: &File, tag: u64) -> bool {
-    file.stream_position().is_ok_and(|offset| offset == tag)
+pub(crate) fn has_offset_tag(file: &File, tag: u64) -> bool {
+    offset(file).is_ok_and(|offset| offset == tag)
+}
+
+pub(crate) fn offset(mut file: &File) -> io::Result<u64> {
+    file.stream_position()
 }
 
 /// Sets the permission bits exactly, regardless of the umask.

@@ -2,6 +2,7 @@
 
 mod file;
 mod fork;
+mod inherit;
 mod path;
 mod pidfd;
 mod process;
@@ -11,6 +12,7 @@ mod watch;
 
 pub(crate) use file::*;
 pub(crate) use fork::*;
+pub(crate) use inherit::*;
 pub(crate) use path::*;
 pub(crate) use pidfd::*;
 pub(crate) use process::*;

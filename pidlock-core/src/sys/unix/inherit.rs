@@ -1,0 +1,144 @@
+//! Descriptors that this process passes on to a program, and those that were passed on to it.
+
+#![allow(unsafe_code)]
+
+use std::env;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use libc::c_int;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use libc::fstat as fstat64;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use libc::fstat64;
+
+use super::file::stat;
+use super::process::is_secure_execution;
+use crate::sys::types::FileId;
+
+/// Passed on are copies with high numbers. Low ones may have a meaning in the program that is started:
+/// sockets in the manner of `LISTEN_FDS` begin at 3.
+const LOWEST: c_int = 100;
+
+/// Descriptors that a command passes on, until this value is dropped.
+pub(crate) struct PassedOn {
+    _copies: Arc<[File]>,
+}
+
+/// Makes the command pass these descriptors on, and name them in an environment variable.
+pub(crate) fn pass_on(
+    command: &mut Command,
+    variable: &str,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<PassedOn> {
+    let copies = descriptors.iter().map(copy).collect::<io::Result<_>>();
+    let copies: Arc<[File]> = copies?;
+    let mut names = Vec::new();
+    for copy in copies.iter() {
+        let id = stat(copy)?.id;
+        names.push(format!("{}:{}:{}", copy.as_raw_fd(), id.device, id.inode));
+    }
+    let weak = Arc::downgrade(&copies);
+    let keep_open = move || match weak.upgrade() {
+        Some(copies) => (copies.iter()).try_for_each(|copy| set_close_on_exec(copy, false)),
+        // The command is used once more, for another purpose.
+        None => Ok(()),
+    };
+    // SAFETY: changes flags of descriptors and a reference count, which is async-signal-safe. The count
+    // does not fall to zero, because the parent has a reference in the memory that the child copies.
+    unsafe { command.pre_exec(keep_open) };
+    command.env(variable, names.join(","));
+    Ok(PassedOn { _copies: copies })
+}
+
+fn copy(descriptor: &BorrowedFd<'_>) -> io::Result<File> {
+    let descriptor = descriptor.as_raw_fd();
+    // SAFETY: takes numbers only.
+    match unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, LOWEST) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the call has just returned this descriptor, so nothing else owns it.
+        copy => Ok(unsafe { File::from_raw_fd(copy) }),
+    }
+}
+
+fn set_close_on_exec(file: &File, close: bool) -> io::Result<()> {
+    let flags = if close { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: takes numbers only.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, flags) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// The descriptors that an environment variable names.
+pub(crate) struct Inherited<const N: usize>([(RawFd, FileId); N]);
+
+/// Returns the descriptors that the variable names, if all of them still refer to what they were passed
+/// on for. Makes no system call if there is no such variable.
+pub(crate) fn inherited<const N: usize>(variable: &str) -> Option<Inherited<N>> {
+    let names = env::var(variable).ok()?;
+    // The user who started a set-user-ID program has set its environment.
+    if is_secure_execution() {
+        return None;
+    }
+    let all: Option<Vec<_>> = names.split(',').map(parse).collect();
+    let all: [(RawFd, FileId); N] = all?.try_into().ok()?;
+    let is_there = |&(descriptor, id): &(RawFd, FileId)| id_of(descriptor) == Some(id);
+    all.iter().all(is_there).then_some(Inherited(all))
+}
+
+fn parse(name: &str) -> Option<(RawFd, FileId)> {
+    let (descriptor, id) = name.split_once(':')?;
+    let (device, inode) = id.split_once(':')?;
+    let id = FileId {
+        device: device.parse().ok()?,
+        inode: inode.parse().ok()?,
+    };
+    Some((descriptor.parse().ok()?, id))
+}
+
+/// The identity of what a descriptor refers to; `None` if it is not open.
+// The widths of the fields differ between platforms.
+#[allow(clippy::unnecessary_cast)]
+fn id_of(descriptor: RawFd) -> Option<FileId> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: takes a number and a buffer that is large enough.
+    if unsafe { fstat64(descriptor, stat.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the call succeeded, so it filled the buffer.
+    let stat = unsafe { stat.assume_init() };
+    Some(FileId {
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+    })
+}
+
+impl<const N: usize> Inherited<N> {
+    /// The identity of the first one.
+    pub(crate) fn first(&self) -> FileId {
+        self.0[0].1
+    }
+
+    /// Takes the descriptors, which no other program gets any more. Succeeds once in a process and its
+    /// forked children.
+    pub(crate) fn take(self) -> Option<[File; N]> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        if TAKEN.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        Some(self.0.map(|(descriptor, _)| {
+            // SAFETY: the descriptor is open, and was passed on to this program for this purpose. It is
+            // taken once, so nothing else owns it.
+            let file = unsafe { File::from_raw_fd(descriptor) };
+            let _ = set_close_on_exec(&file, true);
+            file
+        }))
+    }
+}
