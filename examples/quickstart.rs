@@ -8,11 +8,9 @@ use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
-use pidlock_core::{PidFile, pidfile};
+use pidlock_core::pidfile;
 
-const NAME: &str = "pidlock-quickstart";
-
-#[pidfile(name = NAME, temp_dir = true)]
+#[pidfile("pidlock-quickstart", temp_dir = true, guard = lock)]
 fn main() -> Result<(), Box<dyn Error>> {
     let seconds = match std::env::args().nth(1) {
         Some(argument) => argument
@@ -20,11 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map_err(|_| format!("'{argument}' is no number of seconds"))?,
         None => 10,
     };
-    let path = PidFile::new(NAME).temp_dir(true).path()?;
     println!(
         "running as PID {}, see {}",
-        std::process::id(),
-        path.display()
+        lock.pid(),
+        lock.path().display()
     );
     println!("working for {seconds} s: start me again meanwhile, or kill me with kill -9");
     thread::sleep(Duration::from_secs(seconds));

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use pidlock_tests::{Program, run};
+
 /// Returns the command of an example that uses `dir` as the temporary directory.
 fn example(name: &str, dir: &Path) -> Command {
     // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
@@ -143,6 +145,24 @@ fn quickstart_with_bad_argument_fails_and_leaves_no_file() {
             .count(),
         0
     );
+}
+
+#[test]
+fn cron_job_skips_a_running_job_or_waits_for_it() {
+    let dir = dir();
+    let mut job = Program::start(&mut example("cron_job", dir.path()));
+    job.expect("working");
+    let skipped = run(&mut example("cron_job", dir.path()));
+    assert!(skipped.status.success());
+    assert_eq!(said(&skipped), "");
+    let mut waiting = Program::start(example("cron_job", dir.path()).arg("--wait"));
+    job.go_on();
+    job.expect("done");
+    waiting.expect("working");
+    assert!(job.wait().success());
+    waiting.go_on();
+    waiting.expect("done");
+    assert!(waiting.wait().success());
 }
 
 #[test]

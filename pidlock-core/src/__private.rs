@@ -31,6 +31,11 @@ pub fn acquire_async(pidfile: PidFile) -> Acquire {
     pidfile.acquire_async()
 }
 
+/// Stores the guard in its slot, and returns a reference to it.
+pub fn store(slot: &mut Option<PidGuard>, guard: PidGuard) -> &PidGuard {
+    slot.insert(guard)
+}
+
 /// Returns what the return type says on refusal, where there is no `on_error`.
 #[track_caller]
 pub fn refused<R, E>(error: PidFileError, main: bool) -> R

@@ -18,6 +18,8 @@ pub(crate) struct Args {
     pub(crate) settings: Vec<Setting>,
     /// The value of `on_error`, which replaces the default for the return type.
     pub(crate) on_error: Option<Expr>,
+    /// The variable that refers to the guard.
+    pub(crate) guard: Option<Ident>,
     /// The path to the runtime crate, if not `::pidlock_core`.
     pub(crate) core: Option<Path>,
     /// All errors, not only the first.
@@ -156,6 +158,17 @@ impl Args {
             let path = core_path(input)?;
             if is_first {
                 self.core = Some(path);
+            }
+            return Ok(());
+        }
+        if key.kind == KeyKind::Guard {
+            let message = |error: Error| {
+                let message = "`guard` is the name of a variable: `guard = lock`";
+                Error::new(error.span(), message)
+            };
+            let guard = input.parse().map_err(message)?;
+            if is_first {
+                self.guard = Some(guard);
             }
             return Ok(());
         }

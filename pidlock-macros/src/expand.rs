@@ -17,6 +17,7 @@ use crate::function::Function;
 use crate::literal;
 use crate::output::output;
 use crate::params;
+use crate::patterns;
 use crate::slot;
 use crate::spans::{outer_spans, respan};
 
@@ -31,7 +32,11 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     match Function::parse.parse2(item.clone()) {
         Err(error) => with_errors(args.errors.into_iter().chain([error]), item),
         Ok(function) => {
-            let errors = function.errors(args.on_error.is_some());
+            let mut errors = function.errors(args.on_error.is_some());
+            errors.extend(patterns::error_about_guard(
+                &function.sig,
+                args.guard.as_ref(),
+            ));
             if args.errors.is_empty() && errors.is_empty() {
                 expand(&args, function)
             } else {
@@ -105,12 +110,15 @@ impl<'a> Expansion<'a> {
         }
         let guard = Ident::new("__plg", span);
         let acquired = self.acquired();
+        let bound =
+            (self.args.guard.as_ref()).map(|name| quote_spanned! {span=> let #name = &#guard; });
         let documented = function.body.clone();
         frame::with_block(&self.core, function, documented, |_, moves, body| {
             quote_spanned! {span=> {
                 let #guard;
                 #moves
                 #guard = #acquired;
+                #bound
                 #body
             } }
         })
@@ -128,8 +136,11 @@ impl<'a> Expansion<'a> {
 
     /// Generates the statement that acquires the lock and stores the guard.
     fn fill(&self, slot: &Ident) -> TokenStream {
-        let (core, acquired) = (&self.core, self.acquired());
-        quote_spanned! {Span::mixed_site()=> *#slot = #core::Some(#acquired); }
+        let (span, core, acquired) = (Span::mixed_site(), &self.core, self.acquired());
+        match &self.args.guard {
+            Some(name) => quote_spanned! {span=> let #name = #core::store(#slot, #acquired); },
+            None => quote_spanned! {span=> *#slot = #core::Some(#acquired); },
+        }
     }
 
     /// Generates an expression that evaluates to the guard, or leaves the function if acquisition

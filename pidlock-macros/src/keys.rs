@@ -15,6 +15,8 @@ pub(crate) enum KeyKind {
     Path,
     /// A function that converts the error into the return value.
     OnError,
+    /// The name of a variable for the guard.
+    Guard,
     /// The path to the runtime crate.
     Core,
 }
@@ -61,6 +63,7 @@ pub(crate) const KEYS: &[Key] = &[
         "|refusal| eprintln!(\"{refusal}\")",
     ),
     key("on_error", KeyKind::OnError, "|error| .."),
+    key("guard", KeyKind::Guard, "lock"),
     key("crate", KeyKind::Core, CORE_EXAMPLE),
 ];
 

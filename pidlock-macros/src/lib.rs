@@ -71,7 +71,20 @@ use proc_macro::TokenStream;
 /// # let _ = import(Duration::ZERO);
 /// ```
 ///
-/// Each key except `path`, `on_error` and `crate` is the `PidFile` setter of the same name.
+/// With `guard`, the body can use the guard:
+///
+/// ```
+/// # use pidlock_core::{PidFileError, pidfile};
+/// #[pidfile("backup", temp_dir = true, guard = lock)]
+/// fn back_up() -> Result<(), PidFileError> {
+///     println!("see {}", lock.path().display());
+///     lock.verify()
+/// }
+/// # back_up()?;
+/// # Ok::<(), PidFileError>(())
+/// ```
+///
+/// Each key except `path`, `on_error`, `guard` and `crate` is the `PidFile` setter of the same name.
 ///
 /// | key | value | default |
 /// |---|---|---|
@@ -91,6 +104,7 @@ use proc_macro::TokenStream;
 /// | `wait` | `bool`, or the key alone: wait for a holder without a time limit; excludes `timeout` | `false` |
 /// | `on_wait` | a `'static` function or closure that is called with the refusal when a wait begins | |
 /// | `on_error` | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) |
+/// | `guard` | the name of a variable: refers to the `PidGuard` in the body | |
 /// | `crate` | the path to `pidlock_core`, if it is not available under that name | `::pidlock_core` |
 ///
 /// Values are expressions. They are evaluated at each call before the lock is acquired, `path`

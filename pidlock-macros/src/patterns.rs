@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{FnArg, Pat, PatType, PatWild, Path, Signature, Token};
+use syn::{Error, FnArg, Pat, PatType, PatWild, Path, Signature, Token};
 
 /// Returns `true` if two parameters bind the same name.
 pub(crate) fn bind_a_name_twice(sig: &Signature) -> bool {
@@ -21,6 +21,17 @@ pub(crate) fn bind_a_name_twice(sig: &Signature) -> bool {
         names.extend(found.names);
     }
     false
+}
+
+/// Rejects a parameter with the name of the variable for the guard, which would hide it.
+pub(crate) fn error_about_guard(sig: &Signature, guard: Option<&Ident>) -> Option<Error> {
+    let guard = guard?;
+    let is_taken = sig.inputs.iter().any(|input| match input {
+        FnArg::Typed(param) => Erased::of(param).1.names.contains(guard),
+        FnArg::Receiver(_) => false,
+    });
+    let message = format!("a parameter is named `{guard}`, too: choose another name for the guard");
+    is_taken.then(|| Error::new(guard.span(), message))
 }
 
 /// Returns the pattern without its bindings, if it may not match each value of its type. In the

@@ -74,6 +74,7 @@ const VALID: &[(&str, &[&str], bool)] = &[
         ],
         false,
     ),
+    ("guard", &["lock", "_guard"], false),
     ("crate", &["my::core", "::pidlock_core", "crate"], false),
 ];
 
@@ -108,6 +109,10 @@ const INVALID: &[&str] = &[
     "dir = \"\\0\"",
     "crate = \"a\"",
     "crate = 1 + 1",
+    "guard = 7",
+    "guard = a.b",
+    "guard",
+    "guard = x",
     "mode = 0 0",
     "mode = = 1",
     "keep = ",

@@ -528,6 +528,46 @@ mod shapes {
         assert_eq!(block_on(identity(path))("text"), "text");
     }
 
+    #[pidfile(path = path, guard = lock)]
+    fn with_guard(path: &Path, (_a, _): (String, u8)) -> Result<bool, PidFileError> {
+        lock.verify()?;
+        Ok(lock.path() == path)
+    }
+
+    #[pidfile(path = path, guard = lock)]
+    #[tracing::instrument(skip_all)]
+    async fn with_guard_below(path: &Path, (_a, _): (String, u8)) -> Result<bool, PidFileError> {
+        std::future::ready(()).await;
+        lock.verify()?;
+        Ok(lock.path() == path)
+    }
+
+    impl Item {
+        #[pidfile(path = path, guard = lock)]
+        fn with_guard(self, path: &Path) -> Result<bool, PidFileError> {
+            lock.verify()?;
+            Ok(lock.path() == path && self.size == 4)
+        }
+
+        #[pidfile(path = path, guard = lock)]
+        async fn with_guard_async(self, path: &Path) -> Result<bool, PidFileError> {
+            std::future::ready(()).await;
+            lock.verify()?;
+            Ok(lock.path() == path && self.size == 4)
+        }
+    }
+
+    #[test]
+    fn body_refers_to_the_guard_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("x");
+        assert!(with_guard(path, (String::new(), 1)).unwrap());
+        assert!(block_on(with_guard_below(path, (String::new(), 1))).unwrap());
+        assert!(Item { size: 4 }.with_guard(path).unwrap());
+        assert!(block_on(Item { size: 4 }.with_guard_async(path)).unwrap());
+        assert!(!path.exists());
+    }
+
     #[pidfile(path = path)]
     #[track_caller]
     fn tracked(path: &Path) -> Result<&'static Location<'static>, PidFileError> {
@@ -710,7 +750,7 @@ mod refusals {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("x");
         let message = format!(
-            "pidfile '{}' already locked by PID {}",
+            "pidfile '{}' already locked by this process (PID {}): `reentrant` lets it acquire again",
             path.display(),
             std::process::id()
         );
