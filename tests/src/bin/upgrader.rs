@@ -11,7 +11,7 @@
 //! - `spawn`, `exec`: hands the pidfile over to a successor, or to itself
 //! - `nothing`: names a successor that does not exist, in both ways
 //! - `retry`: as `spawn` with a command that has failed before
-//! - `stay`: holds the pidfile until PATH with the extension `go` exists
+//! - `stay`: holds the pidfile until PATH with the extension `go` exists, or the pidfile does not
 //! - `work`: forks a worker that tries to acquire, too
 //!
 //! or what it does instead of acquiring:
@@ -158,7 +158,8 @@ fn main() -> ExitCode {
             spawn(guard, &mut command, &options)
         }
         "stay" => {
-            while !Path::new(&options.path).with_extension("go").exists() {
+            let path = Path::new(&options.path);
+            while path.exists() && !path.with_extension("go").exists() {
                 thread::sleep(Duration::from_millis(1));
             }
             Some(guard)

@@ -216,7 +216,8 @@ fn hand_over(side: Side, act: Act, number: usize) -> bool {
 }
 
 /// The predecessor gets a signal when the successor has started, and is stopped before a call of the
-/// handler until the successor holds the file. Returns `false` if there is no such call.
+/// handler until the successor holds the file. Returns `false` if the handler makes fewer
+/// calls.
 fn stop_handler(number: usize, options: &str) -> bool {
     let place = Place::new();
     let mut stepper = Stepper::start(&mut place.command(&format!("--traced {options} spawn stay")));
@@ -256,10 +257,11 @@ fn stop_handler(number: usize, options: &str) -> bool {
 #[test]
 fn handler_of_the_predecessor_leaves_the_file_to_a_successor_that_takes_over_meanwhile() {
     for options in ["", "--keep"] {
-        let calls = (0..)
-            .take_while(|&number| stop_handler(number, options))
+        // The handler makes fewer calls if the successor has the file before the stop.
+        let stopped = (0..25)
+            .filter(|&number| stop_handler(number, options))
             .count();
-        assert!(calls > 10, "{calls}");
+        assert!(stopped > 5, "{stopped}");
     }
 }
 
