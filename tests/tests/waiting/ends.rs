@@ -250,8 +250,19 @@ fn events_end_waits_before_the_first_tick() {
         };
         (std::process::id(), Box::new(replace))
     };
+    // A process that has not opened the file.
+    let other = |place: &Place| -> Holder {
+        let mut sleep = Command::new("sleep").arg("60").spawn().expect("run sleep");
+        fs::write(place.path(), format!("{}\n", sleep.id())).expect("write its PID");
+        let pid = sleep.id();
+        let end = move || {
+            sleep.kill().expect("kill sleep");
+            sleep.wait().expect("wait for sleep");
+        };
+        (pid, Box::new(end))
+    };
     type Begin<'a> = &'a dyn Fn(&Place) -> Holder;
-    let ways_to_go: [(&str, Begin<'_>, &[&str]); 6] = [
+    let ways_to_go: [(&str, Begin<'_>, &[&str]); 7] = [
         ("release", &|place| held(place, false), &[]),
         (
             "release that keeps the file",
@@ -269,6 +280,7 @@ fn events_end_waits_before_the_first_tick() {
             &|place| killed(place, &["--no-lock"]),
             &["--no-lock"],
         ),
+        ("end of another process", &other, &[]),
         ("removal", &replaced, &[]),
     ];
     for (what, begin, options) in ways_to_go {
@@ -277,6 +289,7 @@ fn events_end_waits_before_the_first_tick() {
                 let place = Place::new();
                 let (pid, end) = begin(&place);
                 let mut waiter = waiter_for(pid, &[way, options].concat(), &place.path());
+                thread::sleep(Duration::from_millis(30)); // until it sleeps
                 let began = Instant::now();
                 end();
                 waiter.expect("held");

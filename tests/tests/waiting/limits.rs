@@ -44,6 +44,21 @@ fn timeout_refuses_and_says_how_long_the_start_has_waited() {
     assert!(holder.finish().0.success());
 }
 
+/// A start that waits looks after 100 ms for the first time. The shortest of ten waits counts, because
+/// the machine may be busy.
+#[test]
+fn timeout_ends_a_sleep() {
+    let place = Place::new();
+    let _guard = place.held();
+    let file = place.file().timeout(Duration::from_millis(20));
+    let is_short = |_| {
+        let began = Instant::now();
+        file.acquire().expect_err("the file is held");
+        began.elapsed() < Duration::from_millis(80)
+    };
+    assert!((0..10).any(is_short), "no wait has ended before the tick");
+}
+
 #[test]
 fn timeout_is_obeyed_for_a_holder_that_does_not_lock() {
     let place = Place::new();
