@@ -62,7 +62,7 @@ pub(crate) struct Start {
     pub(crate) target: Target,
     pub(crate) process: ProcessInstance,
     leaves_record: bool,
-    /// Open between two attempts, because to close it would wake other starts that wait.
+    /// Open between two attempts, because to close it would wake this start and others that wait.
     open: Option<OpenFile>,
     running: Option<Running>,
     backoff: Backoff,

@@ -24,9 +24,9 @@ const HOLDER_GRACE: Duration = Duration::from_millis(50);
 /// or releasing, one of which may be the holder.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
-/// Looks for the holder of a file whose lock is taken. A holder is an error. `true` if it is unclear
-/// whether there is one, `false` if the path refers to another file by now, or this process holds the
-/// file. Changes nothing.
+/// Looks for the holder of a file whose lock is taken. Another process that holds it is an error. `true`
+/// if it is unclear whether there is a holder, or it is this process; `false` if the path refers to
+/// another file by now. Changes nothing.
 pub(super) fn is_unclear(
     target: &Target,
     process: ProcessInstance,
@@ -47,7 +47,7 @@ pub(super) fn is_unclear(
         // Otherwise another thread is about to insert it, or a process in another PID namespace has
         // the same PID.
         Some(pid) if pid == process.pid() && Table::of(process).contains(stat.id) => {
-            return Ok(false);
+            return Ok(true);
         }
         Some(pid) if pid != process.pid() && is_holder(pid, &stat) => {
             return Err(PidFileError::locked(path, recorded));

@@ -1,5 +1,8 @@
 //! A start that waits costs nothing: it sleeps, and wakes no other one.
 
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
@@ -10,14 +13,14 @@ use crate::{Place, WAYS, waiter_for};
 /// How often the threads of a process have gone to sleep (proc_pid_status(5)).
 fn sleeps(program: &Program) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", program.pid())).expect("list threads");
-    let count = |task: std::fs::DirEntry| {
-        let status = text(&task.path().join("status"));
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.map_or(0, |count| count.trim().parse().expect("parse a count"))
-    };
+    let count = |task: std::fs::DirEntry| sleeps_in(&text(&task.path().join("status")));
     tasks.flatten().map(count).sum()
+}
+
+fn sleeps_in(status: &str) -> u64 {
+    let line = "voluntary_ctxt_switches:";
+    let count = status.lines().find_map(|it| it.strip_prefix(line));
+    count.map_or(0, |count| count.trim().parse().expect("parse a count"))
 }
 
 /// Twenty waiters that come, go and try: each attempt would wake all others if it were an event.
@@ -43,4 +46,36 @@ fn waiters_do_not_wake_each_other() {
         // A tick of a second, the end of the first ticks, and the helper thread.
         assert!(most <= 30, "a waiter has slept {most} times in two seconds");
     }
+}
+
+/// The holder is this process, which looks at the file in another way.
+#[test]
+fn wait_for_the_same_process_is_quiet() {
+    let place = Place::new();
+    let _guard = place.held();
+    let file = place.file().timeout(Duration::from_secs(2));
+    let future = file.acquire_async();
+    let polls = thread::spawn(move || {
+        let mut polls = 0;
+        let mut future = pin!(future);
+        let counted = std::future::poll_fn(|context| {
+            polls += 1;
+            future.as_mut().poll(context)
+        });
+        let error = futures_executor::block_on(counted).expect_err("the file is held");
+        assert!(error.is_contention(), "{error}");
+        polls
+    });
+    assert!(polls.join().expect("the thread does not panic") <= 30);
+    let sleeps = || {
+        let status = text(Path::new("/proc/thread-self/status"));
+        sleeps_in(&status)
+    };
+    let before = sleeps();
+    file.acquire().expect_err("the file is held");
+    let count = sleeps() - before;
+    assert!(
+        count <= 30,
+        "the thread has slept {count} times in two seconds"
+    );
 }
