@@ -56,8 +56,11 @@ fn main() -> ExitCode {
         Some(timeout) => file.timeout(timeout),
         None => file.wait(true),
     };
-    file = file.on_wait(|refusal| {
-        say(&format!("waiting {}", refusal.pid().unwrap_or_default()));
+    file = file.on_wait(move |refusal| {
+        // A program that forks says so once it sleeps.
+        if !forks {
+            say(&format!("waiting {}", refusal.pid().unwrap_or_default()));
+        }
     });
     let acquired = match (by_future, reserves) {
         (true, _) if forks => fork_while_waiting(&file),
@@ -93,6 +96,8 @@ fn fork_while_waiting(file: &PidFile) -> Result<PidGuard, PidFileError> {
     for _ in 0..2 {
         assert!(future.as_mut().poll(&mut context).is_pending());
     }
+    let holder = file.status().expect("inspect the file").pid();
+    say(&format!("waiting {}", holder.unwrap_or_default()));
     // SAFETY: the child allocates and starts a thread, which glibc allows after a fork.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
