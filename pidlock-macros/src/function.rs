@@ -157,7 +157,21 @@ impl Function {
         if !has_on_error {
             errors.extend(self.check_ffi_panic());
         }
+        errors.extend(self.check_moved_body());
         errors
+    }
+
+    /// Rejects what `#[ctor]` above leaves: a function that refers to another one, which has the body
+    /// and would run without the lock.
+    fn check_moved_body(&self) -> Option<Error> {
+        let is_moved = contains_ident(self.body.stream(), &|word| {
+            word.starts_with("__ctor") || word == "ctor_link_section"
+        });
+        is_moved.then(|| {
+            let message = "`#[ctor]` has moved the body to where it would run without the lock: put \
+                           `#[pidfile]` above `#[ctor]`";
+            Error::new(self.sig.ident.span(), message)
+        })
     }
 
     /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`: the
@@ -238,6 +252,15 @@ impl Function {
         );
         Some(Error::new_spanned(abi, message))
     }
+}
+
+/// Returns `true` if the condition holds for an identifier among the tokens or in their groups.
+fn contains_ident(tokens: TokenStream, condition: &impl Fn(&str) -> bool) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => contains_ident(group.stream(), condition),
+        TokenTree::Ident(ident) => condition(&ident.to_string()),
+        _ => false,
+    })
 }
 
 /// Strips parentheses, and the groups without delimiters that `macro_rules!` adds.

@@ -234,6 +234,21 @@ use proc_macro::TokenStream;
 /// `wasm_bindgen`. The lock is held in the moved body, and these attributes see a pattern as a
 /// parameter named `__plp` and its number.
 ///
+/// Where `#[pidfile]` can stand:
+///
+/// | attribute | `#[pidfile]` stands | |
+/// |---|---|---|
+/// | `cfg`, `cfg_attr`, `deprecated`, `must_use`, `no_mangle`, `target_feature`, `track_caller` | above or below | |
+/// | `test` and `should_panic`; `test` of tokio, actix, async-std, pollster and test-log; `serial`; those in `proptest!` | above or below | |
+/// | `rstest`, `test_case` | above, or below if no key uses a parameter | Cases run in parallel: give each its own name. |
+/// | `instrument` of tracing, routes of actix and rocket, `debug_handler` of axum, `command` of tauri, `pyfunction` of pyo3 | above or below | |
+/// | `cached` | above or below | A result from the cache needs no lock. |
+/// | `async_recursion`, `task` of embassy | above | Below, it would be on a function that only makes the future. |
+/// | `wasm_bindgen` | above | Below, it would be on a second function, too. |
+/// | `ctor` | above | Below, the body would run without the lock. |
+/// | `main` of tokio, actix, pollster and rocket | below | Above, the lock would be released before the runtime ends. |
+/// | `async_trait`, `main` of async-std | neither | Put `#[pidfile]` on a function of its own, and call that. |
+///
 /// # Notes
 ///
 /// - A future behind a type alias or inside your own type is not detected: the lock is released as

@@ -1,5 +1,7 @@
 //! Code that the programs share.
 
+pub mod refused;
+
 use std::io;
 
 /// Reads stdin to its end. This is the work of the programs, so a test controls when it is done.

@@ -1,5 +1,5 @@
-//! Jobs behind `dyn`, with `#[async_trait]`. That attribute rewrites `run` into a method that only
-//! creates a future. So `run` itself has no `#[pidfile]`, but calls an `async fn` that has it.
+//! Jobs behind `dyn`, with `#[async_trait]`. A method that this attribute rewrites only creates a
+//! future, so it calls an `async fn` with `#[pidfile]`.
 
 use std::process::ExitCode;
 
