@@ -105,6 +105,7 @@ impl HeldFile {
         self.offered.store(offered, Ordering::Release);
     }
 
+    #[cfg(unix)]
     pub(crate) fn is_locked(&self) -> bool {
         self.lock
     }

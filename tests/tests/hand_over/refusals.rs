@@ -1,11 +1,13 @@
 //! Hand-overs that fail: the predecessor keeps the file.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError, PidGuard};
+use pidlock_tests::{run, said, stale_record};
 
 use super::{Place, line, refused};
 
@@ -14,9 +16,9 @@ fn assert_kept(step: &str, timeout: Duration, why: &str) {
     let place = Place::new();
     let guard = PidFile::at(&place.path).acquire().expect("acquire");
     let mut command = place.command(step);
-    let input = std::process::Stdio::piped();
+    let input = Stdio::piped();
     let mut failed = guard
-        .hand_over(command.stdin(input), timeout)
+        .hand_over(command.stdin(input).stdout(Stdio::null()), timeout)
         .expect_err("the successor does not acquire the file");
     assert!(failed.to_string().ends_with(why), "{step}: {failed}");
     let path = place.path.display();
@@ -118,4 +120,41 @@ fn file_that_was_replaced_is_not_handed_over() {
     let failed = failed.expect_err("the file is gone");
     assert!(matches!(failed.error, PidFileError::Replaced { .. }));
     assert!(failed.child.is_none());
+}
+
+/// A stranger has the variable, but not the byte.
+#[test]
+fn variable_of_another_program_is_ignored() {
+    let place = Place::new();
+    fs::write(&place.path, stale_record()).expect("write a stale record");
+    let file = fs::File::open(&place.path).expect("open the file");
+    let id = file.metadata().expect("inspect the file");
+    let id = format!("{}:{}", id.dev(), id.ino());
+    for variable in [
+        "",
+        ",,",
+        "100:1:2",
+        "100:1:2,101:1:2,102:1:2",
+        "-1:0:0,-1:0:0,-1:0:0",
+        &format!("0:{id},0:{id},0:{id}"),
+        &format!("150:{id},150:{id},150:{id}"),
+        &format!("150:{id},151:{id},152:{id}"),
+    ] {
+        // The shell gives the program these descriptors of the pidfile.
+        let mut command = Command::new("bash");
+        command
+            .args([
+                "-c",
+                "exec 150<>\"$2\" 151<>\"$2\" 152<>\"$2\"; exec \"$1\" \"$2\"",
+                "-",
+            ])
+            .arg(env!("CARGO_BIN_EXE_upgrader"))
+            .arg(&place.path)
+            .env("PIDLOCK_HAND_OVER", variable)
+            .stdin(file.try_clone().expect("copy the descriptor"));
+        let output = run(&mut command);
+        let said = said(&output);
+        assert!(said.ends_with(" closed\n"), "{variable}: {said}");
+        fs::write(&place.path, stale_record()).expect("write a stale record");
+    }
 }

@@ -103,13 +103,15 @@ impl Run {
         let is_any = |calls: &[libc::c_long]| calls.iter().any(|&it| call.is(it));
         let opens = call.is(libc::SYS_socketpair)
             || call.is(libc::SYS_fcntl) && second == libc::F_DUPFD_CLOEXEC as u64;
+        // std panics if its own stream to the child fails, and reads more than one byte from it.
+        let reads_byte = is_any(&[libc::SYS_read, libc::SYS_recvfrom]) && third == 1;
         match error {
             libc::EMFILE => opens,
-            // std panics if its own pipe to the child fails, and reads more than one byte from it.
-            libc::EINTR => is_any(&[libc::SYS_flock]) || call.is(libc::SYS_read) && third == 1,
+            libc::EINTR => is_any(&[libc::SYS_flock]) || reads_byte,
             _ => {
                 opens
-                    || call.is(libc::SYS_read) && third == 1
+                    || reads_byte
+                    || call.is(libc::SYS_sendto)
                     || call.is(libc::SYS_fcntl) && second == libc::F_SETFD as u64
                     || is_any(&[
                         libc::SYS_flock,

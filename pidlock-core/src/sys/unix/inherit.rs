@@ -90,7 +90,10 @@ pub(crate) fn inherited<const N: usize>(variable: &str) -> Option<Inherited<N>> 
     let all: Option<Vec<_>> = names.split(',').map(parse).collect();
     let all: [(RawFd, FileId); N] = all?.try_into().ok()?;
     let is_there = |&(descriptor, id): &(RawFd, FileId)| id_of(descriptor) == Some(id);
-    all.iter().all(is_there).then_some(Inherited(all))
+    // Each descriptor is owned once, whatever the variable says.
+    let is_distinct = |n: usize| all[..n].iter().all(|other| other.0 != all[n].0);
+    let is_valid = (0..N).all(is_distinct) && all.iter().all(is_there);
+    is_valid.then_some(Inherited(all))
 }
 
 fn parse(name: &str) -> Option<(RawFd, FileId)> {
@@ -100,7 +103,8 @@ fn parse(name: &str) -> Option<(RawFd, FileId)> {
         device: device.parse().ok()?,
         inode: inode.parse().ok()?,
     };
-    Some((descriptor.parse().ok()?, id))
+    let descriptor = descriptor.parse().ok();
+    Some((descriptor.filter(|&number| number >= LOWEST)?, id))
 }
 
 /// The identity of what a descriptor refers to; `None` if it is not open.
