@@ -125,21 +125,22 @@ fn file_that_was_replaced_is_not_handed_over() {
 /// A stranger has the variable, but not the byte.
 #[test]
 fn variable_of_another_program_is_ignored() {
-    let place = Place::new();
-    fs::write(&place.path, stale_record()).expect("write a stale record");
-    let file = fs::File::open(&place.path).expect("open the file");
-    let id = file.metadata().expect("inspect the file");
-    let id = format!("{}:{}", id.dev(), id.ino());
+    // In place of ID, the identity of the pidfile.
     for variable in [
         "",
         ",,",
         "100:1:2",
         "100:1:2,101:1:2,102:1:2",
         "-1:0:0,-1:0:0,-1:0:0",
-        &format!("0:{id},0:{id},0:{id}"),
-        &format!("150:{id},150:{id},150:{id}"),
-        &format!("150:{id},151:{id},152:{id}"),
+        "0:ID,0:ID,0:ID",
+        "150:ID,150:ID,150:ID",
+        "150:ID,151:ID,152:ID",
     ] {
+        let place = Place::new();
+        fs::write(&place.path, stale_record()).expect("write a stale record");
+        let file = fs::File::open(&place.path).expect("open the file");
+        let id = file.metadata().expect("inspect the file");
+        let variable = variable.replace("ID", &format!("{}:{}", id.dev(), id.ino()));
         // The shell gives the program these descriptors of the pidfile.
         let mut command = Command::new("bash");
         command
@@ -150,11 +151,10 @@ fn variable_of_another_program_is_ignored() {
             ])
             .arg(env!("CARGO_BIN_EXE_upgrader"))
             .arg(&place.path)
-            .env("PIDLOCK_HAND_OVER", variable)
-            .stdin(file.try_clone().expect("copy the descriptor"));
+            .env("PIDLOCK_HAND_OVER", &variable)
+            .stdin(file);
         let output = run(&mut command);
         let said = said(&output);
         assert!(said.ends_with(" closed\n"), "{variable}: {said}");
-        fs::write(&place.path, stale_record()).expect("write a stale record");
     }
 }
