@@ -179,7 +179,7 @@ fn immutable_file_is_reported_and_stays_unchanged() {
         rm app.pid; mkfifo go
         for what in . app.pid; do
             $holder --at $PWD/app.pid <go >said & exec 3>go
-            until grep -q held said; do sleep 0.01; done
+            until grep -qs held said; do sleep 0.01; done
             chattr +i $what; exec 3>&-; wait $!; chattr -i $what
             grep closed said; try
         done
