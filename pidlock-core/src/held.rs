@@ -106,6 +106,7 @@ impl HeldFile {
     }
 
     #[cfg(unix)]
+    #[cfg(unix)]
     pub(crate) fn is_locked(&self) -> bool {
         self.lock
     }

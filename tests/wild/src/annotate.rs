@@ -7,7 +7,7 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
     AttrStyle, Attribute, Block, ForeignItemFn, ImplItemFn, ItemFn, ItemImpl, Macro, ReturnType,
-    Signature, TraitItemFn, Type,
+    Signature, TraitItemFn, Type, WherePredicate,
 };
 
 /// The attribute without `on_error`. All functions of a process share one file, so a call within
@@ -157,10 +157,33 @@ fn has_word(attrs: &[Attribute], matches: impl Fn(&syn::Ident) -> bool) -> bool 
         .any(|last| matches(&last.ident))
 }
 
-/// Returns `true` if a function that is not `async` returns a future, as the attribute sees it.
+/// Returns `true` if a function that is not `async` returns a future, or a type with a future as a type
+/// argument, as the attribute sees it.
 fn returns_future(sig: &Signature) -> bool {
-    let word = |word: &str| word.ends_with("Future");
-    sig.asyncness.is_none() && contains_ident(sig.output.to_token_stream(), &word)
+    let is_future = |word: &str| word.ends_with("Future");
+    let generics = &sig.generics;
+    let bounds = |name: &str| {
+        let own = generics.type_params().find(|param| param.ident == name);
+        let later = generics
+            .where_clause
+            .iter()
+            .flat_map(|clause| &clause.predicates);
+        let later = later.filter_map(|predicate| match predicate {
+            WherePredicate::Type(of) if of.bounded_ty.to_token_stream().to_string() == name => {
+                Some(of.bounds.to_token_stream())
+            }
+            _ => None,
+        });
+        own.map(|param| param.bounds.to_token_stream())
+            .into_iter()
+            .chain(later)
+            .collect()
+    };
+    let output = sig.output.to_token_stream();
+    sig.asyncness.is_none()
+        && contains_ident(output, &|word| {
+            is_future(word) || contains_ident(bounds(word), &is_future)
+        })
 }
 
 /// Returns `true` if the attribute knows what to return on refusal without `on_error`.

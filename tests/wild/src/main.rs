@@ -4,9 +4,9 @@
 //! ```sh
 //! .ci/wild                    # four of the crates, without their documentation tests
 //! .ci/wild --all              # all crates and tests
-//! .ci/wild semver nom         # these crates
-//! .ci/wild --lints nom        # without running tests
-//! .ci/wild --restriction nom  # with clippy's restriction lints, which are listed and do not fail
+//! .ci/wild semver bb8         # these crates
+//! .ci/wild --lints bb8        # without running tests
+//! .ci/wild --restriction bb8  # with clippy's restriction lints, which are listed and do not fail
 //! ```
 //!
 //! Exits with status 1 if something new appears that `accepted.txt` does not list.
