@@ -283,6 +283,9 @@ use proc_macro::TokenStream;
 /// - Clippy's `result_large_err`, `type_complexity` and `use_self` in a trait implementation. They
 ///   do not check the return type of the function itself there, but they do check that of the
 ///   closure generated for a handler or for an owned receiver.
+/// - Clippy's `non_canonical_clone_impl`, `non_canonical_partial_ord_impl` and
+///   `extra_unused_type_parameters`, which leave only functions with a certain body, or an empty one,
+///   alone.
 /// - The compiler's `unused_assignments` on a field of an owned receiver that is only written.
 #[proc_macro_attribute]
 pub fn pidfile(args: TokenStream, item: TokenStream) -> TokenStream {

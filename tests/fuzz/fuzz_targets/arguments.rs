@@ -5,16 +5,26 @@
 
 #[path = "../../../pidlock-macros/src/args.rs"]
 mod args;
+#[path = "../../../pidlock-macros/src/attributes.rs"]
+mod attributes;
 #[path = "../../../pidlock-macros/src/expand.rs"]
 mod expand;
+#[path = "../../../pidlock-macros/src/frame.rs"]
+mod frame;
 #[path = "../../../pidlock-macros/src/function.rs"]
 mod function;
 #[path = "../../../pidlock-macros/src/keys.rs"]
 mod keys;
 #[path = "../../../pidlock-macros/src/literal.rs"]
 mod literal;
+#[path = "../../../pidlock-macros/src/output.rs"]
+mod output;
 #[path = "../../../pidlock-macros/src/params.rs"]
 mod params;
+#[path = "../../../pidlock-macros/src/patterns.rs"]
+mod patterns;
+#[path = "../../../pidlock-macros/src/slot.rs"]
+mod slot;
 #[path = "../../../pidlock-macros/src/spans.rs"]
 mod spans;
 
@@ -29,6 +39,8 @@ fuzz_target!(|text: &str| {
     let (Some(args), Some(item)) = (tokens(args), tokens(item)) else {
         return;
     };
+    // The second stage gets what other macros make of the first one's output. It must not panic.
+    drop(slot::attribute(args.clone(), item.clone()));
     let written = expand::attribute(args, item.clone()).to_string();
     if written.contains("compile_error !") {
         let ends = written.ends_with(&item.to_string());
