@@ -161,17 +161,21 @@ impl Function {
         errors
     }
 
-    /// Rejects what `#[ctor]` above leaves: a function that refers to another one, which has the body
-    /// and would run without the lock.
+    /// Rejects what `#[ctor]` or `#[dtor]` above leaves. The body is in a second function inside this
+    /// one, and the program calls the second function before or after `main`, without the lock.
     fn check_moved_body(&self) -> Option<Error> {
-        let is_moved = contains_ident(self.body.stream(), &|word| {
-            word.starts_with("__ctor") || word == "ctor_link_section"
-        });
-        is_moved.then(|| {
-            let message = "`#[ctor]` has moved the body to where it would run without the lock: put \
-                           `#[pidfile]` above `#[ctor]`";
-            Error::new(self.sig.ident.span(), message)
-        })
+        let name = self.body.stream().into_iter().find_map(|token| {
+            let name = token.to_string();
+            let macro_name = name.strip_prefix("__")?.strip_suffix("_private_inner")?;
+            ["ctor", "dtor"]
+                .contains(&macro_name)
+                .then(|| macro_name.to_owned())
+        })?;
+        let message = format!(
+            "`#[{name}]` has moved the body to where it would run without the lock: put \
+             `#[pidfile]` above `#[{name}]`"
+        );
+        Some(Error::new(self.sig.ident.span(), message))
     }
 
     /// Rejects an `async fn` with a runtime attribute such as `#[tokio::main]` below `#[pidfile]`: the
@@ -252,15 +256,6 @@ impl Function {
         );
         Some(Error::new_spanned(abi, message))
     }
-}
-
-/// Returns `true` if the condition holds for an identifier among the tokens or in their groups.
-fn contains_ident(tokens: TokenStream, condition: &impl Fn(&str) -> bool) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Group(group) => contains_ident(group.stream(), condition),
-        TokenTree::Ident(ident) => condition(&ident.to_string()),
-        _ => false,
-    })
 }
 
 /// Strips parentheses, and the groups without delimiters that `macro_rules!` adds.

@@ -245,7 +245,7 @@ use proc_macro::TokenStream;
 /// | `cached` | above or below | A result from the cache needs no lock. |
 /// | `async_recursion`, `task` of embassy | above | Below, it would be on a function that only makes the future. |
 /// | `wasm_bindgen` | above | Below, it would be on a second function, too. |
-/// | `ctor` | above | Below, the body would run without the lock. |
+/// | `ctor`, `dtor` | above | Below version 1.0 of them, the body would run without the lock, so that is a compile error. |
 /// | `main` of tokio, actix, pollster and rocket | below | Above, the lock would be released before the runtime ends. |
 /// | `async_trait`, `main` of async-std | neither | Put `#[pidfile]` on a function of its own, and call that. |
 ///
