@@ -106,7 +106,6 @@ impl HeldFile {
     }
 
     #[cfg(unix)]
-    #[cfg(unix)]
     pub(crate) fn is_locked(&self) -> bool {
         self.lock
     }

@@ -29,9 +29,10 @@ fn the_message_goes_to_stderr() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let message = PidFile::at(&path).acquire().unwrap_err();
+    // The error in this process says that this process holds the lock.
+    let (path, pid) = (path.display(), std::process::id());
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        format!("{message}\n")
+        format!("pidfile '{path}' already locked by PID {pid}\n")
     );
 }
