@@ -234,20 +234,21 @@ use proc_macro::TokenStream;
 /// `wasm_bindgen`. The lock is held in the moved body, and these attributes see a pattern as a
 /// parameter named `__plp` and its number.
 ///
-/// Where `#[pidfile]` can stand:
+/// Where `#[pidfile]` can stand; the other order is a compile error:
 ///
-/// | attribute | `#[pidfile]` stands | |
+/// | attribute | `#[pidfile]` stands | why |
 /// |---|---|---|
 /// | `cfg`, `cfg_attr`, `deprecated`, `must_use`, `no_mangle`, `target_feature`, `track_caller` | above or below | |
 /// | `test` and `should_panic`; `test` of tokio, actix, async-std, pollster and test-log; `serial`; those in `proptest!` | above or below | |
-/// | `rstest`, `test_case` | above, or below if no key uses a parameter | Cases run in parallel: give each its own name. |
+/// | `rstest`, `test_case` | above, or below if no key uses a parameter | Cases run in parallel and call one function: set `reentrant`, or use a parameter in the name. |
+/// | `fixture` of rstest | above or below | The lock is released before the test runs. |
 /// | `instrument` of tracing, routes of actix and rocket, `debug_handler` of axum, `command` of tauri, `pyfunction` of pyo3 | above or below | |
 /// | `cached` | above or below | A result from the cache needs no lock. |
-/// | `async_recursion`, `task` of embassy | above | Below, it would be on a function that only makes the future. |
-/// | `wasm_bindgen` | above | Below, it would be on a second function, too. |
-/// | `ctor`, `dtor` | above | Below version 1.0 of them, the body would run without the lock, so that is a compile error. |
-/// | `main` of tokio, actix, pollster and rocket | below | Above, the lock would be released before the runtime ends. |
-/// | `async_trait`, `main` of async-std | neither | Put `#[pidfile]` on a function of its own, and call that. |
+/// | `async_recursion`, `task` of embassy | only above | Below, it would be on a function that only makes the future. |
+/// | `wasm_bindgen` | only above | Below, it would be on a second function, too. |
+/// | `ctor`, `dtor` | only above | Below version 1.0 of them, the body would run without the lock. |
+/// | `main` of tokio, actix, pollster and rocket | only below | Above, the lock would be released before the runtime ends. |
+/// | `async_trait`, `main` of async-std, `launch` of rocket | neither | The function makes a future or a server, and something else runs it: put `#[pidfile]` on a function of its own, and call that. |
 ///
 /// # Notes
 ///
@@ -284,8 +285,9 @@ use proc_macro::TokenStream;
 ///   do not check the return type of the function itself there, but they do check that of the
 ///   closure generated for a handler or for an owned receiver.
 /// - Clippy's `non_canonical_clone_impl`, `non_canonical_partial_ord_impl` and
-///   `extra_unused_type_parameters`, which leave only functions with a certain body, or an empty one,
-///   alone.
+///   `extra_unused_type_parameters`, because the body is no longer `*self`, `Some(self.cmp(other))`
+///   or empty.
+/// - Clippy's `must_use_candidate` on a method with an owned receiver that only calls functions.
 /// - The compiler's `unused_assignments` on a field of an owned receiver that is only written.
 #[proc_macro_attribute]
 pub fn pidfile(args: TokenStream, item: TokenStream) -> TokenStream {

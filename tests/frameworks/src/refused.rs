@@ -37,7 +37,7 @@ pub struct WasmBindgen;
 
 /// `ctor` moves the body into a second function, without the attributes below.
 ///
-/// ```
+/// ```no_run,standalone_crate
 /// #[pidlock_core::pidfile("x", reentrant)]
 /// #[ctor::ctor(unsafe)]
 /// fn work() {}
@@ -49,3 +49,33 @@ pub struct WasmBindgen;
 /// fn work() {}
 /// ```
 pub struct Ctor;
+
+/// `dtor` moves the body as `ctor` does.
+///
+/// ```no_run,standalone_crate
+/// #[pidlock_core::pidfile("x", reentrant)]
+/// #[dtor::dtor(unsafe)]
+/// fn work() {}
+/// ```
+///
+/// ```compile_fail
+/// #[dtor::dtor(unsafe)]
+/// #[pidlock_core::pidfile("x", reentrant)]
+/// fn work() {}
+/// ```
+pub struct Dtor;
+
+/// A runtime's `main` turns the function into one that is not `async`.
+///
+/// ```no_run
+/// #[pollster::main]
+/// #[pidlock_core::pidfile("x")]
+/// async fn main() {}
+/// ```
+///
+/// ```compile_fail
+/// #[pidlock_core::pidfile("x")]
+/// #[pollster::main]
+/// async fn main() {}
+/// ```
+pub struct Main;

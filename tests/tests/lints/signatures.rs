@@ -429,3 +429,38 @@ impl Again for Ended {
         Self(1)
     }
 }
+
+#[derive(PartialEq, Eq)]
+pub struct Mark(Option<u8>);
+
+impl Copy for Mark {}
+
+impl Clone for Mark {
+    #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| *self))]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl Ord for Mark {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Mark {
+    #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| None))]
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Mark {
+    #[cfg_attr(guarded, pidlock_core::pidfile(on_error = |_| None))]
+    pub fn into_text(self) -> Option<String> {
+        self.0.as_ref().map(ToString::to_string)
+    }
+}
+
+#[cfg_attr(guarded, pidlock_core::pidfile)]
+fn only_bounds<T: Send>() {}

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cached::macros::cached;
 use ctor::ctor;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::Refused;
 use crate::orders::{assert_held, assert_released, place};
@@ -17,6 +18,15 @@ both! { cached_results: #[cached]
     }
     assert_eq!(work(3), Ok(3));
     assert_eq!(work(3), Ok(3));
+}
+
+above! { exported: #[wasm_bindgen] #[expect(unreachable_pub, reason = "wasm_bindgen requires `pub`")]
+    {
+        pub fn work() {
+            assert_held(HERE);
+        }
+    }
+    work();
 }
 
 /// Before `main`.

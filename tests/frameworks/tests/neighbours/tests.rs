@@ -1,10 +1,13 @@
 //! Attributes that make tests. The test harness runs the functions.
 
+use std::thread;
+
 use proptest::proptest;
 use rstest::{fixture, rstest};
 use serial_test::serial;
 
-use crate::orders::{assert_held, place};
+use crate::Refused;
+use crate::orders::{assert_held, assert_released, place};
 
 both! { plain: #[test]
     {
@@ -81,7 +84,6 @@ fn three() -> u32 {
     3
 }
 
-// All cases call one function, in parallel: `reentrant` or a name that contains the case lets them.
 both! { rstest_fixture: #[rstest]
     {
         fn holds_the_lock(three: u32) {
@@ -99,6 +101,45 @@ both! { rstest_case: #[rstest] #[case(3, " three")]
             assert_held(HERE);
         }
     }
+}
+
+/// Cases that run in parallel. Each calls another case from a thread, while it holds the lock.
+mod parallel {
+    use super::*;
+
+    #[pidlock_core::pidfile(path = place("parallel"), reentrant)]
+    #[rstest]
+    #[case(1)]
+    #[case(2)]
+    fn reentrant(#[case] number: u8) {
+        assert_held("parallel");
+        if number < 3 {
+            thread::spawn(|| reentrant(3)).join().expect("not refused");
+            assert_held("parallel");
+        }
+    }
+
+    #[pidlock_core::pidfile(path = place(&format!("parallel-{number}")))]
+    #[rstest]
+    #[case(1)]
+    #[case(2)]
+    fn with_its_own_name(#[case] number: u8) {
+        assert!(place(&format!("parallel-{number}")).exists());
+        if number < 3 {
+            let other = move || with_its_own_name(number + 2);
+            thread::spawn(other).join().expect("not refused");
+        }
+    }
+}
+
+both! { fixture_alone: #[fixture]
+    {
+        fn work() -> Result<u32, Refused> {
+            assert_held(HERE);
+            Ok(3)
+        }
+    }
+    assert_eq!(work(), Ok(3));
 }
 
 both! { cases: #[test_case::test_case(3, "three")]
