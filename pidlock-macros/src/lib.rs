@@ -284,9 +284,8 @@ use proc_macro::TokenStream;
 /// - Clippy's `result_large_err`, `type_complexity` and `use_self` in a trait implementation. They
 ///   do not check the return type of the function itself there, but they do check that of the
 ///   closure generated for a handler or for an owned receiver.
-/// - Clippy's `non_canonical_clone_impl`, `non_canonical_partial_ord_impl` and
-///   `extra_unused_type_parameters`, because the body is no longer `*self`, `Some(self.cmp(other))`
-///   or empty.
+/// - Clippy's `non_canonical_clone_impl` and `non_canonical_partial_ord_impl`, which require a
+///   certain body, and `extra_unused_type_parameters`, which does not check an empty one.
 /// - Clippy's `must_use_candidate` on a method with an owned receiver that only calls functions.
 /// - The compiler's `unused_assignments` on a field of an owned receiver that is only written.
 #[proc_macro_attribute]
