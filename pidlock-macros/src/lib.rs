@@ -246,7 +246,7 @@ use proc_macro::TokenStream;
 /// | `cached` | above or below | A result from the cache needs no lock. |
 /// | `async_recursion`, `task` of embassy | only above | Below, it would be on a function that only makes the future. |
 /// | `wasm_bindgen` | only above | Below, it would be on a second function, too. |
-/// | `ctor`, `dtor` | only above | Below version 1.0 of them, the body would run without the lock. |
+/// | `ctor`, `dtor` | only above | From version 1.0 of them on, the body below them would run without the lock. |
 /// | `main` of tokio, actix, pollster and rocket | only below | Above, the lock would be released before the runtime ends. |
 /// | `async_trait`, `main` of async-std, `launch` of rocket | neither | The function makes a future or a server, and something else runs it: put `#[pidfile]` on a function of its own, and call that. |
 ///
