@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::marker::PhantomData;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use nix::errno::Errno;
 use nix::libc::{self, c_int};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{self, Signal};
@@ -146,6 +147,8 @@ pub struct Stepper {
     program: Child,
     output: BufReader<ChildStdout>,
     inside_call: bool,
+    /// The registers at the last stop in a call.
+    at_stop: Option<libc::user_regs_struct>,
     ended: Option<Ending>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
@@ -169,6 +172,7 @@ impl Stepper {
             program: child,
             output,
             inside_call: false,
+            at_stop: None,
             ended: None,
             stays_on_its_thread: PhantomData,
         };
@@ -201,10 +205,19 @@ impl Stepper {
         }
         let mut deliver = None;
         loop {
-            ptrace::syscall(self.led, deliver).expect("continue the traced process");
+            // ESRCH: another process has killed the stopped process. `wait` returns that then.
+            match ptrace::syscall(self.led, deliver) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => panic!("continue the traced process: {error}"),
+            }
             match wait(self.led) {
                 WaitStatus::PtraceSyscall(_) => {
-                    let call = Call(self.registers().orig_rax);
+                    let registers = match ptrace::getregs(self.led) {
+                        Err(Errno::ESRCH) => continue,
+                        registers => registers.expect("read the registers of a stopped process"),
+                    };
+                    let call = Call(registers.orig_rax);
+                    self.at_stop = Some(registers);
                     self.inside_call = !self.inside_call;
                     return if self.inside_call {
                         Stop::Before(call)
@@ -252,7 +265,7 @@ impl Stepper {
     /// Returns the arguments of the call that is about to be made or has just been made.
     #[must_use]
     pub fn arguments(&self) -> [u64; 6] {
-        let r = self.registers();
+        let r = self.at_stop.expect("the process is at a call");
         [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
     }
 
