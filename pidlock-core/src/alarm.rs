@@ -1,7 +1,7 @@
 //! Wakes tasks: one helper thread in the process sleeps for all of them.
 //!
-//! The thread only calls wakers. It starts with the first alarm, and ends when there has been none for a
-//! while. A forked child starts without it.
+//! The thread does nothing but call wakers. The first alarm starts it, and it ends after a while
+//! without alarms. A forked child has no such thread until it sets an alarm.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,14 +16,15 @@ use crate::sys::{self, Interrupt, PerProcess, ProcessInstance, Source};
 
 static ALARMS: PerProcess<Mutex<Alarms>> = PerProcess::new();
 
-/// How long the thread stays without alarms: a task sets one after the other.
+/// How long the thread stays without alarms. A waiting task sets one alarm after the other, and
+/// should not start a thread for each.
 const IDLE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct Alarms {
     pending: BTreeMap<u64, Pending>,
     last: u64,
-    /// Interrupts the thread; `None` if it does not run.
+    /// Ends the sleep of the helper thread. `None` if that does not run.
     interrupt: Option<Arc<Interrupt>>,
 }
 
@@ -39,14 +40,15 @@ pub(crate) struct Alarm {
     number: u64,
 }
 
-/// No waker is called or dropped under the lock: it could set or cancel an alarm.
+/// Locks the alarms. Callers unlock them before they call or drop a waker, because code of the
+/// waker could set or cancel an alarm, which would deadlock.
 fn alarms(process: ProcessInstance) -> MutexGuard<'static, Alarms> {
     let alarms = ALARMS.get(process, Mutex::default);
     alarms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Alarm {
-    /// Calls the waker at that time, or when a source is ready.
+    /// Sets an alarm, which calls the waker at the time `until` or when a source is ready.
     pub(crate) fn set(
         until: Option<Instant>,
         sources: Vec<Source>,
@@ -75,7 +77,8 @@ impl Alarm {
         Ok(Self { process, number })
     }
 
-    /// Has it call another waker instead. `false` if it has gone off.
+    /// Makes the alarm call this waker instead. Returns `false` if the alarm has gone off, or is
+    /// the parent's.
     pub(crate) fn set_waker(&self, mut waker: Waker) -> bool {
         if !self.process.is_current() {
             return false;
@@ -83,7 +86,7 @@ impl Alarm {
         let mut alarms = alarms(self.process);
         let pending = alarms.pending.get_mut(&self.number);
         let is_pending = pending.map(|it| mem::swap(&mut it.waker, &mut waker));
-        drop(alarms); // before `waker`, which is the old one
+        drop(alarms); // before `waker`, now the old one, is dropped
         is_pending.is_some()
     }
 }
@@ -96,13 +99,13 @@ impl Drop for Alarm {
             if cancelled.is_some() {
                 alarms.interrupt();
             }
-            drop(alarms); // before `cancelled`
+            drop(alarms); // before `cancelled` and its waker are dropped
         }
     }
 }
 
 impl Alarms {
-    /// Has the thread look at the alarms.
+    /// Ends the sleep of the helper thread, so that it reads the alarms again.
     fn interrupt(&self) {
         if let Some(interrupt) = &self.interrupt {
             interrupt.send();
@@ -153,7 +156,7 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
         drop(alarms_now);
 
         for Pending { waker, .. } in due {
-            // A task that panics does not keep the others from being woken.
+            // If a waker panics, the other ones must be called all the same.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }

@@ -28,7 +28,7 @@ pub struct HandOverError {
     /// The guard. Dropping it releases the file.
     pub guard: PidGuard,
     /// The successor, if it was started. It may be running, and shares the lock until it ends or
-    /// acquires the file, in which it fails. Kill it or wait for it.
+    /// tries to acquire the file, which fails. Kill it or wait for it.
     pub child: Option<Child>,
     /// Why the file was not handed over.
     pub error: PidFileError,
@@ -182,10 +182,11 @@ fn offer<T>(
         let started = start(command)?;
         Ok((started, streams))
     });
-    // The caller may start another program with it.
+    // The caller may start another program with `command`, which must not get the variable.
     command.env_remove(VARIABLE);
     started.map_err(|error| {
-        // The successor is gone, so only this process can read the byte.
+        // No successor runs, so only this process can read the byte, and nothing was changed in the
+        // file.
         held.set_offered(false);
         hand_over_error(guard, command, error)
     })
@@ -198,7 +199,8 @@ fn hand_over_error(guard: &PidGuard, command: &Command, error: io::Error) -> Pid
     PidFileError::system(path, message, error)
 }
 
-/// What the predecessor keeps while a successor can adopt the file. See `adopt`.
+/// The streams that the predecessor keeps while a successor can adopt the file: `byte`, which both
+/// share, and its end of `link`. See `adopt`.
 struct Streams {
     byte: UnixStream,
     link: UnixStream,
@@ -216,19 +218,22 @@ impl Streams {
         Ok((Self { byte, link }, passed_on))
     }
 
-    /// Waits until the successor has adopted the file. On error this process is its owner again.
+    /// Waits until the successor has adopted the file. On error, this process is the owner of the
+    /// file again.
     fn wait(&self, held: &HeldFile, timeout: Duration) -> io::Result<()> {
         let mut deadline = Instant::now().checked_add(timeout);
         loop {
             let waited = self.wait_for_end(deadline);
             let is_owner = take_ownership(&self.byte);
-            // The tag is the successor's, or the exit handler has left the lock to it.
+            // `locked_file` returns `None` once the successor has set its tag, or once the exit
+            // handler of this process has left the lock to the successor.
             if !is_owner && held.locked_file().is_none() {
                 return Ok(());
             }
             if is_owner || waited.is_ok() {
                 let _section = CriticalSection::enter(held.owner);
-                // A successor that died as the owner may have written its PID.
+                // If this process could not read the byte, the successor died as the owner, and may
+                // have written its PID. So write this process's PID again.
                 let written = if is_owner {
                     Ok(())
                 } else {
@@ -241,13 +246,14 @@ impl Streams {
                     .err()
                     .unwrap_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, why)));
             }
-            // The successor is the owner, and is about to set the tag.
+            // The successor has read the byte, so it is the owner and about to set its tag. Wait
+            // for that without a deadline.
             deadline = None;
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Waits until the link ends.
+    /// Waits until the successor has ended the link, or is gone.
     fn wait_for_end(&self, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
@@ -258,7 +264,7 @@ impl Streams {
             self.link.set_read_timeout(left)?;
             match (&self.link).read(&mut [0]) {
                 Ok(0) => return Ok(()),
-                Ok(_) => {} // nothing is written into it
+                Ok(_) => {} // no process writes into the link
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut => {}
                     _ => return Err(error),

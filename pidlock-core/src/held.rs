@@ -24,12 +24,13 @@ pub(crate) struct HeldFile {
     tag: u64,
     keep: bool,
     lock: bool,
-    /// The number of forks just before the file was opened; `None` after a commit, because then the
-    /// process that reserved the file shares it.
+    /// The number of forks just before the file was opened. `None` if another process may share the
+    /// file from the start: after a commit the one that reserved it, after a hand-over the
+    /// predecessor.
     forks: Option<u32>,
     /// A successor can adopt the file, and may have done so.
     offered: AtomicBool,
-    /// `None` only once it is closed.
+    /// `None` only once the file is closed.
     file: Option<File>,
 }
 
@@ -78,14 +79,15 @@ impl HeldFile {
         }
     }
 
-    /// A file that `owner` has adopted from a predecessor, which may still share it. The new tag tells the
-    /// predecessor that it is not the owner any more.
+    /// A file that `owner` has adopted from a predecessor, which may still share it. The new tag
+    /// tells the predecessor that it is no longer the owner.
     #[cfg(unix)]
     pub(crate) fn adopted(target: &Target, file: File, id: FileId, owner: ProcessInstance) -> Self {
         let predecessors = sys::offset(&file).ok();
         let mut held = Self::new(target, file, id, owner, 0);
         held.forks = None;
-        // The tags of two processes can be equal by chance. Those of one process differ.
+        // The tags of two processes can be equal by chance, but two tags of one process always
+        // differ. So set another one.
         if let Some(file) = held
             .file
             .as_ref()
@@ -110,9 +112,9 @@ impl HeldFile {
         self.lock
     }
 
-    /// The file, if the descriptor still refers to it. A program that becomes a daemon may have closed
-    /// the descriptor, and its number may be in use for another file since: then the lock is gone, and
-    /// nothing may be touched. Async-signal-safe.
+    /// The file, if the descriptor still refers to it. A program that becomes a daemon may have
+    /// closed the descriptor, and its number may be in use for another file since. Then the lock is
+    /// gone, and that other file must not be changed, so this returns `None`. Async-signal-safe.
     fn open_file(&self) -> Option<&File> {
         let is_ours = |file: &&File| sys::has_offset_tag(file, self.tag);
         self.file.as_ref().filter(is_ours)
@@ -120,8 +122,8 @@ impl HeldFile {
 
     /// The file, if this process still has the lock.
     pub(crate) fn locked_file(&self) -> Option<&File> {
-        // After `open_file` has checked the tag: the descriptor may refer to an unrelated file by now,
-        // which must not be locked.
+        // Called only after `open_file` has checked the tag, because otherwise the descriptor may
+        // refer to an unrelated file, which must not be locked.
         let has_lock = |file: &&File| !self.lock || sys::confirm_lock(file);
         self.open_file().filter(has_lock)
     }
@@ -131,8 +133,8 @@ impl HeldFile {
         self.open_file().is_some()
     }
 
-    /// Makes `process`, which shares this blank file, its owner, and writes the record. Undoes that
-    /// if it fails.
+    /// Makes `process`, which shares this blank file, its owner, and writes the record. Releases
+    /// the file if that fails.
     #[cfg(unix)]
     pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
         self.owner = process;
@@ -144,7 +146,8 @@ impl HeldFile {
         committed
     }
 
-    /// Leaves the lock to the processes that share it. Returns the file, to find out when it is free.
+    /// Leaves the lock to the children that share it. Returns the file, whose lock the caller can
+    /// then probe. `None` if the file is lost or could not be opened anew.
     #[cfg(unix)]
     pub(crate) fn leave_lock_to_children(&self) -> Option<&File> {
         self.open_file().filter(|file| self.leave_lock(file))
@@ -154,7 +157,7 @@ impl HeldFile {
     #[cfg(unix)]
     pub(crate) fn write_record(&self) -> Result<()> {
         let file = self.verify_path()?;
-        // Another program may have written into it.
+        // Another program may have written into the file, so its length is not known.
         let len = sys::stat(file).map_or(0, |stat| stat.size);
         record::write(file, self.owner.pid(), len).during("write", &self.path)
     }
@@ -195,7 +198,8 @@ impl HeldFile {
         };
         #[cfg(unix)]
         if self.is_offered() {
-            // The file may be the successor's by now, unless no process shares the lock.
+            // A successor may have adopted the file, and then it shares the lock. So go on only if
+            // no other process shares it.
             let len = sys::stat(file).map_or(0, |stat| stat.size);
             if !self.lock_unshared(file, len) {
                 return Ok(());
@@ -207,7 +211,8 @@ impl HeldFile {
                 let _ = self.truncate(file);
                 return Err(ReleaseError::Replaced);
             }
-            // Out of reach for this process, after a chroot for example, but perhaps not for others.
+            // This process can no longer reach the path, after a chroot for example, but others
+            // may. So leave a blank file, which is free.
             Err(error) => {
                 let truncated = self.truncate(file);
                 return truncated.map_err(|_| ReleaseError::Io("inspect", error));
@@ -219,7 +224,8 @@ impl HeldFile {
         }
         #[cfg(unix)]
         if self.may_be_shared() {
-            // First, because the file may have to stay: blank, it is free once no child shares the lock.
+            // The record is erased first, because the file stays if a child shares the lock. A
+            // blank file is free once no process has the lock.
             let erased = record::erase(file);
             let len = erased.map_err(|error| ReleaseError::Io("truncate", error))?;
             if !self.lock_unshared(file, len) {
@@ -229,7 +235,8 @@ impl HeldFile {
         let Err(error) = sys::unlink(&self.path) else {
             return Ok(());
         };
-        // Privileges were dropped, or the file system is read-only by now.
+        // The file was not removed: the process has dropped privileges, for example, or the file
+        // system is read-only by now. So leave a blank file.
         let truncated = self.truncate(file);
         match sys::is_removed(&error) {
             true => Err(ReleaseError::Replaced),
@@ -237,7 +244,8 @@ impl HeldFile {
         }
     }
 
-    /// Releases the file and closes it, without checking the descriptor twice.
+    /// Releases the file and closes it. Does not leave the close to `drop`, which would check the
+    /// descriptor once more.
     pub(crate) fn release_and_close(mut self) -> Result<()> {
         let released = self.release();
         if !matches!(released, Err(ReleaseError::Lost)) || self.was_adopted() {
@@ -246,8 +254,8 @@ impl HeldFile {
         released.map_err(|error| error.into_error(&self.path))
     }
 
-    /// Returns `true` if a successor has adopted the file, and this process still has the descriptor,
-    /// whose tag is the successor's.
+    /// Returns `true` if a successor has adopted the file and this process still has the descriptor
+    /// open. Compares the file itself, because the successor has changed the tag.
     fn was_adopted(&self) -> bool {
         let is_this = |file: &File| sys::stat(file).is_ok_and(|stat| stat.id == self.id);
         self.is_offered() && self.file.as_ref().is_some_and(is_this)
@@ -258,13 +266,14 @@ impl HeldFile {
         self.lock && self.forks != Some(sys::fork_count())
     }
 
-    /// Gives up this process's share of the lock on a blank file of `len` bytes and takes the lock
-    /// anew, for itself. Returns `true` if that succeeds: no child goes on with the lock, and the file
-    /// can be removed.
+    /// Gives up this process's share of the lock on a file of `len` bytes, and then tries to lock
+    /// the file for this process alone. Returns `true` if that succeeds. Then no other process
+    /// shares the lock, so this process can remove the file.
     #[cfg(unix)]
     fn lock_unshared(&self, file: &File, len: u64) -> bool {
-        // A millisecond each: how long a program that another thread starts may share the lock, before
-        // exec closes it. Another start waits twice as long for a holder that is leaving.
+        // The number of attempts, a millisecond apart. A program that another thread is just
+        // starting shares the lock until exec closes the descriptor, and these attempts outlast
+        // that. Another start waits twice as long for a holder that is exiting.
         const TRIES: u32 = 25;
         if !self.leave_lock(file) {
             return false;
@@ -273,15 +282,16 @@ impl HeldFile {
             sys::pause(Duration::from_millis(number.min(1).into()));
             sys::try_lock_exclusive(file)
         });
-        // While no process had the lock, another start may have acquired and removed the file, and a
-        // program that does not lock may have written into it.
+        // The file was unlocked in between. Another start may have acquired and removed it then,
+        // and a program that does not lock may have written into it, so check the path and the
+        // length.
         tries.any(|locked| matches!(locked, Ok(true)))
             && sys::stat(file).is_ok_and(|stat| stat.size == len)
             && matches!(sys::path_refers_to(&self.path, self.id), Ok(true))
     }
 
-    /// Leaves the lock to the processes that share it: the descriptor refers to the same file, opened
-    /// anew. Returns `false` if it could not be opened.
+    /// Leaves the lock to the other processes that share it: opens the file anew, without a lock,
+    /// and puts the result in the place of the old descriptor. Returns `false` if that fails.
     #[cfg(unix)]
     fn leave_lock(&self, file: &File) -> bool {
         let new = sys::open(&self.path, Access::ReadWrite);
@@ -293,8 +303,9 @@ impl HeldFile {
         is_same && sys::put_over(file, new).is_ok()
     }
 
-    /// Leaves a blank file. Unlocks it, unless a child may go on with the lock: a program that another
-    /// thread is just starting shares it until exec, and on Windows closing may unlock later.
+    /// Leaves a blank file. Unlocks it explicitly, because to close it can release the lock late: a
+    /// program that another thread is just starting shares the lock until exec, and Windows may
+    /// unlock some time after the close. Does not unlock it if a child may go on with the lock.
     fn truncate(&self, file: &File) -> io::Result<()> {
         let erased = record::erase(file);
         if self.lock && !self.may_be_shared() {
@@ -303,7 +314,7 @@ impl HeldFile {
         erased.map(drop)
     }
 
-    /// Truncates the file in case it cannot be unlinked.
+    /// Erases the record, so that the file does no harm if it cannot be removed.
     pub(crate) fn blank(&self) {
         if let Some(file) = self.open_file() {
             let _ = record::erase(file);
@@ -314,7 +325,7 @@ impl HeldFile {
 impl Drop for HeldFile {
     fn drop(&mut self) {
         if self.is_open() {
-            return; // the descriptor is closed with the field
+            return; // dropping the field closes the descriptor
         }
         if let Some(file) = self.file.take() {
             sys::forget(file);

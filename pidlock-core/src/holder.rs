@@ -1,4 +1,5 @@
-//! Which process holds a pidfile: confirm it, signal it, wait until it lets go.
+//! The process that holds a pidfile: find and confirm it, signal it, wait until it has released the
+//! file.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -58,8 +59,8 @@ pub struct Holder {
 
 /// Finds the process that holds the file.
 ///
-/// Looks again while a process may be starting or exiting. Does not return a process that acquires the
-/// file after the first look: [`stop`] must not signal it.
+/// Retries while a process may be starting or exiting. Does not return a process that acquires the
+/// file after the first attempt, because [`stop`] must not signal it.
 pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
     let path = &target.path;
     let Some((file, stat)) = open::open_existing(target, path)? else {
@@ -67,18 +68,19 @@ pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
     };
     let (mut first, mut failed_at): (_, Option<Instant>) = (None, None);
     loop {
-        // Before the look, which may take long on an overloaded machine.
+        // Decided before the attempt, because an attempt can take longer than `GRACE` on an
+        // overloaded machine.
         let is_last = failed_at.is_some_and(|time| time.elapsed() >= GRACE);
         let is_locked = target.settings.lock && sys::is_locked(&file).during("lock", path)?;
         let recorded = record::read_settled(&file).during("read", path)?.pid();
         if first.is_some() && recorded != first {
-            return Ok(None); // the first one has released the file
+            return Ok(None); // the process that was recorded first has released the file
         }
         first = recorded;
         match confirm(target, &stat, recorded, is_locked) {
             Err(error @ PidFileError::Unconfirmed { .. }) => {
                 if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
-                    return Ok(None); // the first one has removed the file
+                    return Ok(None); // the holder has removed the file
                 }
                 if is_last {
                     return Err(error);
@@ -119,15 +121,17 @@ fn confirm(
             false => Ok(None),
         };
     };
-    // Opened first: as long as this process is not gone, what is found about the PID is about it.
+    // Opened before the checks of the PID: if `process` is not gone after them, they were about
+    // this process and not about a later one with its PID.
     let process = open(pid)?;
     if !is_locked {
         let is_running = match target.settings.lock {
             true => liveness::may_have_written(pid, stat),
             false => liveness::is_alive(pid),
         };
-        // This process's own PID, which it does not hold, was written by a predecessor. With the mark,
-        // the writer had the lock, so it is gone, or it lost the lock.
+        // This process does not hold the file, so its own PID in it was written by a predecessor.
+        // The mark means that the writer had the lock. The lock is free, so the writer is gone or
+        // has lost it.
         let is_marked = stat.mode & LOCK_MARK != 0;
         return match process.filter(|process| !process.is_gone()) {
             Some(_) if pid == this.pid() || !is_running => Ok(None),
@@ -263,7 +267,8 @@ impl Holder {
     }
 }
 
-/// Asks the holder to terminate, and waits until it has let go of the file. `false` if there is none.
+/// Asks the holder to terminate, and waits until it has released the file. Returns `false` if there
+/// is no holder.
 #[cfg(unix)]
 pub(crate) fn stop(target: &Target, timeout: Duration) -> Result<bool> {
     let path = &target.path;

@@ -4,12 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::sys::{self, LOCK_MARK, ProcessState, Stat};
 
-/// How much later than the file its writer can seem to have started. Start times come in clock ticks
-/// (10 ms on Linux), times of files in steps of up to 2 s (FAT).
+/// How much later than the time of the file its writer can seem to have started, because both times
+/// are rounded: start times to clock ticks (10 ms on Linux), file times to steps of up to 2 s
+/// (FAT).
 const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
-/// The same for a file that bears the lock mark, and whose time is finer than a second. The mark
-/// says that the lock decides, so less evidence will do.
+/// The slack for a file that has the lock mark and a time finer than a second. The writer of a
+/// marked file locks it, and the lock is free, so less evidence is needed that the writer is gone.
 const MARKED_CLOCK_SLACK: Duration = Duration::from_millis(50);
 
 /// Returns `true` if the process exists and is not a zombie.
@@ -20,8 +21,9 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 /// Returns `true` if the process is alive and may have written the file, which no process has locked.
 /// Otherwise the file is stale.
 ///
-/// A process that started after the file was written has only got the PID of the writer. If the
-/// times are not known, the lock mark decides: a writer that locks is gone when the lock is free.
+/// A process that started after the file was written is not the writer, but has got its PID. If one
+/// of the times is not known, a file with the lock mark is stale, because a writer that locks is
+/// gone when the lock is free.
 pub(crate) fn may_have_written(pid: u32, file: &Stat) -> bool {
     let ProcessState::Running {
         started,
@@ -31,7 +33,8 @@ pub(crate) fn may_have_written(pid: u32, file: &Stat) -> bool {
         return false;
     };
     let is_marked = file.mode & LOCK_MARK != 0;
-    // A clock that was set back leaves files from the future.
+    // The clock was set back if the file is from the future. Then its time says nothing, so ignore
+    // it.
     let written = file.modified.filter(|&time| time <= SystemTime::now());
     match (started, written) {
         (Some(started), Some(written)) => !started_after(started, written, is_marked),
@@ -39,13 +42,14 @@ pub(crate) fn may_have_written(pid: u32, file: &Stat) -> bool {
     }
 }
 
-/// Returns `true` if the process is alive and the file, which no process has locked, means this process:
-/// it started before the file was written, so it had this PID then, and no other user can have written
-/// the file. `false` if that is not known. Unlike [`may_have_written`], this gives no benefit of the
-/// doubt, because the process is about to be signalled.
+/// Returns `true` if the process is alive and the file, which no process has locked, means this
+/// very process: it started before the file was written, so it had this PID then, and no other user
+/// can have written the file. `false` if that is not known. Unlike [`may_have_written`], this gives
+/// no benefit of the doubt, because the process is about to be signalled.
 ///
-/// The slack is far shorter than the time in which the kernel reuses a PID, even on a busy machine. A
-/// clock that was set back after the file was written makes later processes seem older than they are.
+/// The slack is far shorter than the time in which the kernel reuses a PID, even on a busy machine.
+/// But if the clock was set back after the file was written, a later process can seem older than
+/// the file, which is not detected.
 pub(crate) fn is_meant(pid: u32, file: &Stat) -> bool {
     let ProcessState::Running {
         started: Some(started),
@@ -57,7 +61,7 @@ pub(crate) fn is_meant(pid: u32, file: &Stat) -> bool {
     let is_older = |written: SystemTime| {
         written <= SystemTime::now() && started <= written + MARKED_CLOCK_SLACK
     };
-    // A user can also name a process of their own.
+    // The last one, because users may name their own processes, which they can signal anyway.
     let writers = [Some(0), Some(sys::effective_uid()), sys::process_owner(pid)];
     let is_trusted = writers.contains(&Some(file.uid)) && file.mode & 0o022 == 0;
     is_trusted && file.modified.is_some_and(is_older)

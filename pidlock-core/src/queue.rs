@@ -1,4 +1,5 @@
-//! Those in this process that wait for the same file: only the first of them tries.
+//! The waiters in this process, in one queue for each file. Only the first waiter in a queue tries
+//! to acquire the file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,12 +8,12 @@ use std::task::Waker;
 
 use crate::sys::{PerProcess, ProcessInstance};
 
-/// By path, and by the order in which they came.
+/// The waiters' wakers, by path, and by the order in which the waiters came.
 type Queues = BTreeMap<PathBuf, BTreeMap<u64, Waker>>;
 
 static QUEUES: PerProcess<Mutex<Queues>> = PerProcess::new();
 
-/// A place in the queue. Dropping it wakes the next one.
+/// A waiter's place in a queue. Dropping it wakes the waiter that is the first then.
 #[derive(Debug)]
 pub(crate) struct Place {
     process: ProcessInstance,
@@ -20,14 +21,15 @@ pub(crate) struct Place {
     number: u64,
 }
 
-/// No waker is called or dropped under the lock: it could enter or leave a queue.
+/// Locks the queues. Callers unlock them before they call or drop a waker, because code of the
+/// waker could enter or leave a queue, which would deadlock.
 fn queues(process: ProcessInstance) -> MutexGuard<'static, Queues> {
     let queues = QUEUES.get(process, Mutex::default);
     queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Place {
-    /// The last place.
+    /// Takes the last place in the queue for the path.
     pub(crate) fn take(path: PathBuf, waker: Waker) -> Self {
         let process = ProcessInstance::current();
         let mut queues = queues(process);
@@ -41,7 +43,8 @@ impl Place {
         }
     }
 
-    /// Returns `true` if it is this one's turn. Otherwise the waker is called when it is.
+    /// Returns `true` if this place is the first. Otherwise the waker is called when it becomes the
+    /// first.
     pub(crate) fn is_first(&self, waker: Waker) -> bool {
         let mut queues = queues(self.process);
         let queue = queues.get_mut(&self.path).expect("a place is in a queue");
@@ -67,7 +70,7 @@ impl Drop for Place {
         }
         drop(queues);
         drop(left);
-        // If it was the first before, it only looks.
+        // The first waiter may be the same as before. To wake it again does no harm.
         if let Some(first) = first {
             first.wake();
         }

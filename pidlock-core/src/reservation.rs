@@ -40,9 +40,10 @@ pub struct Reservation {
     target: Target,
     /// `None` after commit.
     held: Option<HeldFile>,
-    /// The PID of the process that committed, or that dropped the reservation.
+    /// The PID of the first process that committed or dropped the reservation. No other one can
+    /// commit.
     settled_by: SharedWord,
-    /// The PID of the process that committed, once it is in the file.
+    /// The PID of the process that committed, once that PID is in the file.
     committed_by: SharedWord,
 }
 
@@ -147,7 +148,8 @@ impl Reservation {
             let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             let reason = self.lost_to(file);
             let reason = reason.or_else(|| is_late.then(|| format!("{timeout:?} have passed")));
-            // Read last: a child may have committed and ended meanwhile.
+            // Read after `lost_to`, which also returns a reason once a child has committed and
+            // ended.
             if let Some(pid) = self.committed_by.get() {
                 return Ok(pid);
             }
@@ -159,7 +161,7 @@ impl Reservation {
         }
     }
 
-    /// Says why no child can commit any more.
+    /// Returns the reason why no child can commit any more. `None` if a child may still commit.
     fn lost_to(&self, file: Option<&File>) -> Option<String> {
         let held = self.held.as_ref()?;
         if matches!(sys::path_refers_to(&held.path, held.id), Ok(false)) {
@@ -170,7 +172,8 @@ impl Reservation {
             return Some("no process shares the reservation any more".to_owned());
         }
         let pid = record::read(file, None).ok()?.pid()?;
-        // A child sets the word before it writes its record.
+        // A child sets `settled_by` before it writes its record, so another PID is that of another
+        // start.
         let is_child = self.settled_by.get() == Some(pid);
         (!is_child).then(|| format!("PID {pid} has acquired it"))
     }

@@ -10,7 +10,7 @@ use crate::record::{self, Record};
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance};
 
-/// What a pidfile was found to be, at that moment.
+/// The state of a pidfile at the moment of the check.
 ///
 /// Python's `pid` has constants for the first four: `PID_CHECK_NOFILE`, `PID_CHECK_EMPTY`,
 /// `PID_CHECK_NOTRUNNING` and `PID_CHECK_SAMEPID`. For the others its `check()` raises.
@@ -117,8 +117,9 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     if Table::of(process).contains(stat.id) {
         return Ok(Status::HeldBySelf);
     }
-    // Shared, so that two probes do not take each other for a holder, and unlocked explicitly: a child
-    // that another thread has just forked would keep the lock.
+    // The lock is shared, so that two probes do not take each other for a holder. It is released
+    // explicitly, because a child that another thread has just forked would keep it after the
+    // close.
     let is_locked = lock && !sys::try_lock_shared(&file).during("lock", path)?;
     let record = record::read_settled(&file);
     if lock && !is_locked {
@@ -138,7 +139,7 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     match record {
         Record::Blank => Ok(Status::Empty),
         Record::Invalid(reason) => Err(PidFileError::unreadable(path, reason)),
-        // This process's own PID, which it does not hold, was written by a predecessor.
+        // This process does not hold the file, so its own PID in it was written by a predecessor.
         Record::Pid(pid) | Record::PidWithMore(pid) if pid != process.pid() && is_running(pid) => {
             Ok(Status::RunningUnlocked { pid })
         }

@@ -1,11 +1,13 @@
 //! Acquires a pidfile, and waits for its holder as long as the settings allow.
 //!
-//! `Waiter::step` makes one attempt and decides how long to sleep until the next one. A thread and a
-//! future differ only in how they sleep.
+//! `Waiter::step` makes one attempt and sets the time of the next one. Threads and futures both
+//! call it. They differ only in what happens between two calls: a thread blocks, a future sets an
+//! alarm.
 //!
-//! A waiter watches the file, then tries, then sleeps: a release between the last two ends the sleep. Its
-//! attempts cause no event, or else waiters would wake each other for ever. So the file stays open
-//! between them, as long as the path refers to it.
+//! A waiter first watches the file, then makes an attempt, then sleeps, so a release after the
+//! attempt ends the sleep. An attempt must not cause an event, because waiters would then wake each
+//! other for ever. To close the file would cause one, so a waiter keeps it open between two
+//! attempts, as long as the path refers to it.
 
 use std::fmt;
 use std::future::Future;
@@ -28,13 +30,16 @@ use crate::queue::Place;
 use crate::settings::Target;
 use crate::sys::{self, Events, Source};
 
-/// The kernel reports that a file is closed before it drops the lock. So a waiter tries at once after an
-/// event, and then after these times, in microseconds.
+/// The pauses between the attempts after an event, in microseconds. The first attempt follows the
+/// event at once. It can come too early, because the kernel reports that a file is closed before it
+/// releases the lock.
 const AFTER_EVENT: [u64; 4] = [50, 1_000, 2_000, 4_000];
 
-/// The time between two attempts without an event, which doubles from the first to the second: an unlock
-/// without a close and the changes of another machine are no events.
+/// The pause between two attempts while no event comes. It doubles from the first value up to the
+/// second. Attempts are made without an event, too, because an unlock without a close and a change
+/// by another machine cause none.
 const WATCHED: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+/// The same pause where the file cannot be watched.
 const UNWATCHED: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
 
 /// Called with the refusal when a start begins to wait.
@@ -54,7 +59,8 @@ pub(crate) fn acquire(target: Target, on_wait: Option<OnWait>) -> Result<Handle>
     Ok(lock(target, on_wait, true)?.into_handle(&settings))
 }
 
-/// Locks the file and writes the record, or leaves it blank. Blocks the thread.
+/// Acquires the file, and waits for its holder. Writes the record if `leaves_record` is set, and
+/// otherwise leaves the file blank. Blocks the thread.
 pub(crate) fn lock(target: Target, on_wait: Option<OnWait>, leaves_record: bool) -> Result<Locked> {
     let mut waiter = Waiter::new(target, on_wait, leaves_record);
     loop {
@@ -88,15 +94,17 @@ struct Waiter {
     on_wait: Option<OnWait>,
     /// When the first attempt was made.
     began: Option<Instant>,
-    /// The start was refused once.
+    /// An attempt was refused, so the start waits for a holder.
     is_waiting: bool,
     place: Option<Place>,
-    /// It is another one's turn.
+    /// Another waiter of this process is before this one in the queue, so this one makes no
+    /// attempt.
     is_queued: bool,
     events: Option<Events>,
     after_event: slice::Iter<'static, u64>,
     tick: Duration,
-    /// When to make the next step, unless an event or the turn in the queue comes before. `None` is never.
+    /// When to call `step` again, unless an event or the waker comes first. `None` if only these
+    /// count.
     until: Option<Instant>,
 }
 
@@ -116,10 +124,12 @@ impl Waiter {
         }
     }
 
-    /// Never blocks. The waker is called when it is this one's turn in the queue.
+    /// Makes an attempt, unless another waiter of this process is before this one in the queue:
+    /// then the waker is called once this one is the first. Never blocks.
     fn step(&mut self, waker: impl Fn() -> Waker) -> Result<Poll<Locked>> {
         if !self.start.process.is_current() {
-            // A forked child is another start, and shares the descriptors of its parent.
+            // This is a forked child. It is a start of its own, and must not use the descriptors
+            // that it shares with its parent.
             self.start.restart();
             self.place = None;
             self.events = None;
@@ -152,7 +162,8 @@ impl Waiter {
             Err(error) if error.is_contention() && !is_over => self.outlast(&error, waker),
             Err(error) => return Err(refusal(error)),
         };
-        // Whether there is a holder may be unclear for longer than the start may wait for one.
+        // The timeout limits the wait for a holder. While it is unclear whether there is one, the
+        // start retries even after the timeout.
         let pause = if is_over { pause } else { pause.min(left) };
         self.until = Instant::now().checked_add(pause);
         Ok(Poll::Pending)
@@ -169,7 +180,8 @@ impl Waiter {
         }
     }
 
-    /// Returns how long to sleep after an attempt was refused.
+    /// Prepares to wait after an attempt was refused: enters the queue and watches the file.
+    /// Returns how long to sleep until the next attempt.
     fn outlast(&mut self, refusal: &PidFileError, waker: impl Fn() -> Waker) -> Duration {
         if let Some(OnWait(on_wait)) = self.on_wait.take() {
             on_wait(refusal);
@@ -183,7 +195,7 @@ impl Waiter {
             return Duration::MAX;
         }
         let [shortest, longest] = match self.watch(refusal) {
-            // Something may have happened before it was watched.
+            // The holder may have released the file before the watch began, so try again at once.
             Ok(true) => return Duration::ZERO,
             Ok(false) => WATCHED,
             Err(_) => UNWATCHED,
@@ -195,13 +207,15 @@ impl Waiter {
         self.tick
     }
 
-    /// Watches what the refusal is about. Returns `true` if it was not watched before.
+    /// Watches the file, and the process that the refusal names if that one does not lock the file.
+    /// Returns `true` if one of them was not watched before.
     fn watch(&mut self, refusal: &PidFileError) -> io::Result<bool> {
         let events = match &mut self.events {
             Some(events) => events,
             none => none.insert(Events::new()?),
         };
-        // Without a lock, each attempt of another start opens the file for reading and closes it.
+        // If the holder does not lock the file, other starts read and close it in each attempt, so
+        // a close after reading must not be an event.
         let is_locked = matches!(refusal, PidFileError::AlreadyLocked { .. });
         let is_new = events.watch_file(&self.start.target.path, is_locked)?;
         let process = refusal.pid().filter(|_| !is_locked);
@@ -222,9 +236,10 @@ impl Waiter {
 /// If it is polled after it has completed.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Acquire {
-    // Before the descriptors that it sleeps for are closed.
+    // Declared first, so that it is cancelled before `waiter` closes the descriptors that it sleeps
+    // for.
     alarm: Option<Alarm>,
-    /// `None` once it has completed.
+    /// `None` once the future has completed.
     waiter: Option<Result<Box<Waiter>>>,
 }
 

@@ -11,7 +11,8 @@ use crate::cleanup::Handle;
 use crate::error::{During, PidFileError, Result};
 use crate::sys::{AbsPath, Events};
 
-/// How often the path is looked at without an event, because its directory was moved, for example.
+/// How often the path is checked while no event comes. Not each loss causes an event: the directory
+/// may have been moved, for example.
 const TICK: Duration = Duration::from_secs(1);
 
 /// A watch over a pidfile, created by [`PidGuard::watch`](crate::PidGuard::watch). Dropping it stops it,
@@ -21,14 +22,16 @@ pub struct Watch(Arc<Watcher>);
 
 struct Watcher {
     path: AbsPath,
-    /// Was the file removed or replaced? `None` once this process has released it.
+    /// Returns `true` if the file was removed or replaced, and `None` once this process has
+    /// released it.
     is_lost: Box<dyn Fn() -> Option<bool> + Send + Sync>,
-    /// `None` once it is stopped.
+    /// `None` once the watch is stopped.
     running: Mutex<Option<Running>>,
 }
 
 struct Running {
-    // Before the descriptors that it sleeps for are closed.
+    // Declared first, so that it is cancelled before `events` closes the descriptors that it sleeps
+    // for.
     alarm: Option<Alarm>,
     events: Option<Events>,
     on_loss: Box<dyn FnOnce(PidFileError) + Send>,
@@ -49,7 +52,7 @@ pub(crate) fn watch(
         running: Mutex::new(Some(running)),
     }));
     watch.0.sleep().during("watch", &handle.path)?;
-    // Not before: the file could be replaced in between.
+    // Verified after the watch has begun, because an earlier replacement causes no event.
     handle.verify()?;
     Ok(watch)
 }
@@ -60,7 +63,7 @@ impl Watcher {
         running.take()
     }
 
-    /// Sets the alarm, unless it is stopped.
+    /// Watches the file and sets the next alarm, unless the watch is stopped.
     fn sleep(self: &Arc<Self>) -> io::Result<()> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Running { alarm, events, .. }) = &mut *running else {
@@ -80,8 +83,9 @@ impl Watcher {
 
 impl Wake for Watcher {
     fn wake(self: Arc<Self>) {
-        // Before it looks: what happens afterwards ends the sleep. This thread serves the alarm, so
-        // it need not be started.
+        // The next alarm is set before the check, so that a change after the check makes it go off.
+        // Only the start of the helper thread can fail, and this code runs in that thread, so there
+        // is no error.
         let _ = self.sleep();
         let is_lost = (self.is_lost)();
         if is_lost != Some(false) {

@@ -39,8 +39,9 @@ const BUILT_IN: &[&str] = &[
 /// Attributes of tools, by the first part of their paths.
 const TOOLS: &[&str] = &["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
 
-/// Attributes that move the body, or the attributes of the function, into another one, as the
-/// attribute's documentation lists them. The slot of the guard would be out of the body's reach.
+/// Attributes that move the body or the attributes of the function into another function, where the
+/// body could not reach the slot of the guard. The documentation of `#[pidfile]` lists the same
+/// ones.
 const MOVE_THE_BODY: &[&str] = &[
     "async_recursion",
     "cached",
@@ -56,7 +57,7 @@ const MOVE_THE_BODY: &[&str] = &[
 ];
 
 /// Returns `true` if an attribute of another macro is below `#[pidfile]`. Those above have been
-/// expanded.
+/// expanded already.
 pub(crate) fn any_macro(attrs: &[Attribute]) -> bool {
     attrs.iter().any(|attr| {
         let segments = &attr.path().segments;
@@ -74,7 +75,8 @@ pub(crate) fn any_moves_the_body(attrs: &[Attribute]) -> bool {
     })
 }
 
-/// The lints that do not fire on a guarded function, as the attribute's documentation lists them.
+/// The lints that do not fire on a guarded function. The documentation of `#[pidfile]` lists the
+/// same ones.
 const QUIET_LINTS: &[&str] = &[
     "boxed_local",
     "missing_const_for_fn",
@@ -92,7 +94,8 @@ const QUIET_LINTS: &[&str] = &[
     "unused_self",
 ];
 
-/// Turns each `expect` of a quiet lint into an `allow`, because it would be unfulfilled.
+/// Turns each `expect` of a quiet lint into an `allow`, because the lint does not fire and the
+/// expectation would be unfulfilled.
 pub(crate) fn allow_quiet_lints(attrs: &mut Vec<Attribute>) {
     for attr in std::mem::take(attrs) {
         let parse = Punctuated::<Meta, Token![,]>::parse_terminated;

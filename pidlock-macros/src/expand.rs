@@ -55,7 +55,7 @@ fn with_errors(errors: impl IntoIterator<Item = Error>, item: TokenStream) -> To
         .collect()
 }
 
-/// Returns the guarded function. There must be no errors.
+/// Returns the guarded function. The caller has checked that there are no errors.
 fn expand(args: &Args, mut function: Function) -> TokenStream {
     attributes::allow_quiet_lints(&mut function.attrs);
     let expansion = Expansion::new(args, &function);
@@ -125,7 +125,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Generates the function for the macros below: with the parameters as written, the acquisition
-    /// in its body, and the attribute that does the rest.
+    /// in its body, and the hidden attribute, which does the rest (see `slot`).
     fn for_macros_below(&self, mut function: Function) -> TokenStream {
         let slot = slot::name();
         slot::declare_below(&self.core, &slot, &mut function);
@@ -154,13 +154,13 @@ impl<'a> Expansion<'a> {
         );
         let (core, built, refused) = (&self.core, self.builder(), self.refused(&error));
         let acquire = if self.is_async {
-            // By value, so that the future does not keep the builder.
+            // The builder is passed by value, so that the future of the function does not keep it.
             quote_spanned! {span=> #core::acquire_async(#builder).await }
         } else {
             quote_spanned! {span=> #core::acquire(&#builder) }
         };
-        // A separate statement, so that temporaries such as `MutexGuard`s are dropped before
-        // acquiring.
+        // The builder has a statement of its own, so that temporaries in its arguments, such as
+        // `MutexGuard`s, are dropped before the file is acquired.
         quote_spanned! {span=> {
             let #builder = #built;
             match #acquire {
@@ -206,7 +206,8 @@ impl<'a> Expansion<'a> {
 
     /// Generates the code that leaves the function if acquisition fails.
     ///
-    /// Diverging calls must not follow `return`, or rustc warns about unreachable code.
+    /// A diverging call does not follow a `return`, because rustc would warn about unreachable
+    /// code.
     fn refused(&self, error: &Ident) -> TokenStream {
         let span = Span::mixed_site();
         let Expansion {
@@ -283,7 +284,7 @@ impl<'a> Expansion<'a> {
     }
 }
 
-/// Borrows a value, so that a parameter can be used both in the value and in the body.
+/// Borrows the value of a key, so that a parameter can be used both in the value and in the body.
 fn borrow(value: &Expr) -> TokenStream {
     let (first, last) = outer_spans(value);
     let mut inside = Group::new(Delimiter::Parenthesis, value.to_token_stream());

@@ -1,6 +1,7 @@
 //! The outer block of a guarded function.
 //!
-//! It declares the guard first, so that the guard is dropped last, and moves the parameters in.
+//! It declares the guard first, so that the guard is dropped last. Then it moves the parameters
+//! into the block, so that they are dropped before the guard.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -18,8 +19,9 @@ pub(crate) fn replace_body(
     inside: impl FnOnce(&TokenStream) -> TokenStream,
 ) -> Group {
     let (inner_attributes, rest) = split_inner_attributes(body);
-    // In parentheses, because lints call the user's braces redundant at the end of a block. In
-    // anything else, such as a match arm, a closure would not learn its type from the return type.
+    // The user's block is put in parentheses, because otherwise lints call its braces redundant at
+    // the end of our block. Inside another expression, such as a match arm, a closure would not get
+    // its type from the return type.
     let mut parentheses = Group::new(Delimiter::Parenthesis, rest.into_token_stream());
     parentheses.set_span(Span::mixed_site());
     let inside = inside(&parentheses.into_token_stream());
@@ -42,7 +44,8 @@ pub(crate) fn with_block(
     let macro_below = attributes::any_macro(&function.attrs);
     let written = params::has_patterns(&function.sig).then(|| function.header());
     let moves = params::rebind(&mut function.sig, core, macro_below);
-    // A statement, so that lints do not call the outer braces redundant where the macro puts them.
+    // A statement before our block, so that lints do not call its braces redundant where the macro
+    // below puts them.
     let separator = macro_below.then(|| quote_spanned! {span=> const _: () = (); });
     function.body = replace_body(&function.body, |body| {
         let block = block(&function.sig, &moves, body);
@@ -87,7 +90,8 @@ pub(crate) fn with_slot(
     })
 }
 
-/// Returns the body of a function that is not guarded, so that its use of the slot is no error.
+/// Declares the slot in the body of a function that is not guarded, so that the use of the slot
+/// causes no further error.
 pub(crate) fn with_any_slot(core: &TokenStream, slot: &Ident, body: &Group) -> Group {
     replace_body(body, |body| {
         quote_spanned! {Span::mixed_site()=>
@@ -108,15 +112,18 @@ fn owning_self(
 ) -> TokenStream {
     let span = Span::mixed_site();
     let output = output(sig);
-    // At the function's name, to which errors about `?` then refer as "this function".
+    // The closure or block is located at the function's name, because errors about `?` point there
+    // and call it "this function".
     let name = span.located_at(sig.ident.span());
-    // At the return type, to which errors refer as "return type inferred here".
+    // The call is located at the return type, because errors point there, with "return type
+    // inferred here".
     let witness = |ty: TokenStream| {
         let (place, _) = outer_spans(&output);
         let call = quote_spanned! {span=> #core::type_witness::<#ty>() };
         quote_spanned! {place=> { #call } }
     };
-    // Satisfies Clippy's `implicit_return`. A `return` of `!` would be unreachable.
+    // A `return` satisfies Clippy's `implicit_return`. Before a value of type `!` it would be
+    // unreachable, so there is none then.
     let returns = (!returns_never).then(|| quote_spanned! {span=> return });
     if sig.asyncness.is_none() {
         let closure = quote_spanned! {name=> move || -> #output };
@@ -126,9 +133,9 @@ fn owning_self(
     if returns_never {
         // An async block cannot have type `!`, so it gets a type that the body never returns. The
         // `let` checks that the body is of type `!`, which outside of signatures can only be named
-        // as the return type of a function pointer. In a match arm, lints expect that it diverges.
-        // The `if` makes the end of the block reachable for the compiler, so that a body of another
-        // type causes one error.
+        // as the return type of a function pointer. The body is a match arm, because there lints
+        // accept that it diverges. The `if` makes the end of the block reachable for the compiler,
+        // so that a body of another type causes one error.
         let witness = witness(quote_spanned! {span=> #core::Never });
         quote_spanned! {span=>
             #block {

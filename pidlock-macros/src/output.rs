@@ -4,8 +4,8 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{ReturnType, Signature};
 
-/// Returns the return type, with `_` for `impl Trait`. One that is not written is at the function's
-/// name.
+/// Returns the return type, with `_` for `impl Trait`. If no return type is written, returns `()`,
+/// located at the function's name.
 pub(crate) fn output(sig: &Signature) -> TokenStream {
     match &sig.output {
         ReturnType::Default => {

@@ -11,14 +11,17 @@ use crate::attributes;
 use crate::function::type_arguments;
 use crate::patterns;
 
-/// Replaces each pattern in the signature by a name, and returns `let` statements that rebind it.
+/// Replaces each pattern in the signature by a name, and returns `let` statements that bind the
+/// pattern again.
 ///
 /// Each parameter is first rebound whole and then by its pattern, so that parts bound to `_` are
-/// dropped inside the block too. A macro below can refer to a parameter by its name.
+/// dropped inside the block, too. If a macro is below, names are kept where possible, because that
+/// macro can refer to them.
 pub(crate) fn rebind(sig: &mut Signature, core: &TokenStream, macro_below: bool) -> TokenStream {
     let mut moves = TokenStream::new();
     if patterns::bind_a_name_twice(sig) {
-        // The compiler reports that in a signature, but not in two `let` statements.
+        // The compiler reports that in a signature, but not in two `let` statements, so leave the
+        // signature as it is.
         return moves;
     }
     for (index, input) in sig.inputs.iter_mut().enumerate() {
@@ -42,7 +45,7 @@ pub(crate) fn any_is_renamed(sig: &Signature) -> bool {
     })
 }
 
-/// Returns the name of a parameter whose pattern is no more than that.
+/// Returns the name of a parameter, if its pattern is only a name.
 fn name(param: &PatType) -> Option<&Ident> {
     match &*param.pat {
         Pat::Ident(PatIdent {
@@ -71,8 +74,9 @@ fn rebind_one(
     let span = Span::mixed_site();
     let keeps_name = macro_below && keeps_name(param);
     let refutable = patterns::refutable(param);
-    // At the pattern, so that errors about arguments point there. The error about a pattern that
-    // can fail points at all of it only if its tokens have the same hygiene.
+    // The name is located at the pattern, so that errors about arguments point there. The error
+    // about a pattern that can fail points at the whole pattern only if all its tokens, with the
+    // name, have the same hygiene.
     let place = match refutable {
         Some(_) => param.pat.span(),
         None => span.located_at(param.pat.span()),
@@ -102,7 +106,8 @@ fn rebind_one(
                 #(#cfgs)* #(#lint_levels)* #(#expectations)* let #mutability #ident = { #renamed };
             };
             if keeps_name {
-                // A parameter that only the macro below uses is not unused.
+                // A use of the parameter, because lints would call it unused if only the macro
+                // below uses it.
                 moves.extend(quote_spanned! {span=> #(#cfgs)* let _ = &#ident; });
             }
             (renamed, moves)
@@ -118,7 +123,8 @@ fn rebind_one(
                 quote_spanned! {span=> #(#cfgs)* let #whole = #whole; }
             };
             if !matches!(pat, Pat::Wild(_)) {
-                // The statement reaches from the pattern to the type, so that type errors point there.
+                // The statement's span reaches from the pattern to the type, so that type errors
+                // point there.
                 let (first, last) = (
                     span.located_at(pat.span()),
                     span.located_at(param.ty.span()),
@@ -160,11 +166,11 @@ fn borrows_mutably(pat: TokenStream) -> bool {
     })
 }
 
-/// Returns the name of a parameter for the signature: its own with our hygiene.
+/// Returns the name that a parameter gets in the signature: its own name with our hygiene.
 ///
-/// With the original hygiene, lints would flag a name that is used only by its own rebinding or
-/// bound twice. A name that starts like our own could then clash with one of them, so it is
-/// replaced by `whole`.
+/// With the user's hygiene, lints would flag a name that is bound twice, or used only to bind it
+/// again. With our hygiene, a name that starts like our own names could clash with one of them, so
+/// it is replaced by `whole`.
 fn hygienic_alias(ident: &Ident, whole: Ident) -> Ident {
     if ident.to_string().starts_with("__pl") {
         return whole;

@@ -10,7 +10,7 @@ pub(crate) fn bind_a_name_twice(sig: &Signature) -> bool {
     let mut names: Vec<Ident> = Vec::new();
     for input in &sig.inputs {
         let FnArg::Typed(param) = input else { continue };
-        // Of two parameters, one can be configured out.
+        // Two parameters can have the same name if `cfg` removes one of them.
         if param.attrs.iter().any(|attr| attr.path().is_ident("cfg")) {
             continue;
         }
@@ -23,7 +23,7 @@ pub(crate) fn bind_a_name_twice(sig: &Signature) -> bool {
     false
 }
 
-/// Rejects a parameter with the name of the variable for the guard, which would hide it.
+/// Rejects a parameter that has the same name as the guard, because the guard would hide it.
 pub(crate) fn error_about_guard(sig: &Signature, guard: Option<&Ident>) -> Option<Error> {
     let guard = guard?;
     let is_taken = sig.inputs.iter().any(|input| match input {
@@ -34,10 +34,10 @@ pub(crate) fn error_about_guard(sig: &Signature, guard: Option<&Ident>) -> Optio
     is_taken.then(|| Error::new(guard.span(), message))
 }
 
-/// Returns the pattern without its bindings, if it may not match each value of its type. In the
-/// signature, it makes the compiler report that as it does for any function.
+/// Returns the pattern without its bindings, if it may not match each value of its type. Put into
+/// the signature, the returned pattern makes the compiler report that as for any function.
 ///
-/// A `let` must not report it: the compiler would suggest to add an `else`.
+/// The compiler must not report it for the `let`, because it would suggest to add an `else`.
 pub(crate) fn refutable(param: &PatType) -> Option<Pat> {
     let (pat, found) = Erased::of(param);
     (found.can_fail && !found.is_opaque).then_some(pat)
@@ -47,8 +47,8 @@ pub(crate) fn refutable(param: &PatType) -> Option<Pat> {
 struct Erased {
     /// The names that the pattern binds.
     names: Vec<Ident>,
-    /// Some part may not match: all except tuples, references, names, and structs that the type
-    /// names too.
+    /// Some part of the pattern may not match. That is assumed of all parts except tuples,
+    /// references, names, and structs whose name is also in the type.
     can_fail: bool,
     /// It is unknown whether some part is a binding.
     is_opaque: bool,
@@ -74,7 +74,7 @@ impl Erased {
         match pat {
             Pat::Ident(name) if name.ident == "None" => self.can_fail = true,
             Pat::Ident(name) => {
-                // Perhaps a constant.
+                // A name that starts with a capital letter may be a constant's.
                 self.is_opaque |= name.ident.to_string().starts_with(char::is_uppercase);
                 let underscore = Token![_](name.ident.span());
                 self.names.push(name.ident.clone());
@@ -108,7 +108,7 @@ impl Erased {
             }
             Pat::Or(or) => {
                 self.can_fail = true;
-                // Each case binds the same names.
+                // Each case binds the same names, so keep those of one case.
                 let bound = self.names.len();
                 for case in &mut or.cases {
                     self.names.truncate(bound);

@@ -1,10 +1,10 @@
 //! The hidden attribute that `#[pidfile]` puts below all others.
 //!
-//! An attribute of another macro sees the function after `#[pidfile]` has put the acquisition into
-//! the body, and before this attribute changes the signature and declares the guard. So it sees
-//! the parameters as written, and what it adds is dropped before the guard as well. If it moves
-//! the body to where the guard cannot outlive it, the slot is out of scope or does not live long
-//! enough, and the program does not compile.
+//! Another macro's attribute sees the function after `#[pidfile]` has put the acquisition into the
+//! body, and before the hidden attribute changes the signature and declares the guard. So the other
+//! macro sees the parameters as written, and the values that it adds are dropped before the guard,
+//! too. If it moves the body to where the guard cannot outlive the body, the slot is out of scope
+//! there or does not live long enough, so the program does not compile.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -14,8 +14,9 @@ use syn::{Error, Path, Result, ReturnType, Token, parse_quote_spanned};
 use crate::frame;
 use crate::function::Function;
 
-/// Returns the name of the reference to the variable of the guard. Its hygiene is that of this
-/// expansion, so it cannot clash, not even with that of another `#[pidfile]` on the function.
+/// Returns the name of the slot, which is a reference to the guard's variable. The name has the
+/// hygiene of this expansion, so it cannot clash with another name, not even with the slot of
+/// another `#[pidfile]` on the function.
 pub(crate) fn name() -> Ident {
     Ident::new("__pls", Span::mixed_site())
 }
@@ -76,7 +77,7 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     frame::with_slot(&core, &args.slot, &TokenStream::new(), function)
 }
 
-/// Returns the tokens without spaces, which differ after another macro.
+/// Returns the tokens without spaces, because another macro may have changed the spaces.
 fn text(output: &ReturnType) -> String {
     let text = output.to_token_stream().to_string();
     text.split_whitespace().collect()

@@ -1,4 +1,5 @@
-//! One attempt to acquire the pidfile, which never blocks. `wait` makes the next one.
+//! An attempt to acquire the pidfile. It never blocks, and `wait` decides when to make the next
+//! one.
 
 use std::fs::File;
 use std::io;
@@ -17,15 +18,17 @@ use crate::record::{self, Record};
 use crate::settings::{Settings, Target};
 use crate::sys::{self, FileId, ProcessInstance, Stat};
 
-/// So many attempts are allowed however long they take: on an overloaded machine a single one can exceed
-/// the deadline. Each but the first means that another process created or removed the file meanwhile.
+/// A start makes at least this many attempts, however long they take, because on an overloaded
+/// machine a single one can exceed the time limit. Each but the first means that another process
+/// created or removed the file meanwhile.
 const MIN_ATTEMPTS: u32 = 50;
 
 /// A locked file, or another handle to one.
 pub(crate) enum Locked {
-    /// By this call. The section lasts until the file is inserted into the table.
+    /// Acquired by this call. The section lasts until the file is inserted into the table.
     Acquired(HeldFile, CriticalSection),
-    /// By this process, before, or by the predecessor that handed it over.
+    /// The table contains the file already: this process acquired it before, has adopted it from a
+    /// predecessor, or has acquired it without a lock.
     HeldBySelf(Handle),
 }
 
@@ -38,15 +41,16 @@ impl Locked {
     }
 }
 
-/// What an attempt comes to, unless it fails. A holder is an error.
+/// The result of an attempt. If another process holds the file, the attempt returns an error
+/// instead.
 pub(crate) enum Attempt {
     Locked(Locked),
-    /// The path refers to another file by now, or it is unclear whether there is a holder. The next
-    /// attempt comes after this time.
+    /// The path refers to another file by now, or it is unclear whether there is a holder. The
+    /// caller makes the next attempt after this time.
     Unclear(Duration),
 }
 
-/// What a locked file turns out to be.
+/// The state of a file that this start has locked.
 enum Verdict {
     Blank,
     /// The recorded process is gone.
@@ -62,7 +66,8 @@ pub(crate) struct Start {
     pub(crate) target: Target,
     pub(crate) process: ProcessInstance,
     leaves_record: bool,
-    /// Open between two attempts, because to close it would wake this start and others that wait.
+    /// The file stays open between two attempts, because to close it would wake this start and
+    /// other waiters.
     open: Option<OpenFile>,
     running: Option<Running>,
     backoff: Backoff,
@@ -72,12 +77,14 @@ pub(crate) struct Start {
 struct OpenFile {
     file: File,
     origin: Origin,
-    /// Before the file was opened: a child forked since may share it.
+    /// The number of forks before the file was opened. A child that was forked since may share the
+    /// file.
     forks: u32,
 }
 
 impl Start {
-    /// A start that writes its record, or leaves the file blank.
+    /// A start that writes its record if `leaves_record` is set, and otherwise leaves the file
+    /// blank.
     pub(crate) fn new(target: Target, leaves_record: bool) -> Self {
         Self {
             target,
@@ -112,11 +119,11 @@ impl Start {
         })
     }
 
-    /// The error of a start that has made enough attempts. To be called once after each that was
-    /// unclear.
+    /// Returns an error if the start has made enough attempts. Counts them, so call it once after
+    /// each unclear attempt.
     pub(crate) fn gave_up(&mut self) -> Option<PidFileError> {
         if self.open.is_some() {
-            return None; // `contention` decides how long to look for the holder of one file
+            return None; // `contention` decides how long to search for the holder of one file
         }
         self.attempts += 1;
         let is_over = self.backoff.timed_out() && self.attempts >= MIN_ATTEMPTS;
@@ -124,7 +131,8 @@ impl Start {
         is_over.then(|| PidFileError::gave_up(&self.target.path, why))
     }
 
-    /// A holder was found, and the start goes on, with the open file or without it.
+    /// Prepares the start, which has found a holder, for further attempts. The file stays open if
+    /// `stays_open` is set.
     pub(crate) fn outlast_holder(&mut self, stays_open: bool) {
         self.backoff.reset_doubt();
         self.attempts = 0;
@@ -140,8 +148,8 @@ impl Start {
         }
     }
 
-    /// `None` if the file was created, removed or replaced meanwhile, or this process holds it, or it is
-    /// unclear whether there is a holder.
+    /// Opens, locks and fills the file. `None` if another process created, removed or replaced the
+    /// file meanwhile, if this process holds it, or if it is unclear whether there is a holder.
     fn lock(&mut self) -> Result<Option<(HeldFile, CriticalSection)>> {
         if let Some(running) = &self.running {
             if running.is_unclear(&self.target)? {
@@ -150,7 +158,8 @@ impl Start {
             }
             self.running = None;
         }
-        // Before the file is created: until it is in the table, no handler would remove it.
+        // The section begins before the file is created, because no handler would remove the file
+        // before it is in the table.
         let section = CriticalSection::enter(self.process);
         let Some(open) = self.open()? else {
             return Ok(None);
@@ -166,8 +175,8 @@ impl Start {
         }
         let settled = self.settle(&open.file, open.origin);
         let Ok(Some(id)) = settled else {
-            // Explicitly: a child that another thread has just forked would keep the lock after the
-            // descriptor is closed.
+            // Unlocked explicitly, because a child that another thread has just forked would keep
+            // the lock after the descriptor is closed.
             let _ = sys::unlock(&open.file);
             return settled.map(|_| None);
         };
@@ -175,12 +184,14 @@ impl Start {
         Ok(Some((held, section)))
     }
 
-    /// The file of the last attempt, or else what is at the path.
+    /// The file of the last attempt, if the path still refers to it. Otherwise opens or creates the
+    /// file.
     fn open(&mut self) -> Result<Option<OpenFile>> {
         let path = &self.target.path;
         let is_current = |open: &OpenFile| {
             let stat = sys::stat(&open.file);
-            // A child that was forked since would share the lock.
+            // A child that was forked since the file was opened would share its lock, so open it
+            // anew after a fork.
             open.forks == sys::fork_count()
                 && stat.is_ok_and(|stat| matches!(sys::path_refers_to(path, stat.id), Ok(true)))
         };
@@ -197,39 +208,42 @@ impl Start {
         }))
     }
 
-    /// Takes over a locked file, if it is stale.
+    /// Takes over a file that this start has locked, if it is new, blank or stale. `None` if
+    /// another attempt is needed.
     fn settle(&mut self, file: &File, origin: Origin) -> Result<Option<FileId>> {
         let path = &self.target.path;
         let stat = sys::unless_removed(sys::stat(file));
         let Some(stat) = stat.during("inspect", path)? else {
             return Ok(None);
         };
-        // A program that does not lock may have written into a file that this start created.
+        // A program that does not lock may have written into a file that this start created. Then
+        // inspect it like any other.
         let created = origin == Origin::Created && stat.size == 0;
         let verdict = match created {
             true => Ok(Verdict::Blank),
             false => self.inspect(file, &stat),
         };
-        // The path must still name the locked file. Checked after the recorded process is known to be
-        // gone: until then it can remove the file, if it does not lock it.
+        // The path must still refer to the locked file. Checked after the recorded process is known
+        // to be gone, because a process that does not lock can remove the file until then.
         let there = sys::unless_removed(sys::stat_path(path));
         let there = there.inspect_err(|_| self.abort(&stat, created));
         let there = there.during("inspect", path)?;
-        // NFS can show a removed name, of a file without links, for a moment.
+        // After a file was removed, NFS can show its name for a moment, with a link count of 0.
         let Some(there) = there.filter(|there| there.id == stat.id && there.links > 0) else {
             return Ok(None);
         };
         match verdict? {
             Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
-                // The next attempts only look, because the lock refuses other starts.
+                // The next attempts check that process without locking the file, because the lock
+                // would refuse other starts.
                 let since = Instant::now();
                 self.running = Some(Running { pid, stat, since });
                 self.backoff.retry_soon();
                 return Ok(None);
             }
             _ if created || self.can_write_into(origin, &stat, &there) => {}
-            // Another user's start may have created the file, and be about to lock it.
+            // Another user's start may have just created the file, and be about to lock it.
             Verdict::Blank if self.backoff.is_in_doubt() => return Ok(None),
             Verdict::Blank | Verdict::Stale => return self.replace(&stat).map(|()| None),
         }
@@ -240,7 +254,8 @@ impl Start {
         Ok(is_filled.then_some(stat.id))
     }
 
-    /// Inspects a locked file: which process does it name, and is that alive?
+    /// Inspects a file that this start has locked: which process does it name, and is that process
+    /// alive?
     fn inspect(&self, file: &File, stat: &Stat) -> Result<Verdict> {
         let path = &self.target.path;
         open::check_file_type(path, stat.file_type)?;
@@ -257,8 +272,8 @@ impl Start {
         if is_own && Table::of(self.process).contains(stat.id) {
             return Ok(Verdict::HeldBySelf);
         }
-        // Otherwise this process's own PID was written by a predecessor: PID 1 of a container that
-        // was restarted, for example.
+        // This process does not hold the file, so its own PID in it was written by a predecessor:
+        // PID 1 of a container that was restarted, for example.
         if !is_own && liveness::may_have_written(pid, stat) {
             return Ok(Verdict::Running(pid));
         }
@@ -268,12 +283,13 @@ impl Start {
         }
     }
 
-    /// Returns `true` if writing into a stale file leaves it as if it had been created: it is no other
-    /// file's second name, and belongs to the right user.
+    /// Returns `true` if a stale file can be filled, so that it need not be replaced by a new one:
+    /// it is open for writing, the path is its only name, and it belongs to the user that a new
+    /// file would belong to.
     fn can_write_into(&self, origin: Origin, before: &Stat, now: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
-        // Counted twice: while the kernel removes one of two names, the path can still lead to the
-        // file, which already has a link count of one.
+        // Both counts are checked, because while the kernel removes one of two names, the path can
+        // still lead to the file although its link count is already one.
         let has_one_name = before.links == 1 && now.links == 1;
         origin != Origin::FoundReadOnly && has_one_name && now.uid == owner
     }
@@ -285,7 +301,8 @@ impl Start {
         removed.map_err(|error| replace_error(path, stat.uid, error))
     }
 
-    /// Sets mode, owner and record. `false` if the file was removed meanwhile.
+    /// Sets mode and owner, and writes the record or leaves the file blank. Returns `false` if the
+    /// file was removed meanwhile.
     fn fill(&self, file: &File, stat: &Stat, created: bool) -> Result<bool> {
         let path = &self.target.path;
         let changed = set_owner_and_mode(&self.target, file, stat);
@@ -304,7 +321,7 @@ impl Start {
         written.during("write", path).map(|()| true)
     }
 
-    /// Removes a file that this start created but must not keep. It is still locked.
+    /// Removes a file that this start created but must not keep. The file is still locked.
     fn abort(&self, stat: &Stat, created: bool) {
         let path = &self.target.path;
         if created && matches!(sys::path_refers_to(path, stat.id), Ok(true)) {
@@ -328,13 +345,15 @@ pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFil
     PidFileError::system(path, message, error)
 }
 
-/// The answer for a file that this process holds: another handle, or a refusal. `None` if it does not.
+/// Returns another handle to a file that this process holds, or a refusal if it is not reentrant.
+/// `None` if this process does not hold the file.
 pub(super) fn held_by_this_process(
     target: &Target,
     process: ProcessInstance,
 ) -> Result<Option<Handle>> {
-    // No file is acquired or released under the table's lock, so the inode at the path cannot have been
-    // another file's a moment before.
+    // While this thread has locked the table, no other thread inserts or releases a file. So a
+    // released file cannot pass its inode number on to the file at the path between the two
+    // look-ups.
     let mut table = Table::of(process);
     let reentrant = |id| target.settings.reentrant && !table.is_offered(id);
     match sys::stat_path(&target.path) {
@@ -346,7 +365,7 @@ pub(super) fn held_by_this_process(
     }
 }
 
-/// Sets the owner and the mode that were asked for, exactly.
+/// Sets exactly the owner and the mode of the settings, whatever the umask is.
 pub(super) fn set_owner_and_mode(target: &Target, file: &File, stat: &Stat) -> io::Result<()> {
     let settings = &target.settings;
     let uid = settings.uid.filter(|&uid| uid != stat.uid);
@@ -361,7 +380,7 @@ pub(super) fn set_owner_and_mode(target: &Target, file: &File, stat: &Stat) -> i
     // FreeBSD keeps the mark for root only.
     let set = sys::set_mode(file, settings.marked_mode());
     match set.or_else(|_| sys::set_mode(file, settings.permissions())) {
-        // Only the mark is missing, or a default mode that need not be kept.
+        // This error is ignored, because only the mark is missing, or the settings ask for no mode.
         Err(error) if is_right && sys::is_not_kept(&error) => Ok(()),
         result => result,
     }

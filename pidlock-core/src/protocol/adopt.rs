@@ -1,9 +1,10 @@
 //! The successor's part of a hand-over: adopts a locked file that its predecessor has passed on.
 //!
-//! Three descriptors come with it. One is the pidfile, open and locked, which both processes share. One
-//! holds a single byte: **the process that reads it is the owner**, the successor to adopt the file, or
-//! the predecessor to keep it. The third tells the predecessor when to look, because it ends when the
-//! successor has adopted the file or is gone.
+//! The successor inherits three descriptors. The first is the pidfile, open and locked, which both
+//! processes share. The second is a stream with a single byte, which both share, too: **the process
+//! that reads the byte is the owner**. The successor reads it to adopt the file, the predecessor to
+//! keep it. The third is the link, a stream between the two. It ends when the successor has adopted
+//! the file or is gone, so the predecessor waits for its end.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,16 +19,17 @@ use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance};
 
-/// Names the three descriptors.
+/// The environment variable that names the three descriptors.
 pub(crate) const VARIABLE: &str = "PIDLOCK_HAND_OVER";
 
-/// Reads the byte. Returns `true` once, in one of the processes that share it. Does not block, because
-/// the other end of the stream is closed.
+/// Reads the byte. Returns `true` only once, and only in one of the processes that share the
+/// stream. Does not block, because the other end of the stream is closed.
 pub(crate) fn take_ownership(mut byte: &UnixStream) -> bool {
     byte.read_exact(&mut [0]).is_ok()
 }
 
-/// Adopts the file if a predecessor offers it. `None` if it does not: then it is acquired as any other.
+/// Adopts the file if a predecessor offers it. Returns `None` if none does: then the file is
+/// acquired like any other.
 pub(crate) fn adopt(target: &Target, process: ProcessInstance) -> Result<Option<Handle>> {
     let path = &target.path;
     let refers_to = |id| matches!(sys::path_refers_to(path, id), Ok(true));
@@ -35,12 +37,12 @@ pub(crate) fn adopt(target: &Target, process: ProcessInstance) -> Result<Option<
         return Ok(None);
     };
     let id = inherited.first();
-    // The file of another path is left to the `acquire` of that path.
+    // If the file is at another path, the `acquire` of that path adopts it.
     if !refers_to(id) {
         return Ok(None);
     }
-    // From here on the descriptors are closed, whatever happens: this process must not share the lock of
-    // a file that it does not own.
+    // From here on the descriptors are closed on each return without the file, because this process
+    // must not share the lock of a file that it does not own.
     let Some([file, byte, link]) = inherited.take() else {
         return Ok(None);
     };
@@ -56,7 +58,8 @@ pub(crate) fn adopt(target: &Target, process: ProcessInstance) -> Result<Option<
     record::write(&file, process.pid(), stat.size).during("write", path)?;
     let held = HeldFile::adopted(target, file, id, process);
     let handle = section.insert(&target.settings, held);
-    // Not by closing it: a program that started this one may have a copy of the descriptor.
+    // Ends the link. To close it would not be enough, because a program that started this one may
+    // have a copy of the descriptor.
     let _ = link.shutdown(Shutdown::Both);
     Ok(Some(handle))
 }

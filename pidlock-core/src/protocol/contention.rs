@@ -1,8 +1,9 @@
-//! The lock is taken, or the recorded process runs without it: is there a holder, and which one?
+//! Finds the holder of a file whose lock is taken, or whose recorded process runs without the lock.
 //!
-//! A lock that is taken does not yet mean a holder. A tool that probes the lock (`pgrep -L`,
-//! `PidFile::status`) takes it for a moment, shared, and a start that is inspecting a stale file
-//! takes it too. A holder that is starting or exiting is not recorded.
+//! A taken lock does not prove that there is a holder. A tool that probes the lock (`pgrep -L`,
+//! `PidFile::status`) takes a shared lock for a moment, and a start that is inspecting a stale file
+//! takes the lock, too. Nor does the file always name the holder: one that is starting or exiting
+//! is not recorded.
 
 use std::fs::File;
 use std::io;
@@ -20,13 +21,13 @@ use crate::sys::{self, ProcessInstance, Stat};
 /// disappear.
 const HOLDER_GRACE: Duration = Duration::from_millis(50);
 
-/// How long a start is delayed by probes, and by other threads of its own process that are acquiring
-/// or releasing, one of which may be the holder.
+/// How long a start retries because of probes, or because other threads of its own process are
+/// acquiring or releasing a file. One of these threads may be the holder.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
-/// Looks for the holder of a file whose lock is taken. Another process that holds it is an error. `true`
-/// if it is unclear whether there is a holder, or it is this process; `false` if the path refers to
-/// another file by now. Changes nothing.
+/// Searches for the holder of a file whose lock is taken. Returns an error if another process holds
+/// the file, `true` if this process holds it or it is unclear whether there is a holder, and
+/// `false` if the path refers to another file by now. Changes nothing.
 pub(super) fn is_unclear(
     target: &Target,
     process: ProcessInstance,
@@ -34,7 +35,8 @@ pub(super) fn is_unclear(
     backoff: &mut Backoff,
 ) -> Result<bool> {
     let path = &target.path;
-    // Before the lock is probed: a thread that leaves its section in between is found as holder.
+    // Checked before the lock is probed, because a thread that leaves its section in between is
+    // then found as the holder.
     let threads_in_progress = CriticalSection::any_in_progress(process);
     let recorded = record::read(file, None).map_or(None, |record| record.pid());
     let stat = sys::unless_removed(sys::stat(file)).during("inspect", path)?;
@@ -44,8 +46,8 @@ pub(super) fn is_unclear(
     let held = sys::is_locked(file).map_err(|error| lock_error(target, error))?;
     match recorded {
         _ if !held => {}
-        // Otherwise another thread is about to insert it, or a process in another PID namespace has
-        // the same PID.
+        // If the table does not contain the file, another thread is about to insert it, or the
+        // holder is a process in another PID namespace with the same PID.
         Some(pid) if pid == process.pid() && Table::of(process).contains(stat.id) => {
             return Ok(true);
         }
@@ -66,7 +68,8 @@ pub(super) fn is_unclear(
     }
 }
 
-/// Tries to take the exclusive lock. On NFS that needs write access, but a holder is visible without.
+/// Tries to take the exclusive lock. On NFS that needs write access, but whether the file is locked
+/// can be probed without.
 pub(super) fn try_lock(target: &Target, file: &File) -> Result<bool> {
     match sys::try_lock_exclusive(file) {
         Err(error)
@@ -80,8 +83,9 @@ pub(super) fn try_lock(target: &Target, file: &File) -> Result<bool> {
 
 /// Returns `true` if the recorded process exists, and has the lock as far as can be seen.
 fn is_holder(pid: u32, stat: &Stat) -> bool {
-    // A record as old as the file is taken to be the holder's. A later one may come from a program that
-    // does not lock, so the process must have the lock. That check is far slower.
+    // A record as old as the file is taken to be the holder's. A later one may come from a program
+    // that does not lock, so check that the process has the lock. That check is far slower, so it
+    // is not always made.
     let is_first =
         |created: SystemTime| stat.modified.is_some_and(|it| it <= created + HOLDER_GRACE);
     match stat.created.is_some_and(is_first) {
@@ -99,8 +103,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Returns `false` if the process is gone, or the path refers to another file. A process that stays
-    /// is an error: a killed one releases its locks some milliseconds before it is gone.
+    /// Returns `false` if the process is gone, or the path refers to another file. Returns an error
+    /// if the process still runs after `HOLDER_GRACE`, and `true` before, because a killed process
+    /// releases its locks some milliseconds before it is gone.
     pub(super) fn is_unclear(&self, target: &Target) -> Result<bool> {
         let is_running = liveness::may_have_written(self.pid, &self.stat)
             && sys::path_refers_to(&target.path, self.stat.id).unwrap_or(true);
@@ -137,8 +142,8 @@ impl Backoff {
         elapsed(&mut self.since) >= PROBE_GRACE
     }
 
-    /// Returns `true` for some time after the first call: as long as another user's start may take from
-    /// creating a file to setting its mode and locking it.
+    /// Returns `true` for `HOLDER_GRACE` after the first call. Another user's start may take that
+    /// long from creating a file to setting its mode and locking it.
     pub(super) fn is_in_doubt(&mut self) -> bool {
         self.retry_soon();
         elapsed(&mut self.in_doubt_since) < HOLDER_GRACE
@@ -148,12 +153,13 @@ impl Backoff {
         self.pause = Duration::from_millis(1);
     }
 
-    /// The start has opened another file.
+    /// Called when the start has opened another file: the time of its holder begins anew.
     pub(super) fn reset_holder(&mut self) {
         self.held_since = None;
     }
 
-    /// A holder was found. The next one gets as much time, but for the lock of this file.
+    /// Called when a holder was found: all times begin anew, except how long the lock of this file
+    /// has been held.
     pub(super) fn reset_doubt(&mut self) {
         let held_since = self.held_since;
         *self = Self {
@@ -162,7 +168,8 @@ impl Backoff {
         };
     }
 
-    /// Returns `true` if another retry is allowed. `held`: by another process, and by no probe.
+    /// Returns `true` if another retry is allowed. `held` means that another process has the lock,
+    /// and not as a probe.
     fn may_retry(&mut self, held: bool) -> bool {
         if !held {
             self.held_since = None;
@@ -173,7 +180,8 @@ impl Backoff {
         !is_grace_over && !self.timed_out()
     }
 
-    /// The time until the next attempt, longer each time that it is unclear whether there is a holder.
+    /// The pause before the next attempt. It grows each time that it is unclear whether there is a
+    /// holder.
     pub(super) fn take_pause(&mut self) -> Duration {
         mem::take(&mut self.pause)
     }

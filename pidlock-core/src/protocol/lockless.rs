@@ -1,9 +1,11 @@
 //! The protocol for file systems without locks: the recorded PID is the only protection.
 //!
-//! To take a name, a process links a staging file that already contains its record to it. link(2) is
-//! atomic, so only one process succeeds. A stale name cannot just be replaced, because another process
-//! may replace it first. So a process first takes the next level's name by the same rule, and then
-//! checks again. If it dies there, a third process resolves that on the next level.
+//! To take a name, a process links it to a staging file that already contains its record. link(2)
+//! is atomic, so only one process succeeds. A stale name cannot just be replaced, because another
+//! process may replace it first. So a process first takes the next level's name by the same rule,
+//! and then checks again that the name is stale. If the process dies before it removes the next
+//! level's name, that one is stale, too, and another process replaces it by way of the level after
+//! that.
 //!
 //! `app.pid` is level 0, `app.pid.t1` level 1, and so on. Verified by exhaustive search with up to three
 //! processes and two crashes at any step (`tests/tests/protocol_model`).
@@ -23,15 +25,16 @@ use crate::record::{self, Record};
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, PerProcess, ProcessInstance, Stat};
 
-/// Each level above the first is left by a process that died while it took a stale file over. The next
-/// take-over removes them all.
+/// Each level above the first was left by a process that died while it took a stale file over. The
+/// next take-over that succeeds removes all these levels.
 const MAX_LEVELS: usize = 8;
 
-/// Each attempt but a few means that another process took or released a name meanwhile.
+/// All attempts but a few are made because another process took or released a name meanwhile.
 const MAX_ATTEMPTS: u32 = 10_000;
 
-/// Threads share a PID, and would take each other's names for left-overs of a dead process. So only one
-/// at a time runs this. It never waits for another process.
+/// Threads share a PID, and would take each other's names for those of a dead process. So only one
+/// thread at a time acquires a file. It never waits for another process, so the other threads do
+/// not wait long.
 static SERIALIZE: PerProcess<Mutex<()>> = PerProcess::new();
 
 pub(crate) fn acquire(target: &Target) -> Result<Handle> {
@@ -43,15 +46,15 @@ pub(crate) fn acquire(target: &Target) -> Result<Handle> {
         return Ok(handle);
     }
     let start = Start { target, process };
-    // A start that is refused here has written nothing, and needs no permission to.
+    // A start that is refused here has written nothing, so it needs no write access.
     if let Occupant::Alive(pid) = start.inspect(&target.path)? {
         return Err(PidFileError::running(&target.path, pid));
     }
     cleanup::install_handlers(target.settings.on_signal);
     let mut staging = vec![start.stage(0)?];
     let held = start.climb(&mut staging).inspect_err(|_| {
-        // On NFS a call can fail and take effect all the same, so a staging file may be linked to a
-        // public name. As a blank file it does no harm there.
+        // On NFS a call can fail although it took effect, so a staging file may have a public name.
+        // A blank file does no harm there.
         staging.iter().for_each(|file| file.held.blank());
     })?;
     start.remove_orphans();
@@ -62,7 +65,8 @@ pub(crate) fn acquire(target: &Target) -> Result<Handle> {
 enum Occupant {
     None,
     Alive(u32),
-    /// A dead process, or no PID. The file stays open, so that its inode number is not reused.
+    /// A file that names a dead process or none. It stays open, so that its inode number is not
+    /// reused.
     Stale(File, Stat),
 }
 
@@ -72,7 +76,8 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Climbs past stale names until one can be taken, then descends, replacing each.
+    /// Climbs past stale names until it can take a level's name. Then descends, and replaces each
+    /// stale name.
     fn climb(&self, staging: &mut Vec<StagingFile>) -> Result<HeldFile> {
         let path = &self.target.path;
         for _ in 0..MAX_ATTEMPTS {
@@ -80,9 +85,9 @@ impl Start<'_> {
             let name = level_path(self.target, level)?;
             let linked = sys::unless_removed(link(&staging[level], &name)).during("link", path)?;
             let Some(is_taken) = linked else {
-                // Another process removed the staging file, as one that a predecessor with this PID had
-                // left. The new one gets the same name, so drop the old one first: its drop unlinks
-                // that name.
+                // Another process removed the staging file, which it took for one of a dead process
+                // with this PID. The new staging file gets the same name, so drop the old one
+                // first, because its drop unlinks that name.
                 staging.pop();
                 staging.push(self.stage(level)?);
                 continue;
@@ -108,7 +113,8 @@ impl Start<'_> {
         Err(PidFileError::gave_up(path, why))
     }
 
-    /// With the top name taken, replaces those below it. `None` if one of them is not stale any more.
+    /// Replaces the names below the top one, which this start has taken. `None` if one of them is
+    /// not stale any more.
     fn descend(&self, staging: &mut Vec<StagingFile>) -> Result<Option<HeldFile>> {
         while let Some(top) = staging.pop() {
             let Some(below) = staging.last() else {
@@ -116,7 +122,8 @@ impl Start<'_> {
             };
             let replaced =
                 self.replace_if_stale(&level_path(self.target, staging.len() - 1)?, below);
-            // The top name goes in any case. If it cannot be removed it must not be in the way.
+            // The top name is removed in any case. If that fails, its file is left blank, so that
+            // it does not stop other starts.
             let top_name = level_path(self.target, staging.len())?;
             let is_there = matches!(sys::path_refers_to(&top_name, top.held.id), Ok(true));
             if !is_there || sys::unlink(&top_name).is_err() {
@@ -129,7 +136,8 @@ impl Start<'_> {
         Ok(None)
     }
 
-    /// Only the process that has the next level's name may replace this one.
+    /// Replaces a stale name. The caller must have taken the next level's name. Returns `false` if
+    /// the name is not stale, or the staging file is gone.
     fn replace_if_stale(&self, name: &AbsPath, new: &StagingFile) -> Result<bool> {
         let Occupant::Stale(_open, stat) = self.inspect(name)? else {
             return Ok(false);
@@ -154,7 +162,8 @@ impl Start<'_> {
                 Ok(Occupant::Alive(pid))
             }
             Record::PidWithMore(pid) => Err(PidFileError::has_more(name, pid)),
-            // This process's own PID, which it does not hold, was written by a predecessor.
+            // This process does not hold the file, so its own PID in it was written by a
+            // predecessor.
             Record::Pid(_) | Record::Blank => Ok(Occupant::Stale(file, stat)),
         }
     }
@@ -183,14 +192,15 @@ impl Start<'_> {
         Ok(StagingFile { held, name })
     }
 
-    /// Removes staging files of dead processes. A process that has just got the PID of one finds its
-    /// file gone, and creates another.
+    /// Removes staging files of dead processes. If a new process has just got the PID of one, its
+    /// own staging file can be removed, and it creates another one.
     fn remove_orphans(&self) {
         let Ok(entries) = fs::read_dir(self.target.directory()) else {
             return;
         };
         for entry in entries.flatten() {
-            // Those of this process are gone by now.
+            // This process has removed its own ones by now, so those with its PID are a
+            // predecessor's.
             let is_dead = |&pid: &u32| pid == self.process.pid() || !liveness::is_alive(pid);
             let owner = staging_owner(self.target, &entry.file_name()).filter(is_dead);
             if let (Some(pid), Ok(name)) = (owner, AbsPath::resolve(&entry.path())) {
@@ -199,8 +209,8 @@ impl Start<'_> {
         }
     }
 
-    /// Removes a staging file if it is blank, because its process died before it could write, or
-    /// contains the PID in its name.
+    /// Removes a staging file if it contains the PID that is in its name, or if it is blank because
+    /// its process died before it wrote the PID.
     fn remove_orphan(&self, name: &AbsPath, pid: u32) {
         if let Ok(Some((file, stat))) = open::open_existing(self.target, name) {
             let record = record::read(&file, Some(stat.size)).ok();
@@ -225,12 +235,12 @@ impl Drop for UnlinkOnDrop {
     }
 }
 
-/// Takes a name. `false` if it is occupied.
+/// Links the public name to the staging file. Returns `false` if the name is occupied.
 fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     match fs::hard_link(&*staging.name.0, &**public) {
         Ok(()) => Ok(true),
-        // On NFS the reply to a successful call can get lost, so that the second try finds its own link
-        // (open(2)).
+        // On NFS the reply to a successful call can get lost. Then the client repeats the call,
+        // which fails because the name exists, with the link of the first call (open(2)).
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             sys::path_refers_to(public, staging.held.id)
         }

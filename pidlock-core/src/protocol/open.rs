@@ -9,7 +9,7 @@ use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, Access, FileType, Stat};
 
-/// Where an open file that may be the pidfile comes from.
+/// Whether a start created or found the file that it has opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Created,
@@ -18,8 +18,8 @@ pub(super) enum Origin {
     FoundReadOnly,
 }
 
-/// Opens the file, or else creates it. `None` if it appeared or disappeared in between, or may not be
-/// opened but `may_retry` allows another attempt.
+/// Opens the file, or else creates it. `None` if the file appeared or disappeared in between, or if
+/// this process has no permission to open it and `may_retry` allows another attempt.
 pub(super) fn open_or_create(
     target: &Target,
     may_retry: impl FnOnce() -> bool,
@@ -35,22 +35,22 @@ pub(super) fn open_or_create(
                 if let Ok(file) = sys::open(path, Access::Read) {
                     return Ok(Some((file, Origin::FoundReadOnly)));
                 }
-                // Another user's start may have just created the file, and until that start sets the
-                // mode, its umask restricts the file.
+                // Another user's start may have just created the file. Until that start sets the
+                // mode, its umask restricts the file, so this process may get access in a moment.
                 if may_retry() {
                     return Ok(None);
                 }
             }
             match sys::stat_path(path) {
-                // Whatever made opening fail is gone. If it comes back, creating the file fails and
-                // tells why.
+                // The file that could not be opened is gone, so create one. If it reappears, that
+                // fails, and the error explains why.
                 Err(gone) if sys::is_removed(&gone) && sys::may_be_transient(&error) => {}
                 _ => return Err(open_error(target, path, error)),
             }
         }
     }
-    // Before the file is created, so that a signal removes it. Not earlier: a start that finds the file
-    // held must not change signal dispositions.
+    // Handlers are installed before the file is created, so that a signal removes it, but not
+    // earlier, because a start that finds the file held must not change signal dispositions.
     cleanup::install_handlers(target.settings.on_signal);
     match create(path, target.settings.marked_mode()) {
         Ok(file) => Ok(Some((file, Origin::Created))),
@@ -125,7 +125,8 @@ pub(super) fn directory_error(target: &Target, doing: &str, error: io::Error) ->
     let (AlreadyExists | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem) =
         error.kind()
     else {
-        // Another directory is no way out of too many open files.
+        // The directory is not the cause, but too many open files, for example. So do not suggest
+        // another one.
         return PidFileError::io(doing, &target.path, error);
     };
     const CHOOSE: &str = "choose another with dir = \"...\"";

@@ -44,17 +44,19 @@ impl ProcessInstance {
         state.generation.load(Acquire) == self.generation && state.pid() == self.pid
     }
 
-    /// The same where this may be a `vfork` child, which only the kernel can tell from its parent.
+    /// Like `is_current`, but also right in a `vfork` child, which only the kernel can tell from
+    /// its parent.
     fn is_current_uncached(self) -> bool {
         self.pid == std::process::id() && self.is_current()
     }
 }
 
-/// All zeros in a forked child.
+/// The state that a fork resets: all fields are 0 in a new child.
 struct ForkState {
-    /// 0 until the process first asks.
+    /// 0 until the process first calls `ProcessInstance::current`.
     generation: AtomicU32,
-    /// 0 where a child could come to see the PID of its parent: then the kernel is asked each time.
+    /// Always 0 in `RESET_ON_FORK`, because a child could otherwise see the PID of its parent. If
+    /// the field is 0, the kernel is asked each time.
     pid: AtomicU32,
 }
 
@@ -66,7 +68,8 @@ static RESET_ON_FORK: ForkState = ForkState {
     pid: AtomicU32::new(0),
 };
 
-/// A fork copies it, so the generations of a child are not those of its parent.
+/// The last generation that was given out. A fork copies it, so a child does not get the generation
+/// of its parent.
 static LAST_GENERATION: AtomicU32 = AtomicU32::new(0);
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -110,7 +113,7 @@ fn init_fork_state() -> &'static ForkState {
 }
 
 fn register_fork_handlers() {
-    /// Before the fork, so that no child exists uncounted.
+    /// Counts the fork before it happens, so that no child exists before it is counted.
     extern "C" fn prepare() {
         FORKS.fetch_add(1, AcqRel);
     }
@@ -143,7 +146,8 @@ fn wiped_on_fork() -> Option<&'static ForkState> {
     None
 }
 
-/// Enough for what is stored in it. The kernel rounds it up.
+/// The length of a mapping. It is enough for a `ForkState` or a single word, and the kernel rounds
+/// it up to a page.
 const PAGE: usize = size_of::<ForkState>();
 
 /// Maps zeros that children share (`MAP_SHARED`) or get a copy of (`MAP_PRIVATE`).
@@ -158,7 +162,8 @@ fn map(sharing: libc::c_int) -> io::Result<NonNull<AtomicU32>> {
     }
 }
 
-/// A word that this process and the children that it forks see alike. 0 until it is set once.
+/// A word in memory that this process shares with the children that it forks. It is 0 until it is
+/// set, and can be set only once.
 #[derive(Debug)]
 pub(crate) struct SharedWord(NonNull<AtomicU32>);
 
@@ -172,7 +177,7 @@ impl SharedWord {
         map(libc::MAP_SHARED).map(Self)
     }
 
-    /// Sets the word, or returns what it was set to before.
+    /// Sets the word. If it was set before, returns its value as the error.
     pub(crate) fn set_once(&self, value: u32) -> Result<(), u32> {
         let set = self.word().compare_exchange(0, value, AcqRel, Acquire);
         set.map(drop)
@@ -197,8 +202,8 @@ impl Drop for SharedWord {
     }
 }
 
-/// One value in each process. A forked child does not see that of its parent, whose mutex another
-/// thread of the parent may have locked.
+/// One value in each process. A forked child does not use the value of its parent, because another
+/// thread of the parent may have locked a mutex in it.
 pub(crate) struct PerProcess<T: 'static>(AtomicRef<Owned<T>>);
 
 struct Owned<T> {
@@ -211,14 +216,15 @@ impl<T: Send + Sync> PerProcess<T> {
         Self(AtomicRef::none())
     }
 
-    /// The value of the calling process, if it has one yet. Async-signal-safe, and right in a `vfork`
-    /// child.
+    /// The value of the calling process, if it has one yet. Async-signal-safe. In a `vfork` child
+    /// it returns `None`.
     pub(crate) fn peek(&self) -> Option<&'static T> {
         let current = self.0.get().filter(|it| it.owner.is_current_uncached());
         current.map(|it| &it.value)
     }
 
-    /// The value of `owner`, which is the calling process. A parent's value is never freed.
+    /// The value of `owner`, which must be the calling process. Creates the value if there is none.
+    /// The value that a child inherits from its parent is never freed.
     pub(crate) fn get(&self, owner: ProcessInstance, new: fn() -> T) -> &'static T {
         let known = self.0.get();
         if let Some(known) = known.filter(|it| it.owner == owner) {

@@ -22,8 +22,8 @@ use super::file::stat;
 use super::process::is_secure_execution;
 use crate::sys::types::FileId;
 
-/// Passed on are copies with high numbers. Low ones may have a meaning in the program that is started:
-/// sockets in the manner of `LISTEN_FDS` begin at 3.
+/// The lowest number of a descriptor that is passed on. Lower numbers can have a meaning in the
+/// program that is started: the sockets of `LISTEN_FDS` begin at 3.
 const LOWEST: c_int = 100;
 
 /// Descriptors that a command passes on, until this value is dropped.
@@ -31,7 +31,8 @@ pub(crate) struct PassedOn {
     _copies: Arc<[File]>,
 }
 
-/// Makes the command pass these descriptors on, and name them in an environment variable.
+/// Makes the command pass copies of these descriptors on, and name the copies in an environment
+/// variable.
 pub(crate) fn pass_on(
     command: &mut Command,
     variable: &str,
@@ -47,11 +48,12 @@ pub(crate) fn pass_on(
     let weak = Arc::downgrade(&copies);
     let keep_open = move || match weak.upgrade() {
         Some(copies) => (copies.iter()).try_for_each(|copy| set_close_on_exec(copy, false)),
-        // The command is used once more, for another purpose.
+        // `PassedOn` was dropped, so the command is used once more, for another purpose.
         None => Ok(()),
     };
-    // SAFETY: changes flags of descriptors and a reference count, which is async-signal-safe. The count
-    // does not fall to zero, because the parent has a reference in the memory that the child copies.
+    // SAFETY: changes flags of descriptors and a reference count, which is async-signal-safe. The
+    // count does not fall to zero in the child, because the memory that it has copied contains the
+    // parent's reference.
     unsafe { command.pre_exec(keep_open) };
     command.env(variable, names.join(","));
     Ok(PassedOn { _copies: copies })
@@ -83,14 +85,15 @@ pub(crate) struct Inherited<const N: usize>([(RawFd, FileId); N]);
 /// on for. Makes no system call if there is no such variable.
 pub(crate) fn inherited<const N: usize>(variable: &str) -> Option<Inherited<N>> {
     let names = env::var(variable).ok()?;
-    // The user who started a set-user-ID program has set its environment.
+    // The environment of a set-user-ID program was set by the user who started it, so it is not
+    // trusted.
     if is_secure_execution() {
         return None;
     }
     let all: Option<Vec<_>> = names.split(',').map(parse).collect();
     let all: [(RawFd, FileId); N] = all?.try_into().ok()?;
     let is_there = |&(descriptor, id): &(RawFd, FileId)| id_of(descriptor) == Some(id);
-    // Each descriptor is owned once, whatever the variable says.
+    // A descriptor must have one owner, so a variable that names it twice is not valid.
     let is_distinct = |n: usize| all[..n].iter().all(|other| other.0 != all[n].0);
     let is_valid = (0..N).all(is_distinct) && all.iter().all(is_there);
     is_valid.then_some(Inherited(all))
@@ -107,7 +110,7 @@ fn parse(name: &str) -> Option<(RawFd, FileId)> {
     Some((descriptor.filter(|&number| number >= LOWEST)?, id))
 }
 
-/// The identity of what a descriptor refers to; `None` if it is not open.
+/// The identity of the file that a descriptor refers to. `None` if the descriptor is not open.
 // The widths of the fields differ between platforms.
 #[allow(clippy::unnecessary_cast)]
 fn id_of(descriptor: RawFd) -> Option<FileId> {
@@ -125,13 +128,13 @@ fn id_of(descriptor: RawFd) -> Option<FileId> {
 }
 
 impl<const N: usize> Inherited<N> {
-    /// The identity of the first one.
+    /// The identity of the file that the first descriptor refers to.
     pub(crate) fn first(&self) -> FileId {
         self.0[0].1
     }
 
-    /// Takes the descriptors, which no other program gets any more. Succeeds once in a process and its
-    /// forked children.
+    /// Takes the descriptors, and makes exec close them from now on. Succeeds only once, and in no
+    /// child that is forked after that.
     pub(crate) fn take(self) -> Option<[File; N]> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         if TAKEN.swap(true, Ordering::AcqRel) {

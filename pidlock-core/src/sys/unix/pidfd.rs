@@ -21,9 +21,9 @@ use crate::sys::types::ProcessState;
 pub(crate) struct ProcessHandle {
     pid: u32,
     /// Refers to the process and to no later one (pidfd_open(2)). `None` before Linux 5.3, where a
-    /// sandbox forbids it, and on other systems.
+    /// sandbox forbids the call, and on other systems.
     pidfd: Option<OwnedFd>,
-    /// Compared before each signal if there is no descriptor.
+    /// The start time of the process. Compared before each signal if `pidfd` is `None`.
     started: Option<u64>,
 }
 
@@ -54,12 +54,12 @@ impl ProcessHandle {
         self.pid
     }
 
-    /// Returns `true` if the PID is this process's: it has not ended, or is a zombie.
+    /// Returns `true` if the PID is still that of the process, which runs or is a zombie.
     fn has_pid(&self) -> bool {
         exists(self.pid) && start_ticks(self.pid) == self.started
     }
 
-    /// Returns an error if this process has no permission to signal that one.
+    /// Returns an error if the calling process has no permission to signal the process.
     pub(crate) fn may_signal(&self) -> io::Result<()> {
         self.signal(0)
     }
@@ -118,7 +118,7 @@ impl ProcessHandle {
     }
 }
 
-/// Exec closes the descriptor.
+/// Returns a PID file descriptor, which exec closes.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn pidfd_open(pid: pid_t) -> io::Result<OwnedFd> {
     // SAFETY: takes two numbers, and returns a descriptor or -1.

@@ -1,4 +1,5 @@
-//! Which processes exist, since when, and which of them took a lock; and who this process is.
+//! Which processes exist, when they started and which of them took a lock. And which user this
+//! process runs as.
 
 #![allow(unsafe_code)]
 
@@ -11,19 +12,19 @@ pub(crate) use proc::{holds_lock, is_holder, lock_taker, process_owner, process_
 ///
 /// By `getpgid(2)`, which unlike `kill(2)` needs no permission to signal.
 pub(crate) fn exists(pid: u32) -> bool {
-    // 0 would mean the caller.
+    // For getpgid, 0 means the calling process.
     let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|&pid| pid > 0) else {
         return false;
     };
     // SAFETY: takes a number and returns one.
     let group = unsafe { libc::getpgid(pid) };
-    // 0 is a group in another PID namespace. EPERM means that the process exists.
+    // The result is 0 for a group in another PID namespace. EPERM means that the process exists.
     group >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 mod proc {
-    //! What `/proc` tells on Linux (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)). Elsewhere it
-    //! is missing, or not asked.
+    //! Reads `/proc` on Linux (proc_pid_status(5), proc_pid_stat(5), proc_locks(5)). On other
+    //! systems there is no `/proc`, or it is not read.
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     use libc::CLOCK_BOOTTIME;
@@ -60,7 +61,8 @@ mod proc {
         };
         let is_leader = status.contains(&format!("\nTgid:\t{pid}\n"));
         let is_thread = status.contains("\nTgid:") && !is_leader;
-        // A process whose main thread has ended is shown as a zombie while other threads run.
+        // A process whose main thread has ended is shown as a zombie while other threads run, so a
+        // zombie is gone only if it has no other threads.
         let is_alone = stat_field(&stat, 20).is_none_or(|threads: u64| threads <= 1);
         let has_ended = stat_field(&stat, 3).is_some_and(|state: char| "ZX".contains(state));
         let is_exiting = stat_field(&stat, 9).is_some_and(|flags: u64| flags & PF_EXITING != 0);
@@ -76,7 +78,8 @@ mod proc {
     /// "Getting shut down" (the kernel's `include/linux/sched.h`).
     const PF_EXITING: u64 = 0x4;
 
-    /// `/proc` may have been mounted for another PID namespace, where the same PID is another process.
+    /// Returns `true` if `/proc` belongs to the PID namespace of this process. In another namespace
+    /// the same PID is another process.
     fn shows_our_processes() -> bool {
         cfg!(any(target_os = "linux", target_os = "android"))
             && fs::read_link("/proc/self")
@@ -114,8 +117,9 @@ mod proc {
         let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
         let started =
             Duration::from_nanos(ticks.checked_mul(1_000_000_000u64.checked_div(per_second)?)?);
-        // Before the other clock: if this thread is interrupted in between, the process seems older
-        // than it is, and a process that is old enough counts as the writer of its file.
+        // Read before the clock in `since_boot`, so that the process seems older than it is if this
+        // thread is interrupted in between. That is the safe error, because a process that is old
+        // enough counts as the writer of its file.
         let now = SystemTime::now();
         now.checked_sub(since_boot()?.checked_sub(started)?)
     }
@@ -132,8 +136,8 @@ mod proc {
         (answer == 0).then_some(Duration::new(seconds, nanoseconds))
     }
 
-    /// Whether this process has the exclusive lock on this file, taken or inherited. `None` if that
-    /// is hidden from this user, or the lock is another machine's.
+    /// Returns `true` if the process with this PID has the exclusive lock on this file, acquired or
+    /// inherited. `None` if that is hidden from this user, or the lock is another machine's.
     pub(crate) fn is_holder(pid: u32, file: &Stat) -> Option<bool> {
         if !shows_our_processes() {
             return None;
@@ -149,17 +153,17 @@ mod proc {
         other.map(|_| false)
     }
 
-    /// By the descriptors of the process. `None` if none are shown.
+    /// Answers `is_holder` from the descriptors of the process. `None` if no descriptors are shown.
     fn has_lock(pid: u32, file: &Stat) -> Option<bool> {
         let mut locks = locks_of(pid)?.into_iter();
         Some(locks.any(|(_, inode)| inode == file.id.inode))
     }
 
     /// Returns `true` if one of the process's descriptors is this file, and has the exclusive lock,
-    /// taken or inherited. `None` if that is hidden from this user.
+    /// acquired or inherited. `None` if that is hidden from this user.
     ///
-    /// Unlike [`is_holder`], this leaves no doubt. It asks the file system of each locked file, which
-    /// can take long on a network.
+    /// Unlike [`is_holder`], this compares the device as well as the inode, so there is no doubt.
+    /// For that it asks the file system of each locked file, which can take long over a network.
     pub(crate) fn holds_lock(pid: u32, file: &Stat) -> Option<bool> {
         if !shows_our_processes() {
             return None;
@@ -193,8 +197,8 @@ mod proc {
         (!infos.is_empty()).then(|| locks.collect())
     }
 
-    /// The PID of the process that took the lock of this file, perhaps long ago: it may be another
-    /// process's by now. For messages only.
+    /// The PID of the process that took the lock of this file, perhaps long ago. Another process
+    /// may have got that PID by now, so it is for messages only.
     pub(crate) fn lock_taker(file: &Stat) -> Option<u32> {
         let locks = File::open("/proc/locks")
             .ok()
@@ -202,8 +206,8 @@ mod proc {
         lock_owner(locks, file, |_| true)
     }
 
-    /// The first process that took an exclusive lock on this file and is wanted. Reads piece by piece,
-    /// because the list can be long.
+    /// The first process in the list that took an exclusive lock on this file and for which
+    /// `is_wanted` returns `true`. Reads the list piece by piece, because it can be long.
     fn lock_owner(mut locks: File, file: &Stat, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let is_wanted = |&(owner, inode): &(u32, u64)| inode == file.id.inode && is_wanted(owner);
         let mut text = String::new();
@@ -219,9 +223,10 @@ mod proc {
         }
     }
 
-    /// The owner and the inode of an exclusive `flock(2)` lock, from a line like
-    /// `7: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`. The device cannot be compared: on btrfs and
-    /// overlayfs it differs from `st_dev`. A process that waits has an arrow after the number.
+    /// The owner and the inode of an exclusive `flock(2)` lock, from a line like `7: FLOCK ADVISORY
+    /// WRITE 1234 08:01:5678 0 EOF`. The device cannot be compared: on btrfs and overlayfs it
+    /// differs from `st_dev`. The line of a process that waits for the lock has an arrow in the
+    /// second place, so it is not parsed.
     fn parse_lock(line: &str) -> Option<(u32, u64)> {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let [_, "FLOCK", _, "WRITE", owner, file, ..] = fields[..] else {
@@ -257,13 +262,13 @@ mod proc {
     }
 }
 
-/// The user that permission checks are made for.
+/// The user whose permissions the kernel checks.
 pub(crate) fn effective_uid() -> u32 {
     // SAFETY: geteuid takes nothing, changes nothing and cannot fail (POSIX.1-2017).
     unsafe { libc::geteuid() }
 }
 
-/// The same, for a message.
+/// The effective user, as messages name it.
 pub(crate) fn current_user() -> String {
     format!("uid {}", effective_uid())
 }

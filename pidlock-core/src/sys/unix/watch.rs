@@ -16,7 +16,7 @@ use libc::c_int;
 use super::fork::{PerProcess, ProcessInstance};
 use super::path::AbsPath;
 
-/// What a sleep can end by: a descriptor that becomes readable.
+/// A descriptor that ends a sleep when it becomes readable.
 pub(crate) type Source = RawFd;
 
 /// Reports what happens to one file and one process.
@@ -24,12 +24,13 @@ pub(crate) struct Events {
     owner: ProcessInstance,
     inotify: Arc<File>,
     watch: Option<c_int>,
-    /// The descriptor is `None` once the process has ended, or if there is none.
+    /// The watched process. Its descriptor is `None` once the process has ended, or if the kernel
+    /// provides none.
     process: Option<(u32, Option<File>)>,
 }
 
-/// Inotify instances for later waits, without watches. To close one right after its watch takes
-/// milliseconds: the kernel waits until no processor uses the watch.
+/// Inotify instances without watches, kept for later waits. To close one right after its watch has
+/// ended takes milliseconds, because the kernel waits until no processor uses the watch.
 static SPARE: PerProcess<Mutex<Vec<Arc<File>>>> = PerProcess::new();
 
 fn spare(process: ProcessInstance) -> MutexGuard<'static, Vec<Arc<File>>> {
@@ -37,14 +38,17 @@ fn spare(process: ProcessInstance) -> MutexGuard<'static, Vec<Arc<File>>> {
     spare.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Closes what earlier waits have left, in a thread that may take its time.
+/// Closes the instances that earlier waits have left. That takes long, so only the helper thread
+/// calls this.
 pub(crate) fn close_spare_events(process: ProcessInstance) {
     let spare = mem::take(&mut *spare(process));
     drop(spare);
 }
 
-/// Another part of the program may have closed a spare descriptor, as daemons do, and its number may be
-/// in use for something else. Then it is forgotten. The kernel looks at the descriptor before the path.
+/// Returns `true` if a spare descriptor still is an inotify instance. Another part of the program
+/// may have closed it, as daemons do, and its number may be in use for another file. Then the
+/// descriptor is forgotten, because to drop it would close that file. The kernel checks the
+/// descriptor before the path, so only an inotify instance causes ENOENT for the empty path.
 fn is_inotify(file: &Arc<File>) -> bool {
     // SAFETY: the path is a C string, which the call only reads.
     unsafe { libc::inotify_add_watch(file.as_raw_fd(), c"".as_ptr(), libc::IN_ATTRIB) };
@@ -73,9 +77,10 @@ impl Events {
         })
     }
 
-    /// Watches the file at the path instead of another one: it loses a name, is moved, its mode changes,
-    /// or a process closes it, which wrote into it or, if `readers` is set, only read it. Returns `true`
-    /// if it is not the file that was watched before.
+    /// Watches the file at the path, and no longer the file that was watched before. These are
+    /// events: the file loses a name, is moved, gets another mode, or is closed. The close of a
+    /// file that was open for reading only is an event if `readers` is set. Returns `true` if it is
+    /// not the file that was watched before.
     pub(crate) fn watch_file(&mut self, path: &AbsPath, readers: bool) -> io::Result<bool> {
         let closed = libc::IN_CLOSE_WRITE | if readers { libc::IN_CLOSE_NOWRITE } else { 0 };
         let mask = closed | libc::IN_ATTRIB | libc::IN_MOVE_SELF | libc::IN_DONT_FOLLOW;
@@ -93,7 +98,8 @@ impl Events {
         Ok(is_new)
     }
 
-    /// Ends the watch. The kernel has done that for a file that is gone.
+    /// Ends the watch. Has no effect if the file is gone, because the kernel has then ended the
+    /// watch.
     fn unwatch(&mut self) {
         if let Some(watch) = self.watch.take() {
             // SAFETY: takes an open descriptor and a number.
@@ -101,7 +107,7 @@ impl Events {
         }
     }
 
-    /// Watches for the end of a process, too. Returns `true` if it was not watched before.
+    /// Watches for the end of a process, too. Returns `true` if the process was not watched before.
     pub(crate) fn watch_process(&mut self, pid: u32) -> bool {
         if self
             .process
@@ -128,7 +134,8 @@ impl Events {
         }
         if let Some((_, process)) = &mut self.process {
             let ended = |fd: &mut File| sleep(&[fd.as_raw_fd()], Some(Duration::ZERO))[0];
-            // It would end every sleep from now on.
+            // The descriptor of an ended process stays readable and would end each later sleep, so
+            // close it.
             happened |= process.take_if(ended).is_some();
         }
         happened
@@ -143,7 +150,8 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        // A forked child shares the instance, and its watch, with its parent.
+        // A forked child shares the instance and its watch with its parent, so it must not end the
+        // watch.
         if self.owner.is_current() {
             self.unwatch();
             spare(self.owner).push(self.inotify.clone());
@@ -178,7 +186,8 @@ pub(crate) fn sleep(sources: &[Source], time: Option<Duration>) -> Vec<bool> {
     // thread has closed meanwhile is an error in its element, or ends the sleep early.
     let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), len, limit, ptr::null()) };
     if ready < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-        // A sandbox, or more sources than the process may have descriptors since its limit was lowered.
+        // A sandbox forbids the call, or there are more sources than the limit of descriptors,
+        // which was lowered. So sleep for a short time without sources.
         const SHORT: Duration = Duration::from_millis(20);
         thread::sleep(time.unwrap_or(SHORT).min(SHORT));
     }
@@ -200,10 +209,11 @@ impl Interrupt {
 
     /// Ends the current sleep, or else the next one.
     pub(crate) fn send(&self) {
-        let _ = (&self.0).write(&1u64.to_ne_bytes()); // fails only when so many are unread
+        // Fails only if the counter is full, which ends the sleep, too.
+        let _ = (&self.0).write(&1u64.to_ne_bytes());
     }
 
-    /// Like `sleep`, but can be interrupted.
+    /// Like the function `sleep`, but `send` ends it, too.
     pub(crate) fn sleep(&self, mut sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
         sources.push(self.0.as_raw_fd());
         let mut ready = sleep(&sources, time);
