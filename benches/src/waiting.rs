@@ -5,18 +5,15 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::future::Future;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::pin::pin;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake};
-use std::thread::{self, Thread};
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidGuard};
+use pidlock_tests::{Program, block_on};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
@@ -133,66 +130,10 @@ fn say(line: &str) {
     std::io::stdout().flush().expect("flush stdout");
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let mut future = pin!(future);
-    let waker = Arc::new(Unpark(thread::current())).into();
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-/// A process of this program.
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let input = child.stdin.take().expect("stdin is piped");
-        let output = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        Self {
-            child,
-            input,
-            output,
-        }
-    }
-
-    fn this(role: &str, how: &str, path: &Path) -> Self {
-        Self::start(
-            Command::new(place::built().join("waiting"))
-                .args([role, how])
-                .arg(path),
-        )
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("read a line");
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts this program in another role.
+fn start_as(role: &str, how: &str, path: &Path) -> Program {
+    let mut command = Command::new(place::built().join("waiting"));
+    Program::start(command.args([role, how]).arg(path))
 }
 
 /// The waiters of one table, each with a file of its own.
@@ -200,7 +141,7 @@ struct Waiters<'a> {
     place: &'a Place,
     keep: bool,
     how: &'a [&'static str],
-    processes: Vec<Option<Process>>,
+    processes: Vec<Option<Program>>,
     rounds: u32,
 }
 
@@ -209,7 +150,7 @@ impl<'a> Waiters<'a> {
         let suffix = if keep { "-keep" } else { "" };
         let start = |how: &&str| {
             let path = place.path().join(how);
-            (*how != "flock(1)").then(|| Process::this("wait", &format!("{how}{suffix}"), &path))
+            (*how != "flock(1)").then(|| start_as("wait", &format!("{how}{suffix}"), &path))
         };
         Self {
             place,
@@ -226,8 +167,8 @@ impl<'a> Waiters<'a> {
         let path = self.place.path().join(how);
         let is_flock = how.starts_with("flock");
         let mut killed = by_kill.then(|| {
-            let mut holder = Process::this("hold", how, &path);
-            assert_eq!(holder.line(), "held");
+            let mut holder = start_as("hold", how, &path);
+            holder.expect("held");
             holder
         });
         let file = (!by_kill && is_flock).then(|| lock(&path));
@@ -236,14 +177,14 @@ impl<'a> Waiters<'a> {
         let mut once = None;
         let waiter = match &mut self.processes[index] {
             Some(waiter) => {
-                writeln!(waiter.input).expect("write a line");
-                assert_eq!(waiter.line(), "waiting");
+                waiter.tell("");
+                waiter.expect("waiting");
                 waiter
             }
             None => {
                 let mut command = Command::new("flock");
                 command.arg(&path).arg(place::built().join("waiting"));
-                once.insert(Process::start(command.arg("now")))
+                once.insert(Program::start(command.arg("now")))
             }
         };
         // Until it sleeps; and without inotify, until its pauses are the longest, and at any point of one.
@@ -256,7 +197,7 @@ impl<'a> Waiters<'a> {
         thread::sleep(Duration::from_millis(time.into()));
         let gone = now();
         if let Some(holder) = &mut killed {
-            holder.child.kill().expect("kill the holder");
+            holder.kill();
         }
         drop((guard, file));
         let acquired: u64 = waiter.line().parse().expect("parse a time");
@@ -268,21 +209,21 @@ impl<'a> Waiters<'a> {
         let samples = in_turns(self.how.len(), ROUNDS, |index| self.measure(index, by_kill));
         let mut text = format!("| {title} | median | 99 of 100 |\n|---|---|---|\n");
         for (how, it) in self.how.iter().zip(&samples) {
-            let beside = |value: fn(&Samples) -> Duration| {
-                let (value, base) = (value(it), value(&samples[0]));
-                let ratio = ratio(value.as_secs_f64() / base.as_secs_f64());
-                format!("{}, {ratio}", time(value))
-            };
-            let name = name(how);
-            let _ = writeln!(
-                text,
-                "| {name} | {} | {} |",
-                beside(Samples::median),
-                beside(Samples::percentile_99)
-            );
+            text.push_str(&row(name(how), it, &samples[0]));
         }
         text
     }
+}
+
+/// A row of a table: the median and the 99th percentile, each beside those of the floor.
+fn row(name: &str, samples: &Samples, floor: &Samples) -> String {
+    let beside = |value: fn(&Samples) -> Duration| {
+        let (value, base) = (value(samples), value(floor));
+        let ratio = ratio(value.as_secs_f64() / base.as_secs_f64());
+        format!("{}, {ratio}", time(value))
+    };
+    let (median, most) = (beside(Samples::median), beside(Samples::percentile_99));
+    format!("| {name} | {median} | {most} |\n")
 }
 
 fn name(how: &str) -> &str {
@@ -297,8 +238,8 @@ fn name(how: &str) -> &str {
 }
 
 /// The time on a processor of all threads.
-fn processor_time(process: &Process) -> Duration {
-    let tasks = format!("/proc/{}/task", process.child.id());
+fn processor_time(process: &Program) -> Duration {
+    let tasks = format!("/proc/{}/task", process.pid());
     let tasks = fs::read_dir(tasks).expect("list the threads").flatten();
     let time = |task: fs::DirEntry| {
         let text = fs::read_to_string(task.path().join("schedstat")).expect("read schedstat");
@@ -316,9 +257,9 @@ fn idle(place: &Place) -> String {
     for how in ["sync", "async", "blind"] {
         let path = place.path().join("idle");
         let guard = PidFile::at(&path).acquire().expect("acquire");
-        let mut waiter = Process::this("wait", how, &path);
+        let mut waiter = start_as("wait", how, &path);
         let before = processor_time(&waiter);
-        writeln!(waiter.input).expect("write a line");
+        waiter.tell("");
         thread::sleep(TIME);
         let used = processor_time(&waiter) - before;
         let share = used.as_secs_f64() / TIME.as_secs_f64() * 100.0;
@@ -347,13 +288,7 @@ fn overshoot(place: &Place) -> String {
         "| after a time limit of 10 ms | median | 99 of 100 |\n|---|---|---|\n".to_owned();
     let names = ["floor: `thread::sleep`", name("sync"), name("async")];
     for (name, it) in names.iter().zip(&samples) {
-        let beside = |value: fn(&Samples) -> Duration| {
-            let (value, base) = (value(it), value(&samples[0]));
-            let ratio = ratio(value.as_secs_f64() / base.as_secs_f64());
-            format!("{}, {ratio}", time(value))
-        };
-        let (median, most) = (beside(Samples::median), beside(Samples::percentile_99));
-        let _ = writeln!(text, "| {name} | {median} | {most} |");
+        text.push_str(&row(name, it, &samples[0]));
     }
     text
 }

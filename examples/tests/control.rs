@@ -5,22 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pidlock_tests::{Program, dead_pid, run, said, text};
+use pidlock_tests::{Program, dead_pid, example, run, said, text};
 use serde_json::{Value, json};
-
-/// Returns the command of an example that uses `dir` as the temporary directory.
-fn example(name: &str, dir: &Path) -> Command {
-    // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
-    // of this test.
-    let here = std::env::current_exe().expect("get the path of this test");
-    let directory = here
-        .ancestors()
-        .nth(2)
-        .expect("the test is in a build directory");
-    let mut command = Command::new(directory.join("examples").join(name));
-    command.env("TMPDIR", dir);
-    command
-}
 
 /// Starts a server, and waits until it serves.
 fn serve(dir: &Path, arguments: &[&str]) -> Program {

@@ -3,32 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pidlock_tests::{Program, run};
-
-/// Returns the command of an example that uses `dir` as the temporary directory.
-fn example(name: &str, dir: &Path) -> Command {
-    // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
-    // of this test.
-    let here = std::env::current_exe().expect("get the path of this test");
-    let path: PathBuf = here
-        .ancestors()
-        .nth(2)
-        .expect("the test is in a build directory")
-        .join("examples")
-        .join(name);
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo build --examples`",
-        path.display()
-    );
-    let mut command = Command::new(path);
-    command.env("TMPDIR", dir);
-    command
-}
+use pidlock_tests::{Program, example, run, said};
 
 struct Running {
     child: Child,
@@ -72,12 +50,6 @@ impl Drop for Running {
 
 fn dir() -> tempfile::TempDir {
     tempfile::tempdir().expect("create a directory")
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout[..], &output.stderr[..]]
-        .map(String::from_utf8_lossy)
-        .concat()
 }
 
 #[test]

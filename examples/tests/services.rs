@@ -10,23 +10,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use pidlock_tests::{Program, run, said, text};
+use pidlock_tests::{Program, example, run, said, text};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
-/// Returns the command of an example that uses `dir` as the temporary directory.
-fn example(name: &str, dir: &Path) -> Command {
-    // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
-    // of this test.
-    let here = std::env::current_exe().expect("get the path of this test");
-    let directory = here
-        .ancestors()
-        .nth(2)
-        .expect("the test is in a build directory");
-    let mut command = Command::new(directory.join("examples").join(name));
-    command.env("TMPDIR", dir);
-    command
-}
 
 /// Runs `kill OPTIONS $(cat PIDFILE)`.
 fn kill(options: &str, pidfile: &Path) {

@@ -11,13 +11,11 @@ use std::time::{Duration, Instant};
 use crate::cleanup::Table;
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::liveness;
+use crate::protocol::contention::HOLDER_GRACE;
 use crate::protocol::open;
 use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, LOCK_MARK, ProcessHandle, ProcessInstance, Stat};
-
-/// How long a holder may take to write its PID or to remove the file.
-const GRACE: Duration = Duration::from_millis(50);
 
 /// The process that holds a pidfile, returned by [`PidFile::holder`](crate::PidFile::holder).
 ///
@@ -68,9 +66,9 @@ pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
     };
     let (mut first, mut failed_at): (_, Option<Instant>) = (None, None);
     loop {
-        // Decided before the attempt, because an attempt can take longer than `GRACE` on an
+        // Decided before the attempt, because an attempt can take longer than `HOLDER_GRACE` on an
         // overloaded machine.
-        let is_last = failed_at.is_some_and(|time| time.elapsed() >= GRACE);
+        let is_last = failed_at.is_some_and(|time| time.elapsed() >= HOLDER_GRACE);
         let is_locked = target.settings.lock && sys::is_locked(&file).during("lock", path)?;
         let recorded = record::read_settled(&file).during("read", path)?.pid();
         if first.is_some() && recorded != first {
@@ -125,10 +123,7 @@ fn confirm(
     // this process and not about a later one with its PID.
     let process = open(pid)?;
     if !is_locked {
-        let is_running = match target.settings.lock {
-            true => liveness::may_have_written(pid, stat),
-            false => liveness::is_alive(pid),
-        };
+        let is_running = liveness::is_running(pid, stat, target.settings.lock);
         // This process does not hold the file, so its own PID in it was written by a predecessor.
         // The mark means that the writer had the lock. The lock is free, so the writer is gone or
         // has lost it.

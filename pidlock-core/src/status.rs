@@ -132,10 +132,7 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
             pid: record.pid().filter(is_other),
         });
     }
-    let is_running = |pid| match lock {
-        true => liveness::may_have_written(pid, &stat),
-        false => liveness::is_alive(pid),
-    };
+    let is_running = |pid| liveness::is_running(pid, &stat, lock);
     match record {
         Record::Blank => Ok(Status::Empty),
         Record::Invalid(reason) => Err(PidFileError::unreadable(path, reason)),

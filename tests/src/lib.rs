@@ -15,9 +15,14 @@ pub mod seccomp;
 pub mod spawner;
 pub mod tally;
 
+use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use pidlock_core::{PidFile, PidFileError};
 
@@ -220,6 +225,56 @@ pub fn only_holder(oracle: &Path) -> std::fs::File {
     let lock = rustix::fs::FlockOperation::NonBlockingLockExclusive;
     rustix::fs::flock(&file, lock).expect("no other process holds the pidfile");
     file
+}
+
+/// Returns the command of an example that uses `dir` as the temporary directory.
+///
+/// # Panics
+///
+/// If the example is not built.
+#[must_use]
+pub fn example(name: &str, dir: &Path) -> Command {
+    // Cargo gives tests the paths of binaries, but not of examples. Their directory is next to that
+    // of the test.
+    let here = std::env::current_exe().expect("get the path of this test");
+    let path = here
+        .ancestors()
+        .nth(2)
+        .expect("the test is in a build directory")
+        .join("examples")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo build --examples`",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command.env("TMPDIR", dir);
+    command
+}
+
+/// Polls a future on this thread until it completes, and parks the thread in between.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = waker_of_this_thread();
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Returns a waker that unparks the calling thread.
+#[must_use]
+pub fn waker_of_this_thread() -> Waker {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    Arc::new(Unpark(thread::current())).into()
 }
 
 /// Runs a program and waits until it exits.

@@ -54,6 +54,20 @@ impl Handle {
         is_only
     }
 
+    /// Returns a function for the owner that tells whether another process has removed or replaced the
+    /// file; `None` once this process has released it.
+    pub(crate) fn check(&self) -> impl Fn() -> Option<bool> + Send + Sync + 'static {
+        let (entry, owner) = (self.0.as_ref().map(Arc::downgrade), self.owner);
+        move || {
+            // No handle is released meanwhile.
+            let _table = Table::of(owner);
+            let entry = entry.as_ref()?.upgrade()?;
+            let refers = sys::path_refers_to(&entry.held.path, entry.held.id);
+            // The handlers do not take the table's lock. They claim the file before they remove it.
+            Some(matches!(refers, Ok(false)) && !entry.slot.is_claimed())
+        }
+    }
+
     /// Drops the handle and reports whether the file was released.
     pub(crate) fn close(mut self) -> Result<()> {
         self.release()
@@ -85,22 +99,6 @@ impl Handle {
         table.put_free(entry.slot);
         let entry = Arc::into_inner(entry).expect("the last handle");
         entry.held.release_and_close()
-    }
-}
-
-impl Handle {
-    /// Returns a function for the owner that tells whether another process has removed or replaced the
-    /// file; `None` once this process has released it.
-    pub(crate) fn check(&self) -> impl Fn() -> Option<bool> + Send + Sync + 'static {
-        let (entry, owner) = (self.0.as_ref().map(Arc::downgrade), self.owner);
-        move || {
-            // No handle is released meanwhile.
-            let _table = Table::of(owner);
-            let entry = entry.as_ref()?.upgrade()?;
-            let refers = sys::path_refers_to(&entry.held.path, entry.held.id);
-            // The handlers do not take the table's lock. They claim the file before they remove it.
-            Some(matches!(refers, Ok(false)) && !entry.slot.is_claimed())
-        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::sys::{self, ProcessInstance, Stat};
 
 /// How long a holder may take to write its PID or to remove the file, and a killed process to
 /// disappear.
-const HOLDER_GRACE: Duration = Duration::from_millis(50);
+pub(crate) const HOLDER_GRACE: Duration = Duration::from_millis(50);
 
 /// How long a start retries because of probes, or because other threads of its own process are
 /// acquiring or releasing a file. One of these threads may be the holder.

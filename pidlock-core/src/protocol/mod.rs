@@ -8,6 +8,6 @@
 pub(crate) mod acquire;
 #[cfg(unix)]
 pub(crate) mod adopt;
-mod contention;
+pub(crate) mod contention;
 pub(crate) mod lockless;
 pub(crate) mod open;

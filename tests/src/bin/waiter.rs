@@ -20,13 +20,12 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake};
-use std::thread::{self, Thread};
+use std::task::Context;
+use std::thread;
 use std::time::Duration;
 
 use pidlock_core::{PidFile, PidFileError, PidGuard};
-use pidlock_tests::only_holder;
+use pidlock_tests::{block_on, only_holder, waker_of_this_thread};
 
 fn main() -> ExitCode {
     let mut file = PidFile::default();
@@ -90,7 +89,7 @@ fn main() -> ExitCode {
 /// Polls the future until it is pending, forks, and goes on with it in both processes.
 fn fork_while_waiting(file: &PidFile) -> Result<PidGuard, PidFileError> {
     let mut future = pin!(file.acquire_async());
-    let waker = Arc::new(Unpark(thread::current())).into();
+    let waker = waker_of_this_thread();
     let mut context = Context::from_waker(&waker);
     // Once more, so that it sleeps for an event.
     for _ in 0..2 {
@@ -110,25 +109,6 @@ fn fork_while_waiting(file: &PidFile) -> Result<PidGuard, PidFileError> {
             unsafe { libc::_exit(0) }
         }
         _ => block_on(future),
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Arc::new(Unpark(thread::current())).into();
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -2,10 +2,10 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use libc::{c_int, pid_t};
@@ -13,7 +13,7 @@ use libc::{c_int, pid_t};
 use super::file::pause;
 use super::process::{exists, process_state, start_ticks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::watch::sleep;
+use super::watch::{pidfd_open, sleep};
 use crate::sys::types::ProcessState;
 
 /// A process. A later process that gets its PID is never taken for it.
@@ -22,7 +22,7 @@ pub(crate) struct ProcessHandle {
     pid: u32,
     /// Refers to the process and to no later one (pidfd_open(2)). `None` before Linux 5.3, where a
     /// sandbox forbids the call, and on other systems.
-    pidfd: Option<OwnedFd>,
+    pidfd: Option<File>,
     /// The start time of the process. Compared before each signal if `pidfd` is `None`.
     started: Option<u64>,
 }
@@ -118,24 +118,13 @@ impl ProcessHandle {
     }
 }
 
-/// Returns a PID file descriptor, which exec closes.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn pidfd_open(pid: pid_t) -> io::Result<OwnedFd> {
-    // SAFETY: takes two numbers, and returns a descriptor or -1.
-    match unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } {
-        -1 => Err(io::Error::last_os_error()),
-        // SAFETY: the call has just returned this descriptor, so nothing else owns it.
-        pidfd => Ok(unsafe { OwnedFd::from_raw_fd(pidfd as c_int) }),
-    }
-}
-
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn pidfd_open(_: pid_t) -> io::Result<OwnedFd> {
+fn pidfd_open(_: pid_t) -> io::Result<File> {
     Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn pidfd_send_signal(pidfd: &OwnedFd, signal: c_int) -> c_int {
+fn pidfd_send_signal(pidfd: &File, signal: c_int) -> c_int {
     const SEND: libc::c_long = libc::SYS_pidfd_send_signal;
     let no_info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the descriptor is open. Without signal information the call reads no memory.
@@ -144,6 +133,6 @@ fn pidfd_send_signal(pidfd: &OwnedFd, signal: c_int) -> c_int {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn pidfd_send_signal(_: &OwnedFd, _: c_int) -> c_int {
+fn pidfd_send_signal(_: &File, _: c_int) -> c_int {
     unreachable!("there are no PID file descriptors")
 }

@@ -116,10 +116,7 @@ impl Events {
         {
             return false;
         }
-        let (pid_t, flags) = (pid as libc::pid_t, 0 as libc::c_uint);
-        // SAFETY: takes numbers and returns a new descriptor, which is closed on exec (pidfd_open(2)).
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid_t, flags) };
-        let process = owned(fd as c_int).ok();
+        let process = pidfd_open(pid as libc::pid_t).ok();
         let is_watched = process.is_some();
         self.process = Some((pid, process));
         is_watched
@@ -157,6 +154,12 @@ impl Drop for Events {
             spare(self.owner).push(self.inotify.clone());
         }
     }
+}
+
+/// Returns a PID file descriptor, which exec closes.
+pub(super) fn pidfd_open(pid: libc::pid_t) -> io::Result<File> {
+    // SAFETY: takes two numbers, and returns a descriptor or -1.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as c_int)
 }
 
 fn owned(fd: c_int) -> io::Result<File> {
