@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_millis(100);
 struct Alarms {
     pending: BTreeMap<u64, Pending>,
     last: u64,
+    /// When the helper thread will wake without a source or an interrupt.
+    wakes_at: Option<Instant>,
     /// Ends the sleep of the helper thread. `None` if that does not run.
     interrupt: Option<Arc<Interrupt>>,
 }
@@ -65,15 +67,17 @@ impl Alarm {
         }
         alarms.last += 1;
         let number = alarms.last;
-        alarms.pending.insert(
-            number,
-            Pending {
-                until,
-                sources,
-                waker,
-            },
-        );
-        alarms.interrupt();
+        let wakes_at = alarms.wakes_at;
+        let is_first = until.is_some_and(|until| wakes_at.is_none_or(|it| until < it));
+        if is_first || !sources.is_empty() {
+            alarms.interrupt();
+        }
+        let pending = Pending {
+            until,
+            sources,
+            waker,
+        };
+        alarms.pending.insert(number, pending);
         Ok(Self { process, number })
     }
 
@@ -96,7 +100,10 @@ impl Drop for Alarm {
         if self.process.is_current() {
             let mut alarms = alarms(self.process);
             let cancelled = alarms.pending.remove(&self.number);
-            if cancelled.is_some() {
+            // The thread must not sleep for a source that is closed, nor stay without alarms. An
+            // interrupt for each alarm would make it read all of them each time.
+            let had_sources = cancelled.as_ref().is_some_and(|it| !it.sources.is_empty());
+            if had_sources || alarms.pending.is_empty() {
                 alarms.interrupt();
             }
             drop(alarms); // before `cancelled` and its waker are dropped
@@ -133,6 +140,7 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
             .iter()
             .flat_map(|(number, it)| it.sources.iter().map(|it| (*number, *it)));
         let (numbers, sources): (Vec<u64>, Vec<Source>) = sources.unzip();
+        alarms_now.wakes_at = next;
         drop(alarms_now);
 
         let ready = interrupt.sleep(sources, time.or(is_idle.then_some(IDLE)));
