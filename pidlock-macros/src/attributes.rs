@@ -121,3 +121,34 @@ pub(crate) fn allow_quiet_lints(attrs: &mut Vec<Attribute>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MOVE_THE_BODY, QUIET_LINTS};
+
+    const DOCUMENTATION: &str = include_str!("lib.rs");
+
+    /// Returns the names in backticks between two texts of the documentation, sorted.
+    fn documented(from: &str, to: &str) -> Vec<&'static str> {
+        let (_, list) = DOCUMENTATION.split_once(from).expect("find the start");
+        let (list, _) = list.split_once(to).expect("find the end");
+        let mut names: Vec<_> = list.split('`').skip(1).step_by(2).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn attributes_that_move_the_body_are_documented() {
+        let names = documented("move the body are known by name:", ". The lock is held");
+        assert_eq!(names, MOVE_THE_BODY);
+    }
+
+    #[test]
+    fn quiet_lints_are_documented() {
+        let names = documented(
+            "These lints no longer fire",
+            "An expectation of one of them",
+        );
+        assert_eq!(names, QUIET_LINTS);
+    }
+}

@@ -158,8 +158,9 @@ impl Start {
             }
             self.running = None;
         }
-        // The section begins before the file is created, because no handler would remove the file
-        // before it is in the table.
+        // Begin the section, in which signals wait, before the file is created. A handler removes
+        // only files that are in the table, so a signal between the creation and the entry in the
+        // table would leave the file behind.
         let section = CriticalSection::enter(self.process);
         let Some(open) = self.open()? else {
             return Ok(None);

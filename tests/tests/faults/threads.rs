@@ -162,6 +162,6 @@ fn start_after_lockless_hold_of_other_thread_gets_file() {
         };
         figures += sum(case, (0..).map_while(|number| give_back(case, number)));
     }
-    figures.record("holds without a lock that another thread gives back");
+    figures.record("lockless holds that another thread gives back");
     println!("{figures}");
 }

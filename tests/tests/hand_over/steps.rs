@@ -103,7 +103,8 @@ impl Run {
         let is_any = |calls: &[libc::c_long]| calls.iter().any(|&it| call.is(it));
         let opens = call.is(libc::SYS_socketpair)
             || call.is(libc::SYS_fcntl) && second == libc::F_DUPFD_CLOEXEC as u64;
-        // std panics if its own stream to the child fails, and reads more than one byte from it.
+        // Only reads of pidlock may fail, which are of one byte. std also reads from a stream to the
+        // child, more than one byte at a time, and panics if that read fails.
         let reads_byte = is_any(&[libc::SYS_read, libc::SYS_recvfrom]) && third == 1;
         match error {
             libc::EMFILE => opens,

@@ -26,7 +26,7 @@ fn assert_held(path: &std::path::Path) {
 }
 
 #[test]
-fn hand_overs_beside_a_storm_let_no_other_start_in() {
+fn no_other_start_acquires_the_file_during_hand_overs_beside_a_storm() {
     let count = by_length(60, 300);
     let place = Place::new();
     let steps = ["spawn", "exec", "spawn"].iter().cycle().take(count);

@@ -90,7 +90,8 @@ fn hold_beside_third_party(how: &'static str, with_truce: bool) -> u32 {
     let over = AtomicBool::new(false);
     let begin = Instant::now();
     let (well, told, refused) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    // On a busy machine, continues until a holder has got an error because its file was removed.
+    // The storm runs for its usual length. If no holder has lost its file by then, as can happen on
+    // a busy machine, it goes on until one has, but for at most `PATIENCE`.
     let going_on = || {
         let wait = match told.load(Ordering::Relaxed) {
             0 => length::PATIENCE,

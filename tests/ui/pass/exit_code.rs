@@ -29,7 +29,7 @@ fn the_message_goes_to_stderr() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    // The error in this process says that this process holds the lock.
+    // A child makes the call, because the message to the holder itself has other words.
     let (path, pid) = (path.display(), std::process::id());
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
