@@ -36,16 +36,14 @@ pub fn now() -> Duration {
     Duration::try_from(now).expect("the clock is not negative")
 }
 
-/// For each line of input waits for the file, says when it has acquired it, and releases it.
+/// For each line of input waits for the file, says when it has acquired it, and releases it. In a
+/// crowd, it holds the file for a millisecond.
 ///
 /// # Panics
 ///
 /// If the file cannot be acquired.
 pub fn wait(how: &str, path: &Path) {
-    let (how, keep) = match how.strip_suffix("-keep") {
-        Some(how) => (how, true),
-        None => (how, false),
-    };
+    let (how, manner) = how.split_once('-').unwrap_or((how, ""));
     if how == "blind" {
         // One descriptor is left for the pidfile, and none for an inotify instance.
         let limit = Some(4);
@@ -55,7 +53,7 @@ pub fn wait(how: &str, path: &Path) {
         };
         setrlimit(Resource::Nofile, limit).expect("limit the descriptors");
     }
-    let file = PidFile::at(path).wait(true).keep(keep);
+    let file = PidFile::at(path).wait(true).keep(manner == "keep");
     for line in std::io::stdin().lines() {
         line.expect("read a line");
         say("waiting");
@@ -77,6 +75,9 @@ pub fn wait(how: &str, path: &Path) {
                 (now(), Box::new(guard))
             }
         };
+        if manner == "crowd" {
+            thread::sleep(Duration::from_millis(1));
+        }
         if how == "floor" {
             fs::remove_file(path).expect("remove the file");
         }
@@ -237,6 +238,36 @@ fn name(how: &str) -> &str {
     }
 }
 
+/// The time from a release until the last of many waiters has acquired the file.
+fn crowd(place: &Place) -> String {
+    const WAITERS: usize = 200;
+    const HOW: [&str; 3] = ["floor", "sync", "async"];
+    eprintln!("crowd");
+    let samples = in_turns(HOW.len(), 5, |index| {
+        let how = HOW[index];
+        let path = place.path().join(how);
+        let guard = PidFile::at(&path).acquire().expect("acquire");
+        let start = |_| start_as("wait", &format!("{how}-crowd"), &path);
+        let mut waiters: Vec<Program> = (0..WAITERS).map(start).collect();
+        for waiter in &mut waiters {
+            waiter.tell("");
+            waiter.expect("waiting");
+        }
+        thread::sleep(Duration::from_millis(200)); // until all sleep
+        let gone = now();
+        drop(guard);
+        let acquired = waiters.iter_mut().map(|it| it.line().parse());
+        let last = acquired.map(|time| time.expect("parse a time")).max();
+        Duration::from_nanos(last.expect("there are waiters")) - gone
+    });
+    let mut text = format!("| the last of {WAITERS} waiters | median |\n|---|---|\n");
+    for (how, it) in HOW.iter().zip(&samples) {
+        let ratio = ratio(it.ratio(&samples[0]));
+        let _ = writeln!(text, "| {} | {}, {ratio} |", name(how), time(it.median()));
+    }
+    text
+}
+
 /// The time on a processor of all threads.
 fn processor_time(process: &Program) -> Duration {
     let tasks = format!("/proc/{}/task", process.pid());
@@ -303,6 +334,7 @@ pub fn tables() -> String {
         Waiters::new(&place, true, &kept).table("from a release that keeps the file", false),
         Waiters::new(&place, false, &["floor", "flock", "sync", "async", "blind"])
             .table("from SIGKILL", true),
+        crowd(&place),
         idle(&place),
         overshoot(&place),
     ]
