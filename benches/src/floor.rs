@@ -101,7 +101,8 @@ pub fn acquire(path: &CStr) -> Result<Start<'_>> {
         }
         let mut text = [b'\n'; LONGEST];
         let len = 1 + digits(rustix::process::getpid(), &mut text);
-        // One write covers the old text, so that no reader sees a mixture.
+        // The same write covers the old text with newlines, so that none of it follows the new PID
+        // until the file is truncated.
         rustix::io::pwrite(&file, &text[..len.max(old.min(LONGEST))], 0)?;
         if old > len {
             rustix::fs::ftruncate(&file, len as u64)?;

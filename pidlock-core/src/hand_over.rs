@@ -185,8 +185,7 @@ fn offer<T>(
     // The caller may start another program with `command`, which must not get the variable.
     command.env_remove(VARIABLE);
     started.map_err(|error| {
-        // No successor runs, so only this process can read the byte, and nothing was changed in the
-        // file.
+        // No successor runs, so this process is the owner still, and its record is in the file.
         held.set_offered(false);
         hand_over_error(guard, command, error)
     })

@@ -70,7 +70,8 @@ pub(crate) fn is_meant(pid: u32, file: &Stat) -> bool {
     let is_older = |written: SystemTime| {
         written <= SystemTime::now() && started <= written + MARKED_CLOCK_SLACK
     };
-    // The last one, because users may name their own processes, which they can signal anyway.
+    // The process's own user is trusted too: a user who writes the PID of such a process gains
+    // nothing, because this user can signal it anyway.
     let writers = [Some(0), Some(sys::effective_uid()), sys::process_owner(pid)];
     let is_trusted = writers.contains(&Some(file.uid)) && file.mode & 0o022 == 0;
     is_trusted && file.modified.is_some_and(is_older)

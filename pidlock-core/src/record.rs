@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn rejects_everything_else() {
         let long = [b"7".to_vec(), b"\n".repeat(MAX_LEN)].concat();
-        // A document may begin with as many blanks.
+        // No more than this is read of a file, so a document may follow.
         let blanks = b" ".repeat(MAX_LEN + 1);
         for text in [
             &b"0\n"[..],

@@ -1,4 +1,4 @@
-//! The return type, as it can be written inside the function.
+//! The return type, as it can be written in the function's body, where `impl Trait` is not allowed.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};

@@ -218,7 +218,8 @@ impl Faulty {
         if named && is_removed {
             return Ok(());
         }
-        // Without an answer of the system, the process is not taken for the holder.
+        // If `holder` cannot read the state of the recorded process, it does not report that error,
+        // but that it cannot confirm the process.
         let unconfirmed =
             self.case.has("holder") && words.starts_with("cannot confirm that process ");
         if named && unconfirmed {

@@ -52,7 +52,8 @@ fn no_other_start_acquires_the_file_during_hand_overs_beside_a_storm() {
             }
         });
         let (mut held, mut handed_over, mut holder) = (0, 0, 0);
-        // An exec has no line of its own.
+        // Each step makes the program print "held". A spawn prints "handed over to", too; after an
+        // exec, the predecessor's program is gone.
         let spawns = steps.iter().filter(|&&step| step == "spawn").count();
         while held < count || handed_over < spawns {
             let (pid, what) = line(&mut program);

@@ -64,7 +64,7 @@ fn output<F: Future>(path: &Path, outputs: Vec<F::Output>) -> Result<Vec<F::Outp
     Ok(outputs)
 }
 
-/// A function that will return a future is not one.
+/// A returned closure is not a future, even if it returns one when it is called.
 #[pidfile(path = path)]
 fn factory(path: &Path) -> Result<Box<dyn Fn() -> Later<'static>>, PidFileError> {
     let exists = path.exists();

@@ -212,7 +212,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
 /// The metadata of what is at the path, a symbolic link itself and not its target.
 pub(crate) fn stat_path(path: &AbsPath) -> io::Result<Stat> {
     let file = OpenOptions::new()
-        // Neither reading nor writing, which no other process can forbid.
+        // Neither read nor write access, so that no other process's share mode can make this fail.
         .access_mode(0)
         .share_mode(SHARE_ALL)
         // Without this flag a directory cannot be opened.
