@@ -90,8 +90,10 @@ fn too_long_name_is_refused() {
         for error in refusals(&file) {
             assert_says(&error, "pidfile '");
             assert_says(&error, "File name too long");
-            let kind = std::io::Error::from(error).kind();
-            assert_eq!(kind, std::io::ErrorKind::InvalidFilename);
+            let PidFileError::Io { source, .. } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(source.raw_os_error(), Some(libc::ENAMETOOLONG));
         }
     }
 }
