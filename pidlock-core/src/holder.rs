@@ -70,7 +70,10 @@ pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
         // overloaded machine.
         let is_last = failed_at.is_some_and(|time| time.elapsed() >= HOLDER_GRACE);
         let is_locked = target.settings.lock && sys::is_locked(&file).during("lock", path)?;
-        let recorded = record::read_settled(&file).during("read", path)?.pid();
+        let recorded = match record::read_settled(&file) {
+            Err(_) if is_locked => None, // CIFS does not let other processes read a locked file
+            record => record.during("read", path)?.pid(),
+        };
         if first.is_some() && recorded != first {
             return Ok(None); // the process that was recorded first has released the file
         }

@@ -125,13 +125,15 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     if lock && !is_locked {
         sys::unlock(&file).during("unlock", path)?;
     }
-    let record = record.during("read", path)?;
     if is_locked {
         let is_other = |&pid: &u32| pid != process.pid() && sys::exists(pid);
+        // CIFS does not let other processes read a locked file.
+        let recorded = record.map_or(None, |record| record.pid());
         return Ok(Status::Locked {
-            pid: record.pid().filter(is_other),
+            pid: recorded.filter(is_other),
         });
     }
+    let record = record.during("read", path)?;
     let is_running = |pid| liveness::is_running(pid, &stat, lock);
     match record {
         Record::Blank => Ok(Status::Empty),

@@ -72,6 +72,7 @@ mod answers {
     const OWNER: &[c_long] = &[libc::SYS_fchown];
     const LOCK: &[c_long] = &[libc::SYS_flock];
     const READ: &[c_long] = &[libc::SYS_pread64];
+    const LINK: &[c_long] = &[libc::SYS_link, libc::SYS_linkat];
 
     /// The file at the path before a start.
     #[derive(Debug, Clone, Copy)]
@@ -119,12 +120,22 @@ mod answers {
     fn run(
         path: &Path,
         arguments: &[&str],
+        fails: impl FnMut(Call) -> Option<c_int>,
+    ) -> (String, u32) {
+        run_what("close", path, arguments, fails)
+    }
+
+    /// Does `what`, in the words of the program `traced`.
+    fn run_what(
+        what: &str,
+        path: &Path,
+        arguments: &[&str],
         mut fails: impl FnMut(Call) -> Option<c_int>,
     ) -> (String, u32) {
         let mut command = Command::new("sh");
         // The umask removes bits of the default mode, so that the mode has to be set.
         command.args(["-c", "umask 077 && exec \"$@\"", "-"]);
-        command.args([env!("CARGO_BIN_EXE_traced"), "close"]);
+        command.args([env!("CARGO_BIN_EXE_traced"), what]);
         let mut start = Stepper::start(command.args(arguments).arg(path));
         let (mut marks, mut failed) = (0, 0);
         loop {
@@ -170,12 +181,16 @@ mod answers {
     fn start_that_gets_enoent_or_estale_succeeds() {
         for before in [Before::Nothing, Before::Stale] {
             for calls in [OPEN, STAT, MODE] {
-                assert_removed_file_is_found_out(&Start::new(before, &[]), calls);
+                for arguments in [&[][..], &["--no-lock"]] {
+                    assert_removed_file_is_found_out(&Start::new(before, arguments), calls);
+                }
             }
+            assert_removed_file_is_found_out(&Start::new(before, &[]), LOCK);
             if is_root() {
                 assert_removed_file_is_found_out(&Start::new(before, &["--owner"]), OWNER);
             }
         }
+        assert_removed_file_is_found_out(&Start::new(Before::Stale, &["--no-lock"]), READ);
     }
 
     fn all(calls: &[c_long], error: c_int) -> impl FnMut(Call) -> Option<c_int> {
@@ -259,7 +274,39 @@ mod answers {
         let (said, failed) = run(&path, &[], all(&[LOCK, READ].concat(), libc::EACCES));
         assert!(said.starts_with(&unknown), "{said}");
         assert!(failed > 1, "{failed}");
+        for (what, answer) in [
+            ("status", "status: Locked { pid: None }"),
+            (
+                "holder",
+                "failed: cannot find the process that holds pidfile",
+            ),
+        ] {
+            let (said, failed) =
+                run_what(what, &path, &[], all(&[LOCK, READ].concat(), libc::EACCES));
+            assert!(said.starts_with(answer), "{said}");
+            assert!(failed > 1, "{failed}");
+        }
         assert_eq!(holder.finish().1, "closed\n");
+    }
+
+    #[test]
+    fn lockless_start_without_hard_links_says_what_to_do() {
+        for before in [Before::Nothing, Before::Stale] {
+            for error in NOT_KEPT {
+                let start = Start::new(before, &["--no-lock"]);
+                let (said, failed) = start.run(all(LINK, error));
+                assert_eq!(failed, 1, "error {error}, {before:?}");
+                let path = start.path();
+                let message = format!(
+                    "failed: cannot link pidfile '{}': this file system has no hard links: use \
+                     lock = true, or another directory\n",
+                    path.display()
+                );
+                assert!(said.starts_with(&message), "{said}");
+                let left = fs::read_dir(start.dir.path()).expect("read the directory");
+                assert_eq!(left.count(), usize::from(path.exists()), "{before:?}");
+            }
+        }
     }
 
     /// NFS returns `EBADF` for an exclusive lock on a file that is open without write access. So

@@ -77,6 +77,8 @@ pub(super) fn try_lock(target: &Target, file: &File) -> Result<bool> {
         {
             Ok(false)
         }
+        // `is_unclear` finds that the path refers to another file.
+        Err(error) if sys::is_removed(&error) => Ok(false),
         result => result.map_err(|error| lock_error(target, error)),
     }
 }

@@ -13,6 +13,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::acquire::{held_by_this_process, replace_error, set_owner_and_mode};
@@ -83,7 +84,8 @@ impl Start<'_> {
         for _ in 0..MAX_ATTEMPTS {
             let level = staging.len() - 1;
             let name = level_path(self.target, level)?;
-            let linked = sys::unless_removed(link(&staging[level], &name)).during("link", path)?;
+            let linked = sys::unless_removed(link(&staging[level], &name));
+            let linked = linked.map_err(|error| link_error(path, error))?;
             let Some(is_taken) = linked else {
                 // Another process removed the staging file, which it took for one of a dead process
                 // with this PID. The new staging file gets the same name, so drop the old one
@@ -154,7 +156,10 @@ impl Start<'_> {
         let Some((file, stat)) = open::open_existing(self.target, name)? else {
             return Ok(Occupant::None);
         };
-        let record = record::read(&file, Some(stat.size)).during("read", name)?;
+        let record = sys::unless_removed(record::read(&file, Some(stat.size)));
+        let Some(record) = record.during("read", name)? else {
+            return Ok(Occupant::None);
+        };
         let is_alive = |pid| pid != self.process.pid() && liveness::is_alive(pid);
         match record {
             Record::Invalid(reason) => Err(PidFileError::unreadable(name, reason)),
@@ -168,8 +173,18 @@ impl Start<'_> {
         }
     }
 
-    /// Creates a staging file.
+    /// Creates a staging file. Tries once more if it was removed meanwhile, as by a process that
+    /// took it for one of a dead process with this PID.
     fn stage(&self, level: usize) -> Result<StagingFile> {
+        match self.try_stage(level) {
+            Err(PidFileError::Io { source, .. }) if sys::is_removed(&source) => {
+                self.try_stage(level)
+            }
+            result => result,
+        }
+    }
+
+    fn try_stage(&self, level: usize) -> Result<StagingFile> {
         let target = self.target;
         let name = staging_path(target, self.process.pid(), level)?;
         let mode = target.settings.marked_mode();
@@ -238,7 +253,12 @@ impl Drop for UnlinkOnDrop {
 /// Links the public name to the staging file. Returns `false` if the name is occupied.
 fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     match fs::hard_link(&*staging.name.0, &**public) {
-        Ok(()) => Ok(true),
+        // sshfs and mergerfs derive the inode number from the name, so the file would seem to be
+        // replaced. The name is not removed, because it may really belong to another file by now.
+        Ok(()) => match sys::id_at(public) {
+            Ok(id) if id != staging.held.id => Err(io::ErrorKind::Unsupported.into()),
+            _ => Ok(true),
+        },
         // On NFS the reply to a successful call can get lost. Then the client repeats the call,
         // which fails because the name exists, with the link of the first call (open(2)).
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -246,6 +266,14 @@ fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
         }
         Err(error) => Err(error),
     }
+}
+
+fn link_error(path: &Path, error: io::Error) -> PidFileError {
+    if !sys::is_not_kept(&error) && error.kind() != io::ErrorKind::Unsupported {
+        return PidFileError::io("link", path, error);
+    }
+    let why = "this file system has no hard links: use lock = true, or another directory";
+    PidFileError::io("link", path, io::Error::new(error.kind(), why))
 }
 
 /// `app.pid`, `app.pid.t1` and so on.
