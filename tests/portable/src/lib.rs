@@ -1,0 +1,191 @@
+//! Support for the tests that run on every platform: on the machine's own by `cargo test`, on Windows by
+//! `.ci/wine`. Uses nothing but std and pidlock-core.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What Wine 8 cannot show, and why. The tests and parts of tests named here run on Windows only.
+const NOT_UNDER_WINE: &[(&str, &str)] = &[
+    (
+        "documentation tests",
+        "rustdoc builds them for the machine that it runs on only, with Rust 1.85",
+    ),
+    ("link to nothing", "Wine has no symbolic links"),
+];
+
+/// Returns `true` if the tests run under Wine. Then prints why `what` cannot be tested there.
+///
+/// # Panics
+///
+/// If `what` is not in the list.
+#[must_use]
+pub fn is_beyond_wine(what: &str) -> bool {
+    let (_, why) = NOT_UNDER_WINE
+        .iter()
+        .find(|(name, _)| *name == what)
+        .expect("the list names what Wine cannot show");
+    let is_wine = std::env::var_os("WINEPREFIX").is_some();
+    if is_wine {
+        println!("not under Wine: {what}: {why}");
+    }
+    is_wine
+}
+
+/// A PID that no process has: Linux limits PIDs to 4,194,304, and PIDs on Windows are divisible by 4.
+pub const NONEXISTENT_PID: u32 = i32::MAX as u32;
+
+/// A directory that is removed when it is dropped.
+#[derive(Debug)]
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// Creates an empty directory.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "creates something")]
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pidlock-portable-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path); // left by a killed process with this PID
+        fs::create_dir_all(&path).expect("create a directory");
+        Self(path)
+    }
+
+    /// The path of a file in the directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program of this package. On another machine than the one that built it, it lies beside the test.
+///
+/// # Panics
+///
+/// If the test does not know its own path.
+#[must_use]
+pub fn program(name: &str) -> Command {
+    let test = std::env::current_exe().expect("find the test");
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    // Cargo builds tests into `deps`, and programs into the directory above.
+    let beside = test.with_file_name(&file);
+    let above = test
+        .parent()
+        .and_then(Path::parent)
+        .map(|dir| dir.join(&file));
+    Command::new(above.filter(|path| path.exists()).unwrap_or(beside))
+}
+
+/// Starts the program `holder` for a file. The options are those of the program.
+#[must_use]
+pub fn holder(path: &Path, options: &[&str]) -> Command {
+    let mut command = program("holder");
+    command.arg(path).args(options);
+    command
+}
+
+/// A program that holds a file until its input ends, and is killed when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub child: Child,
+}
+
+impl Running {
+    /// Starts the program, and waits until it holds the file.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut running = Self {
+            child: child.expect("start the program"),
+        };
+        let stdout = running.child.stdout.as_mut().expect("its output is piped");
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        read.expect("read the first line");
+        assert_eq!(line.trim_end(), format!("inside {}", running.pid()));
+        running
+    }
+
+    /// The PID of the program.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets the program end in its way. Returns its exit status.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be waited for.
+    pub fn end(&mut self) -> Option<i32> {
+        drop(self.child.stdin.take());
+        self.child.wait().expect("wait for the program").code()
+    }
+
+    /// Kills the program, by SIGKILL or by `TerminateProcess`, and waits until it is gone.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("kill the program");
+        self.child.wait().expect("wait for the program");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program to its end, without input.
+///
+/// # Panics
+///
+/// If it cannot be started.
+#[must_use]
+pub fn run(command: &mut Command) -> Output {
+    let command = command.stdin(Stdio::null());
+    command.output().expect("run the program")
+}
+
+/// What a program has printed to stderr.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr)
+        .trim_end()
+        .to_owned()
+}
+
+/// For the programs: prints that this process holds the file, and waits until its input ends.
+///
+/// # Panics
+///
+/// If the output is closed.
+pub fn stay_inside() {
+    let mut out = std::io::stdout();
+    writeln!(out, "inside {}", std::process::id()).expect("print a line");
+    out.flush().expect("print a line");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}

@@ -1,0 +1,52 @@
+//! However a program ends: what happens to its file, and that the next start is in.
+
+use pidlock_core::PidFile;
+use pidlock_portable::{Running, TempDir, holder};
+
+/// Ends a holder in this way. Returns whether its file is still there.
+fn leaves_file(options: &[&str], status: Option<i32>) -> bool {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let mut running = Running::start(&mut holder(&path, options));
+    let ended = running.end();
+    if status.is_some() {
+        assert_eq!(ended, status, "{options:?}");
+    }
+    let is_left = path.exists();
+    let next = PidFile::at(&path).lock(!options.contains(&"unlocked"));
+    next.acquire()
+        .expect("the next start is in")
+        .close()
+        .expect("release");
+    is_left
+}
+
+#[test]
+fn return_and_exit_remove_the_file() {
+    for settings in [&[][..], &["unlocked"]] {
+        for (end, status) in [("drop", 0), ("exit", 7), ("thread", 7), ("return", 7)] {
+            let end = format!("end={end}");
+            let options = [settings, &[&end]].concat();
+            assert!(!leaves_file(&options, Some(status)), "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn exit_empties_a_file_that_is_kept() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let mut running = Running::start(&mut holder(&path, &["keep", "end=exit"]));
+    assert_eq!(running.end(), Some(7));
+    assert_eq!(
+        std::fs::read_to_string(&path).expect("the file is kept"),
+        ""
+    );
+}
+
+#[test]
+fn abort_leaves_a_file_that_the_next_start_takes_over() {
+    for settings in [&[][..], &["unlocked"]] {
+        assert!(leaves_file(&[settings, &["end=abort"]].concat(), None));
+    }
+}
