@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::sys;
+
 /// Error returned by pidfile operations.
 ///
 /// `{}` and `{:?}` print the same one-line message, so that the output of
@@ -309,6 +311,11 @@ impl PidFileError {
             message,
             source,
         }
+    }
+
+    /// The error may be gone once another program closes the file.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if sys::is_in_use(source))
     }
 
     /// The attempts that an acquisition may make have run out.

@@ -173,10 +173,14 @@ impl Waiter {
         if self.is_queued && !is_over {
             return Ok(Attempt::Unclear(Duration::MAX));
         }
-        match self.start.target.settings.lock {
+        let attempt = match self.start.target.settings.lock {
             true => self.start.attempt(),
             false => lockless::acquire(&self.start.target)
                 .map(|handle| Attempt::Locked(Locked::HeldBySelf(handle))),
+        };
+        match attempt {
+            Err(error) if error.is_in_use() => self.start.outlast_use().ok_or(error),
+            attempt => attempt,
         }
     }
 

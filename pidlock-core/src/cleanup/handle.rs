@@ -5,7 +5,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::critical::CriticalSection;
-#[cfg(unix)]
 use super::exit;
 use super::shutdown::RemoveOn;
 use super::table::{Entry, Table};
@@ -26,7 +25,6 @@ impl CriticalSection {
         let on_signal = settings.on_signal != OnSignal::Off;
         let occasions = RemoveOn::new(on_signal, settings.at_exit);
         entry.slot.publish(&entry.held, occasions);
-        #[cfg(unix)]
         if settings.at_exit {
             exit::register();
         }

@@ -7,6 +7,7 @@
 //! has.
 
 mod critical;
+mod exit;
 mod handle;
 mod process;
 #[cfg_attr(not(unix), expect(dead_code, reason = "no handler uses it"))]
@@ -14,8 +15,6 @@ mod shutdown;
 mod slots;
 mod table;
 
-#[cfg(unix)]
-mod exit;
 #[cfg(unix)]
 mod signal;
 #[cfg(unix)]

@@ -24,7 +24,6 @@ impl ProcessData {
     }
 
     /// The state of the calling process, if it has any. Async-signal-safe.
-    #[cfg(unix)]
     pub(super) fn peek() -> Option<&'static Self> {
         STATE.peek()
     }

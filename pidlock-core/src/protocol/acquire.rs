@@ -131,6 +131,13 @@ impl Start {
         is_over.then(|| PidFileError::gave_up(&self.target.path, why))
     }
 
+    /// Another program may have the file open. `None` if the start has been retrying for long enough.
+    pub(crate) fn outlast_use(&mut self) -> Option<Attempt> {
+        self.backoff.retry_soon();
+        let is_over = self.backoff.timed_out();
+        (!is_over).then(|| Attempt::Unclear(self.backoff.take_pause()))
+    }
+
     /// Prepares the start, which has found a holder, for further attempts. The file stays open if
     /// `stays_open` is set.
     pub(crate) fn outlast_holder(&mut self, stays_open: bool) {

@@ -141,12 +141,13 @@ impl Start<'_> {
     /// Replaces a stale name. The caller must have taken the next level's name. Returns `false` if
     /// the name is not stale, or the staging file is gone.
     fn replace_if_stale(&self, name: &AbsPath, new: &StagingFile) -> Result<bool> {
-        let Occupant::Stale(_open, stat) = self.inspect(name)? else {
+        let Occupant::Stale(open, stat) = self.inspect(name)? else {
             return Ok(false);
         };
         if !sys::path_refers_to(name, stat.id).during("inspect", name)? {
             return Ok(false);
         }
+        drop(open); // Windows and CIFS do not replace a file that is open
         let renamed = sys::unless_removed(fs::rename(&*new.name.0, &**name));
         let renamed = renamed.map_err(|error| replace_error(name, stat.uid, error))?;
         Ok(renamed.is_some())

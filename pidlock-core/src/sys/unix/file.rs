@@ -186,6 +186,11 @@ pub(crate) fn may_be_transient(error: &io::Error) -> bool {
     )
 }
 
+/// A file can be opened and removed while another program has it open.
+pub(crate) fn is_in_use(_: &io::Error) -> bool {
+    false
+}
+
 /// Reads from `offset`. May return less than there is, but 0 only at the end of the file.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     loop {

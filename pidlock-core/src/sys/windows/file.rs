@@ -131,6 +131,17 @@ pub(crate) fn may_be_transient(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
+/// The call failed because another program has the file open, or because the file is about to be removed. A
+/// directory without permission to write gives the same answer.
+pub(crate) fn is_in_use(error: &io::Error) -> bool {
+    let in_use = [
+        ERROR_ACCESS_DENIED,
+        ERROR_DELETE_PENDING,
+        ERROR_SHARING_VIOLATION,
+    ];
+    is_any_of(error, &in_use)
+}
+
 pub(super) fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
     error
         .raw_os_error()
@@ -158,9 +169,28 @@ pub(crate) fn write_at_start(file: &File, text: &[u8]) -> io::Result<()> {
     file.write_all(text)
 }
 
-/// Does nothing: the access control list is inherited from the directory.
-pub(crate) fn set_mode(_: &File, _mode: u32) -> io::Result<()> {
-    Ok(())
+/// Sets the lock mark only: the access control list is inherited from the directory.
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    if mode & LOCK_MARK == 0 {
+        return Ok(());
+    }
+    let information = FILE_BASIC_INFO {
+        FileAttributes: FILE_ATTRIBUTE_NORMAL | LOCK_MARK,
+        ..FILE_BASIC_INFO::default() // times that stay as they are
+    };
+    // SAFETY: `file` is open, and `information` is a structure of this class and size.
+    let answer = unsafe {
+        SetFileInformationByHandle(
+            file.as_raw_handle(),
+            FileBasicInfo,
+            (&raw const information).cast(),
+            size_of::<FILE_BASIC_INFO>() as u32,
+        )
+    };
+    match answer {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// Does nothing: an owner has no number.
@@ -173,8 +203,8 @@ pub(crate) fn forget(file: File) {
     let _ = file.into_raw_handle();
 }
 
-/// There is no bit for it.
-pub(crate) const LOCK_MARK: u32 = 0;
+/// The attribute that keeps the file out of the system's index of contents.
+pub(crate) const LOCK_MARK: u32 = FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
 
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
@@ -201,7 +231,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         file_type,
         links: information.nNumberOfLinks.into(),
         size: joined(information.nFileSizeHigh, information.nFileSizeLow),
-        mode: 0,
+        mode: information.dwFileAttributes & LOCK_MARK,
         uid: 0,
         gid: 0,
         created: system_time(information.ftCreationTime),

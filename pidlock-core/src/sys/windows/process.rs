@@ -193,4 +193,9 @@ impl<T: Send + Sync> PerProcess<T> {
     pub(crate) fn get(&'static self, _: ProcessInstance, new: fn() -> T) -> &'static T {
         self.0.get_or_init(new)
     }
+
+    /// The value, if there is one.
+    pub(crate) fn peek(&'static self) -> Option<&'static T> {
+        self.0.get()
+    }
 }
