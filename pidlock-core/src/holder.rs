@@ -71,7 +71,8 @@ pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
         let is_last = failed_at.is_some_and(|time| time.elapsed() >= HOLDER_GRACE);
         let is_locked = target.settings.lock && sys::is_locked(&file).during("lock", path)?;
         let recorded = match record::read_settled(&file) {
-            Err(_) if is_locked => None, // CIFS does not let other processes read a locked file
+            // CIFS does not let other processes read a locked file.
+            Err(error) if is_locked && error.kind() == io::ErrorKind::PermissionDenied => None,
             record => record.during("read", path)?.pid(),
         };
         if first.is_some() && recorded != first {

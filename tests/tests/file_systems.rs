@@ -298,9 +298,10 @@ mod answers {
                 assert_eq!(failed, 1, "error {error}, {before:?}");
                 let path = start.path();
                 let message = format!(
-                    "failed: cannot link pidfile '{}': this file system has no hard links: use \
+                    "failed: cannot link pidfile '{}': {}; this file system has no hard links: use \
                      lock = true, or another directory\n",
-                    path.display()
+                    path.display(),
+                    std::io::Error::from_raw_os_error(error)
                 );
                 assert!(said.starts_with(&message), "{said}");
                 let left = fs::read_dir(start.dir.path()).expect("read the directory");

@@ -24,7 +24,7 @@ use crate::held::HeldFile;
 use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::Target;
-use crate::sys::{self, AbsPath, PerProcess, ProcessInstance, Stat};
+use crate::sys::{self, AbsPath, Access, PerProcess, ProcessInstance, Stat};
 
 /// Each level above the first was left by a process that died while it took a stale file over. The
 /// next take-over that succeeds removes all these levels.
@@ -255,9 +255,11 @@ impl Drop for UnlinkOnDrop {
 fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     match fs::hard_link(&*staging.name.0, &**public) {
         // sshfs and mergerfs derive the inode number from the name, so the file would seem to be
-        // replaced. The name is not removed, because it may really belong to another file by now.
+        // replaced.
         Ok(()) => match sys::id_at(public) {
-            Ok(id) if id != staging.held.id => Err(io::ErrorKind::Unsupported.into()),
+            Ok(id) if id != staging.held.id && names(public, staging.held.owner.pid()) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             _ => Ok(true),
         },
         // On NFS the reply to a successful call can get lost. Then the client repeats the call,
@@ -269,12 +271,18 @@ fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     }
 }
 
+fn names(path: &AbsPath, pid: u32) -> bool {
+    let record = sys::open(path, Access::Read).and_then(|file| record::read(&file, None));
+    record.is_ok_and(|record| record == Record::Pid(pid))
+}
+
 fn link_error(path: &Path, error: io::Error) -> PidFileError {
     if !sys::is_not_kept(&error) && error.kind() != io::ErrorKind::Unsupported {
         return PidFileError::io("link", path, error);
     }
-    let why = "this file system has no hard links: use lock = true, or another directory";
-    PidFileError::io("link", path, io::Error::new(error.kind(), why))
+    let advice = "this file system has no hard links: use lock = true, or another directory";
+    let error = io::Error::new(error.kind(), format!("{error}; {advice}"));
+    PidFileError::io("link", path, error)
 }
 
 /// `app.pid`, `app.pid.t1` and so on.
