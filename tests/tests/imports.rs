@@ -38,6 +38,7 @@ const LAYERS: &[&[&str]] = &[
         "sys/unix/process",
         "sys/unix/signal",
         "sys/unix/watch",
+        "sys/windows/exit",
         "sys/windows/process",
     ],
     &["sys/unix/fork", "sys/unix/path", "sys/windows/file"],
