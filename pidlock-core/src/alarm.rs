@@ -102,8 +102,8 @@ impl Drop for Alarm {
             let cancelled = alarms.pending.remove(&self.number);
             // The thread must not sleep for a source that is closed, nor stay without alarms. An
             // interrupt for each alarm would make it read all of them each time.
-            let had_sources = cancelled.as_ref().is_some_and(|it| !it.sources.is_empty());
-            if had_sources || alarms.pending.is_empty() {
+            let is_last = alarms.pending.is_empty();
+            if (cancelled.as_ref()).is_some_and(|it| is_last || !it.sources.is_empty()) {
                 alarms.interrupt();
             }
             drop(alarms); // before `cancelled` and its waker are dropped
