@@ -246,7 +246,7 @@ impl HeldFile {
 
     /// Releases the file and closes it. Does not leave the close to `drop`, which would check the
     /// descriptor once more.
-    pub(crate) fn release_and_close(mut self) -> Result<()> {
+    pub(crate) fn release_and_close(&mut self) -> Result<()> {
         let released = self.release();
         if !matches!(released, Err(ReleaseError::Lost)) || self.was_adopted() {
             self.file = None;

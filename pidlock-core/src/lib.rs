@@ -111,6 +111,9 @@
 //! # Features
 //!
 //! - `macros` (default): the `#[pidfile]` attribute.
+//! - `tracing`: events for the crate `tracing`, with the fields `path`, `pid` and `reason`. At the level
+//!   `DEBUG`: waiting, refused, acquired, released. At `INFO`: a stale file is taken over. At `WARN`: the
+//!   file was removed or replaced, or could not be released.
 
 mod alarm;
 mod cleanup;
@@ -132,6 +135,7 @@ mod reservation;
 mod settings;
 mod status;
 mod sys;
+mod trace;
 mod wait;
 mod watch;
 

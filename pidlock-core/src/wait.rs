@@ -29,6 +29,7 @@ use crate::protocol::lockless;
 use crate::queue::Place;
 use crate::settings::Target;
 use crate::sys::{self, Events, Source};
+use crate::trace::event;
 
 /// The pauses between the attempts after an event, in microseconds. The first attempt follows the
 /// event at once. It can come too early, because the kernel reports that a file is closed before it
@@ -146,14 +147,20 @@ impl Waiter {
         let deadline = began.checked_add(timeout.unwrap_or_default());
         let left = deadline.map_or(Duration::MAX, time_until);
         let is_over = left.is_zero();
-        let refusal = |error: PidFileError| match timeout {
-            Some(_) => error.after(began.elapsed()),
-            None => error,
+        let path = self.start.target.path.clone();
+        let refusal = |error: PidFileError| {
+            if error.is_contention() {
+                event!(DEBUG, path, error.pid(), "refused", error);
+            }
+            match timeout {
+                Some(_) => error.after(began.elapsed()),
+                None => error,
+            }
         };
         let pause = match self.attempt(is_over) {
             Ok(Attempt::Locked(locked)) => return Ok(Poll::Ready(locked)),
             Ok(Attempt::Unclear(_)) if is_over && self.is_waiting => {
-                return Err(refusal(PidFileError::locked(&self.start.target.path, None)));
+                return Err(refusal(PidFileError::locked(&path, None)));
             }
             Ok(Attempt::Unclear(pause)) => match self.start.gave_up().filter(|_| is_over) {
                 Some(error) => return Err(error),
@@ -190,8 +197,11 @@ impl Waiter {
         if let Some(OnWait(on_wait)) = self.on_wait.take() {
             on_wait(refusal);
         }
-        self.is_waiting = true;
         let path = &self.start.target.path;
+        if !self.is_waiting {
+            event!(DEBUG, path, refusal.pid(), "waiting");
+            self.is_waiting = true;
+        }
         let place = (self.place).get_or_insert_with(|| Place::take(path.to_path_buf(), waker()));
         self.is_queued = !place.is_first(waker());
         self.start.outlast_holder(!self.is_queued);

@@ -10,6 +10,7 @@ use crate::alarm::Alarm;
 use crate::cleanup::Handle;
 use crate::error::{During, PidFileError, Result};
 use crate::sys::{AbsPath, Events};
+use crate::trace::event;
 
 /// How often the path is checked while no event comes. Not each loss causes an event: the directory
 /// may have been moved, for example.
@@ -91,7 +92,9 @@ impl Wake for Watcher {
         if is_lost != Some(false) {
             let stopped = self.take();
             if let (Some(_), Some(Running { on_loss, .. })) = (is_lost, stopped) {
-                on_loss(PidFileError::replaced(&self.path));
+                let error = PidFileError::replaced(&self.path);
+                event!(WARN, &self.path, None::<u32>, "lost", error);
+                on_loss(error);
             }
         }
     }

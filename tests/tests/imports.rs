@@ -43,7 +43,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["sys/unix/fork", "sys/unix/path", "sys/windows/file"],
     &["sys/windows/path"],
-    &["sys/atomic_ref", "sys/types"],
+    &["sys/atomic_ref", "sys/types", "trace"],
 ];
 
 fn source() -> PathBuf {

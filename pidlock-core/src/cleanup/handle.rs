@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::held::HeldFile;
 use crate::settings::{OnSignal, Settings};
 use crate::sys::{self, FileId};
+use crate::trace::event;
 
 /// A handle to a file that this process holds, or that its parent held when it forked.
 #[derive(Debug)]
@@ -95,8 +96,15 @@ impl Handle {
             return Ok(());
         }
         table.put_free(entry.slot);
-        let entry = Arc::into_inner(entry).expect("the last handle");
-        entry.held.release_and_close()
+        let mut entry = Arc::into_inner(entry).expect("the last handle");
+        let released = entry.held.release_and_close();
+        drop(table);
+        drop(section);
+        match &released {
+            Ok(()) => event!(DEBUG, &entry.held.path, owner.pid(), "released"),
+            Err(error) => event!(WARN, &entry.held.path, owner.pid(), "not released", error),
+        }
+        released
     }
 }
 

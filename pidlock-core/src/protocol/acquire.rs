@@ -17,6 +17,7 @@ use crate::liveness;
 use crate::record::{self, Record};
 use crate::settings::{Settings, Target};
 use crate::sys::{self, FileId, ProcessInstance, Stat};
+use crate::trace::event;
 
 /// A start makes at least this many attempts, however long they take, because on an overloaded
 /// machine a single one can exceed the time limit. Each but the first means that another process
@@ -34,10 +35,12 @@ pub(crate) enum Locked {
 
 impl Locked {
     pub(crate) fn into_handle(self, settings: &Settings) -> Handle {
-        match self {
+        let handle = match self {
             Self::Acquired(held, section) => section.insert(settings, held),
             Self::HeldBySelf(handle) => handle,
-        }
+        };
+        event!(DEBUG, &handle.path, handle.owner.pid(), "acquired");
+        handle
     }
 }
 
@@ -53,8 +56,8 @@ pub(crate) enum Attempt {
 /// The state of a file that this start has locked.
 enum Verdict {
     Blank,
-    /// The recorded process is gone.
-    Stale,
+    /// The process with this PID, which is recorded, is gone.
+    Stale(u32),
     /// The recorded process is running, and may have written the file, but does not lock it.
     Running(u32),
     /// This process holds it without a kernel lock.
@@ -240,7 +243,15 @@ impl Start {
         let Some(there) = there.filter(|there| there.id == stat.id && there.links > 0) else {
             return Ok(None);
         };
-        match verdict? {
+        let verdict = verdict?;
+        if let Verdict::Stale(pid) = verdict {
+            let reason = || match sys::exists(pid) {
+                true => "another process has this PID",
+                false => "no process has this PID",
+            };
+            event!(INFO, path, pid, "taking over a stale file", reason());
+        }
+        match verdict {
             Verdict::HeldBySelf => return Ok(None),
             Verdict::Running(pid) => {
                 // The next attempts check that process without locking the file, because the lock
@@ -253,7 +264,7 @@ impl Start {
             _ if created || self.can_write_into(origin, &stat, &there) => {}
             // Another user's start may have just created the file, and be about to lock it.
             Verdict::Blank if self.backoff.is_in_doubt() => return Ok(None),
-            Verdict::Blank | Verdict::Stale => return self.replace(&stat).map(|()| None),
+            Verdict::Blank | Verdict::Stale(_) => return self.replace(&stat).map(|()| None),
         }
         if origin != Origin::Created {
             cleanup::install_handlers(self.target.settings.on_signal);
@@ -287,7 +298,7 @@ impl Start {
         }
         match record {
             Record::PidWithMore(_) => Err(PidFileError::has_more(path, pid)),
-            _ => Ok(Verdict::Stale),
+            _ => Ok(Verdict::Stale(pid)),
         }
     }
 
