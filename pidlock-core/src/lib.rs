@@ -138,6 +138,7 @@ mod sys;
 mod trace;
 mod wait;
 mod watch;
+mod windows_names;
 
 pub use error::PidFileError;
 pub use guard::PidGuard;

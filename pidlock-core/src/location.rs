@@ -6,6 +6,7 @@ use std::path::{self, Component, Path, PathBuf};
 
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::sys::{self, AbsPath};
+use crate::windows_names::{problem_of_name, problem_of_path};
 
 const SUFFIX: &str = ".pid";
 
@@ -41,6 +42,7 @@ impl Location {
         check_name(&name)?;
         if !self.without_suffix && !name.as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
             name.push(SUFFIX);
+            check_name(&name)?; // it is longer
         }
         Ok(name)
     }
@@ -56,7 +58,10 @@ impl Location {
         let problem = match dir.as_os_str().is_empty() {
             _ if self.temp_dir => "cannot be combined with temp_dir",
             true => "is empty; give a path, or omit dir for the default",
-            false => return Ok(dir.clone()),
+            false => match windows(problem_of_path, dir.as_ref()) {
+                Some(problem) => problem,
+                None => return Ok(dir.clone()),
+            },
         };
         Err(invalid("directory", dir.as_os_str(), problem))
     }
@@ -68,18 +73,23 @@ fn absolute(path: &Path) -> Result<AbsPath> {
 
 fn check_exact(path: &Path) -> Result<()> {
     reject_nul("path", path.as_ref())?;
-    let bytes = path.as_os_str().as_encoded_bytes();
     let is_file_name = matches!(path.components().next_back(), Some(Component::Normal(_)));
-    match is_file_name && !bytes.ends_with(b"/") && !bytes.ends_with(b"/.") {
-        true => Ok(()),
-        false => Err(invalid("path", path.as_ref(), "does not name a file")),
-    }
+    // `components` leaves out what follows the name in `x/` and `x/.`.
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let is_at_end = bytes.last().is_some_and(is_separator)
+        || matches!(bytes, [.., before, b'.'] if is_separator(before));
+    let problem = match is_file_name && !is_at_end {
+        false => Some("does not name a file"),
+        true => windows(problem_of_path, path.as_ref()),
+    };
+    problem.map_or(Ok(()), |problem| {
+        Err(invalid("path", path.as_ref(), problem))
+    })
 }
 
 /// A name must be a single path component.
 fn check_name(name: &OsStr) -> Result<()> {
     reject_nul("name", name)?;
-    let is_separator = |&byte: &u8| path::is_separator(byte.into());
     let problem = match name.as_encoded_bytes() {
         b"" => "is empty",
         b"." | b".." => "is not a file name",
@@ -87,13 +97,21 @@ fn check_name(name: &OsStr) -> Result<()> {
             "contains a path separator; a name is one component: give the directory with \
              dir = \"...\", or the whole path with PidFile::at or path = \"...\""
         }
-        // `:` names a drive or a stream; the others are reserved.
-        bytes if cfg!(windows) && bytes.iter().any(|byte| b":<>\"|?*".contains(byte)) => {
-            "contains a character not allowed in file names"
-        }
-        _ => return Ok(()),
+        _ => match windows(problem_of_name, name) {
+            Some(problem) => problem,
+            None => return Ok(()),
+        },
     };
     Err(invalid("name", name, problem))
+}
+
+fn is_separator(&byte: &u8) -> bool {
+    path::is_separator(byte.into())
+}
+
+/// What is wrong with a text by a rule of Windows, on Windows.
+fn windows(rule: fn(&str) -> Option<&'static str>, text: &OsStr) -> Option<&'static str> {
+    cfg!(windows).then(|| rule(&text.to_string_lossy()))?
 }
 
 fn reject_nul(what: &str, text: &OsStr) -> Result<()> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError};
 use pidlock_tests::{
@@ -186,6 +186,31 @@ fn directory_that_is_a_file_is_refused() {
         }
     }
     assert_eq!(text(&file), "text");
+}
+
+#[test]
+fn link_to_nothing_in_the_place_of_a_directory_is_refused_at_once() {
+    let dir = tempfile::tempdir().expect("create a directory");
+    let link = dir.path().join("link");
+    symlink(dir.path().join("nothing"), &link).expect("create a link");
+    let below = link.join("below");
+    for lock in [true, false] {
+        let start = Instant::now();
+        let error = PidFile::new("a").dir(&link).lock(lock).acquire();
+        let words = format!(
+            "pidfile directory '{}' is a link to nothing",
+            link.display()
+        );
+        assert_says(&error.expect_err("there is no directory"), &words);
+        let error = PidFile::new("a").dir(&below).lock(lock).acquire();
+        let words = format!(
+            "pidfile directory '{}' is not a directory, because '{}' is a link to nothing",
+            below.display(),
+            link.display()
+        );
+        assert_says(&error.expect_err("there is no directory"), &words);
+        assert!(start.elapsed() < Duration::from_millis(500));
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["cleanup/slots"],
     &["cleanup/shutdown", "held"],
     &["liveness", "location", "on_error", "record", "settings"],
-    &["alarm", "queue"],
+    &["alarm", "queue", "windows_names"],
     &["error"],
     &["sys"],
     &["sys/unwatched"],

@@ -79,7 +79,12 @@ pub(crate) fn open_existing(target: &Target, path: &AbsPath) -> Result<Option<(F
 pub(crate) fn create(path: &AbsPath, mode: u32) -> io::Result<File> {
     match sys::create(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            sys::create_directory(path.parent().unwrap_or(Path::new("/")))?;
+            let created = sys::create_directory(path.parent().unwrap_or(Path::new("/")));
+            created.map_err(|error| match error.kind() {
+                // Not the pidfile, but what is in the place of a directory.
+                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                _ => error,
+            })?;
             sys::create(path, mode)
         }
         result => result,
@@ -129,20 +134,37 @@ pub(super) fn directory_error(target: &Target, doing: &str, error: io::Error) ->
         // another one.
         return PidFileError::io(doing, &target.path, error);
     };
-    const CHOOSE: &str = "choose another with dir = \"...\"";
     let directory = target.directory();
     let user = sys::current_user();
-    let problem = match (error.kind(), fs::metadata(directory)) {
-        (NotADirectory, _) => "is not a directory".to_owned(),
-        (_, Ok(metadata)) if !metadata.is_dir() => "is not a directory".to_owned(),
-        (ReadOnlyFilesystem, _) => "is on a read-only file system".to_owned(),
-        (_, Ok(_)) => format!("is not writable by {user}"),
-        (_, Err(missing)) if missing.kind() == NotFound => {
+    let problem = match (error.kind(), obstacle(directory), fs::metadata(directory)) {
+        (_, Some((place, problem)), _) if place == directory => problem.to_owned(),
+        (_, Some((place, problem)), _) => {
+            format!("is not a directory, because {} {problem}", quoted(place))
+        }
+        (ReadOnlyFilesystem, ..) => "is on a read-only file system".to_owned(),
+        (_, _, Ok(_)) => format!("is not writable by {user}"),
+        (_, _, Err(missing)) if missing.kind() == NotFound => {
             format!("does not exist and cannot be created by {user}")
         }
-        (_, Err(_)) => format!("cannot be reached by {user}"),
+        (_, _, Err(_)) => format!("cannot be reached by {user}"),
     };
     let directory_name = quoted(directory);
-    let message = format!("pidfile directory {directory_name} {problem}: {CHOOSE}");
+    let message =
+        format!("pidfile directory {directory_name} {problem}: choose another with dir = \"...\"");
     PidFileError::system(directory, message, error)
+}
+
+/// What stands in the place of the directory, or of one that contains it.
+fn obstacle(directory: &Path) -> Option<(&Path, &'static str)> {
+    directory
+        .ancestors()
+        .find_map(|place| match fs::metadata(place) {
+            Ok(metadata) if metadata.is_dir() => None,
+            Ok(_) => Some((place, "is not a directory")),
+            Err(_) => {
+                let link = fs::read_link(place).ok()?;
+                let is_missing = !place.parent()?.join(link).exists();
+                is_missing.then_some((place, "is a link to nothing"))
+            }
+        })
 }
