@@ -175,7 +175,7 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
         return Ok(());
     }
     let information = FILE_BASIC_INFO {
-        FileAttributes: FILE_ATTRIBUTE_NORMAL | LOCK_MARK,
+        FileAttributes: LOCK_MARK,
         ..FILE_BASIC_INFO::default() // times that stay as they are
     };
     // SAFETY: `file` is open, and `information` is a structure of this class and size.

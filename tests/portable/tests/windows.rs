@@ -1,0 +1,194 @@
+//! What is particular to Windows.
+
+#![cfg(windows)]
+
+use std::fs::{self, File};
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pidlock_core::{PidFile, PidFileError, Status};
+use pidlock_portable::{NONEXISTENT_PID, Running, TempDir, holder};
+
+const SHARE_READ: u32 = 1;
+const SHARE_WRITE: u32 = 2;
+const SHARE_ALL: u32 = 7;
+
+fn stale_file(path: &Path) {
+    fs::write(path, format!("{NONEXISTENT_PID}\n")).expect("write a stale file");
+}
+
+fn open_sharing(path: &Path, share: u32) -> File {
+    let mut options = File::options();
+    options
+        .read(true)
+        .share_mode(share)
+        .open(path)
+        .expect("open")
+}
+
+/// Acquires while another handle of the file is open, which is closed after 30 ms.
+fn acquire_beside(file: &PidFile, path: &Path, share: u32) {
+    stale_file(path);
+    let (opened, is_open) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _open = open_sharing(path, share);
+            opened.send(()).expect("tell that it is open");
+            thread::sleep(Duration::from_millis(30));
+        });
+        is_open.recv().expect("it is open");
+        let guard = file.acquire().expect("the start outlasts it");
+        guard.close().expect("release");
+    });
+}
+
+#[test]
+fn start_outlasts_a_program_that_shares_no_writing() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    acquire_beside(&PidFile::at(&path), &path, SHARE_READ);
+}
+
+#[test]
+fn start_without_locks_takes_over_a_file_that_is_open() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    acquire_beside(&PidFile::at(&path).lock(false), &path, SHARE_ALL);
+}
+
+#[test]
+fn file_that_stays_open_without_sharing_is_an_error_after_a_second() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    stale_file(&path);
+    let _open = open_sharing(&path, SHARE_READ);
+    let start = Instant::now();
+    let error = PidFile::at(&path).acquire().expect_err("it stays open");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(matches!(error, PidFileError::Io { .. }), "{error}");
+    assert!(error.to_string().contains("(os error 32)"), "{error}");
+}
+
+#[test]
+fn reader_that_shares_no_deletion_does_not_matter() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let guard = PidFile::at(&path).acquire().expect("acquire");
+    let reader = open_sharing(&path, SHARE_READ | SHARE_WRITE);
+    guard
+        .close()
+        .expect("the file is emptied, if it cannot be removed");
+    drop(reader);
+    let left = PidFile::at(&path).status().expect("check");
+    assert!([Status::Empty, Status::NoFile].contains(&left), "{left}");
+    let guard = PidFile::at(&path).acquire().expect("acquire again");
+    guard.close().expect("release");
+}
+
+#[test]
+fn names_that_windows_does_not_keep_are_refused() {
+    let dir = TempDir::new();
+    let long = "a".repeat(256);
+    let reserved =
+        ["CON", "com1", "aux.txt", "nul", "LPT9"].map(|name| (name, "is reserved for a device"));
+    let ends = ["app.", "app "].map(|name| (name, "ends in a dot or a space"));
+    let others = [
+        ("a*b", "contains a character that is not allowed"),
+        ("a:b", "contains a character that is not allowed"),
+        (&long, "is longer than 255 characters"),
+    ];
+    for (name, problem) in reserved.into_iter().chain(ends).chain(others) {
+        for file in [
+            PidFile::new(name).dir(dir.path("")),
+            PidFile::new(name).dir(dir.path("")).suffix(false),
+            PidFile::at(dir.path(name)),
+        ] {
+            for error in [
+                file.acquire().expect_err("the name is refused"),
+                file.clone()
+                    .lock(false)
+                    .acquire()
+                    .expect_err("the name is refused"),
+                file.status().expect_err("the name is refused"),
+            ] {
+                assert!(
+                    matches!(error, PidFileError::Configuration { .. }),
+                    "{error}"
+                );
+                assert!(error.to_string().contains(problem), "{error}");
+            }
+        }
+    }
+    for (path, problem) in [
+        (r"..\x\", "does not name a file"),
+        (r"..\x\.", "does not name a file"),
+        ("x/", "does not name a file"),
+        ("a:b.pid", "not allowed"),
+        ("app.pid::$DATA", "not allowed"),
+    ] {
+        let error = PidFile::at(path)
+            .acquire()
+            .expect_err("the path is refused");
+        assert!(
+            matches!(error, PidFileError::Configuration { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+    let left = fs::read_dir(dir.path("")).expect("list the directory");
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn file_in_the_place_of_a_directory_is_refused_at_once() {
+    let dir = TempDir::new();
+    fs::write(dir.path("file"), "text").expect("write");
+    let start = Instant::now();
+    for place in ["file", r"file\below"] {
+        for lock in [true, false] {
+            let refused = PidFile::new("a").dir(dir.path(place)).lock(lock).acquire();
+            let error = refused.expect_err("there is no directory");
+            let words = format!("'{}' is not a directory", dir.path(place).display());
+            assert!(error.to_string().contains(&words), "{error}");
+        }
+    }
+    assert!(start.elapsed() < Duration::from_millis(500));
+}
+
+/// The function `hold` of this package's library, which `rundll32` calls in a process of its own.
+fn library(path: &Path, end: &str) -> Command {
+    let test = std::env::current_exe().expect("find the test");
+    let mut command = Command::new("rundll32.exe");
+    let function = format!(
+        "{},hold",
+        test.with_file_name("pidlock_portable.dll").display()
+    );
+    command.arg(function).env("PIDFILE", path).env("END", end);
+    command
+}
+
+#[test]
+fn every_end_by_exit_process_removes_the_file() {
+    for end in ["exit", "thread", "return"] {
+        let dir = TempDir::new();
+        let path = dir.path("app.pid");
+        Running::start(&mut library(&path, end)).end();
+        assert!(!path.exists(), "{end}");
+    }
+}
+
+#[test]
+fn terminated_process_leaves_a_file_that_the_next_start_takes_over() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let mut running = Running::start(&mut holder(&path, &[]));
+    running.kill();
+    let pid = running.pid();
+    let file = PidFile::at(&path);
+    assert_eq!(file.status().expect("check"), Status::Stale { pid });
+    file.acquire().expect("take over").close().expect("release");
+}
