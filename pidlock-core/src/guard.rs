@@ -104,7 +104,7 @@ impl PidGuard {
     /// # let dir = tempfile::tempdir()?;
     /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
     /// guard.verify()?;
-    /// std::fs::remove_file(guard.path())?;
+    /// std::fs::rename(guard.path(), dir.path().join("moved"))?;
     /// assert!(matches!(guard.verify(), Err(PidFileError::Replaced { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -137,7 +137,7 @@ impl PidGuard {
     /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
     /// let (sender, lost) = mpsc::channel();
     /// let _watch = guard.watch(move |error| sender.send(error).unwrap())?;
-    /// std::fs::remove_file(guard.path())?;
+    /// std::fs::rename(guard.path(), dir.path().join("moved"))?;
     /// assert!(matches!(lost.recv()?, PidFileError::Replaced { .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -166,7 +166,7 @@ impl PidGuard {
     /// # use pidlock_core::{PidFile, PidFileError};
     /// # let dir = tempfile::tempdir()?;
     /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
-    /// std::fs::remove_file(guard.path())?;
+    /// std::fs::rename(guard.path(), dir.path().join("moved"))?;
     /// std::fs::write(guard.path(), "not ours")?;
     /// let path = guard.path().to_owned();
     /// assert!(matches!(guard.close(), Err(PidFileError::Replaced { .. })));
