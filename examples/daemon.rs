@@ -4,14 +4,17 @@
 //! that daemon's PID and exits with status 1. After `kill PID` the daemon removes its pidfile and
 //! exits. After `kill -9 PID` the next start takes over the stale pidfile.
 
-use std::error::Error;
-use std::time::Duration;
+#[cfg(unix)]
+use {
+    fork::Fork,
+    pidlock_core::{PidFile, Reservation},
+    signal_hook::consts::{SIGINT, SIGTERM},
+    signal_hook::iterator::Signals,
+    std::error::Error,
+    std::time::Duration,
+};
 
-use fork::Fork;
-use pidlock_core::{PidFile, Reservation};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
+#[cfg(unix)]
 fn main() -> Result<(), Box<dyn Error>> {
     // Reserve while stderr is still a terminal. From here on every other start is refused.
     // A real daemon has its own directory, such as `/run/pidlock-daemon`.
@@ -29,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+#[cfg(unix)]
 fn go_into_background(reservation: Reservation) -> Result<(), Box<dyn Error>> {
     // A new session does not receive the terminal's Ctrl-C and hangup. The second fork makes the
     // daemon a process that is not the session leader and cannot acquire a terminal.
@@ -51,4 +55,9 @@ fn go_into_background(reservation: Reservation) -> Result<(), Box<dyn Error>> {
     // Release last, because another instance can start as soon as the file is removed.
     guard.close()?;
     Ok(())
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("this example needs Unix: it forks");
 }

@@ -15,7 +15,10 @@ use std::time::Duration;
 use pidlock_core::pidfile;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
+#[cfg(windows)]
+use tokio::signal::windows::{ctrl_c, ctrl_close};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -27,8 +30,13 @@ const GRACE: Duration = Duration::from_secs(60);
 #[pidfile(name = "pidlock-graceful", temp_dir = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
     // From here on tokio handles these signals, so pidlock leaves them alone.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    #[cfg(unix)]
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    #[cfg(windows)]
+    let (mut terminate, mut interrupt) = (ctrl_close()?, ctrl_c()?);
     let port = std::env::args().nth(1).map_or(Ok(0), |port| port.parse())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("serving on {}", listener.local_addr()?);

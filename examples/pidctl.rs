@@ -2,7 +2,7 @@
 //!
 //! `pidctl [--json] status|stop|wait PIDFILE [SECONDS]`, where PIDFILE is a path, or the name of a
 //! pidfile in the default directory. SECONDS limits the time for `stop` (default: 10) and `wait`
-//! (default: no limit).
+//! (default: no limit). Windows has no `stop`.
 //!
 //! The exit status of `status` is that of an LSB init script: 0 if the program runs, 1 if it is dead
 //! and has left its pidfile, 3 if it does not run, 4 if that is unknown. `stop` and `wait` exit with
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     };
     let (failure, done) = match command.as_str() {
         "status" => (4, status(&file)),
+        #[cfg(unix)]
         "stop" => (1, stop(&file, limit.unwrap_or(Duration::from_secs(10)))),
         "wait" => (1, wait(&file, limit.unwrap_or(Duration::MAX))),
         _ => return usage(),
@@ -75,6 +76,7 @@ fn status(file: &PidFile) -> Done {
     Ok((code, status.to_string(), answer))
 }
 
+#[cfg(unix)]
 fn stop(file: &PidFile, limit: Duration) -> Done {
     let was_running = file.stop(limit)?;
     let words = if was_running {

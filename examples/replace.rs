@@ -4,17 +4,21 @@
 //! that server, waits until it is done, and takes over. If the old server is not done after ten
 //! seconds, it goes on, and the new one fails.
 
-use std::error::Error;
-use std::thread;
-use std::time::Duration;
+#[cfg(unix)]
+use {
+    pidlock_core::PidFile,
+    signal_hook::consts::{SIGINT, SIGTERM},
+    signal_hook::iterator::Signals,
+    std::error::Error,
+    std::thread,
+    std::time::Duration,
+};
 
-use pidlock_core::PidFile;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
+#[cfg(unix)]
 /// How long the old server has to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
+#[cfg(unix)]
 fn main() -> Result<(), Box<dyn Error>> {
     // Handle signals first: another start can send SIGTERM as soon as this one holds the pidfile.
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
@@ -35,4 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("done");
     guard.close()?;
     Ok(())
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("this example needs Unix: it sends SIGTERM");
 }

@@ -5,20 +5,23 @@
 //! serves the same socket, and this one ends as soon as it has answered its clients. A unit of systemd
 //! has `Type=notify`, `PIDFile=` and `ExecReload=kill -HUP $MAINPID`.
 
-use std::error::Error;
-use std::io;
-use std::net::{self, Ipv4Addr};
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::Command;
-use std::time::Duration;
+#[cfg(unix)]
+use {
+    pidlock_core::{PidFile, PidGuard},
+    sd_notify::{NotifyState, notify},
+    std::error::Error,
+    std::io,
+    std::net::{self, Ipv4Addr},
+    std::os::fd::{AsFd, OwnedFd},
+    std::process::Command,
+    std::time::Duration,
+    tokio::io::{AsyncReadExt, AsyncWriteExt},
+    tokio::net::{TcpListener, TcpStream},
+    tokio::signal::unix::{SignalKind, signal},
+    tokio::task::{JoinSet, spawn_blocking},
+};
 
-use pidlock_core::{PidFile, PidGuard};
-use sd_notify::{NotifyState, notify};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinSet, spawn_blocking};
-
+#[cfg(unix)]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Before the file names this process, so that no signal is lost.
@@ -54,6 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[cfg(unix)]
 /// Starts a successor. Returns the guard if it does not take over.
 fn hand_over(guard: PidGuard, socket: OwnedFd) -> io::Result<Option<PidGuard>> {
     let mut successor = Command::new(std::env::current_exe()?);
@@ -73,6 +77,7 @@ fn hand_over(guard: PidGuard, socket: OwnedFd) -> io::Result<Option<PidGuard>> {
     }
 }
 
+#[cfg(unix)]
 /// The socket that a predecessor has passed on as the standard input, or else a new one.
 fn listener() -> Result<TcpListener, Box<dyn Error>> {
     let input = net::TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -85,9 +90,15 @@ fn listener() -> Result<TcpListener, Box<dyn Error>> {
     Ok(TcpListener::from_std(listener)?)
 }
 
+#[cfg(unix)]
 async fn count_bytes(mut client: TcpStream) -> io::Result<()> {
     let mut bytes = Vec::new();
     client.read_to_end(&mut bytes).await?;
     let answer = format!("{} bytes\n", bytes.len());
     client.write_all(answer.as_bytes()).await
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("this example needs Unix: it passes on file descriptors");
 }

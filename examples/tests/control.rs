@@ -1,5 +1,7 @@
 //! Replaces, inspects and stops programs with the examples `replace` and `pidctl`.
 
+#![cfg(unix)]
+
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};

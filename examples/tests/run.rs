@@ -1,5 +1,7 @@
 //! Runs each example as a user would.
 
+#![cfg(unix)]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;

@@ -1,5 +1,7 @@
 //! Starts, uses and ends the long-running examples as a user would.
 
+#![cfg(unix)]
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

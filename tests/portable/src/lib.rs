@@ -113,9 +113,8 @@ impl Running {
     /// If it does not.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut running = Self {
-            child: child.expect("start the program"),
+            child: start(command.stdin(Stdio::piped()).stdout(Stdio::piped())),
         };
         let stdout = running.child.stdout.as_mut().expect("its output is piped");
         let mut line = String::new();
@@ -167,7 +166,31 @@ impl Drop for Running {
 #[must_use]
 pub fn run(command: &mut Command) -> Output {
     let command = command.stdin(Stdio::null());
-    command.output().expect("run the program")
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = start(command);
+    child.wait_with_output().expect("run the program")
+}
+
+/// Starts a program.
+///
+/// # Panics
+///
+/// If that fails.
+#[must_use]
+pub fn start(command: &mut Command) -> Child {
+    /// When several threads start programs, one start in some hundreds fails under Wine 8, before the
+    /// program runs.
+    const INTERNAL_ERROR: i32 = 1359;
+    let mut attempts = (0..5).map(|_| command.spawn());
+    let started = attempts.find(|started| {
+        let error = started
+            .as_ref()
+            .err()
+            .and_then(|error| error.raw_os_error());
+        !cfg!(windows) || error != Some(INTERNAL_ERROR)
+    });
+    let child = started.expect("Wine starts the program");
+    child.expect("start the program")
 }
 
 /// What a program has printed to stderr.

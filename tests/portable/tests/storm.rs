@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::PidFile;
-use pidlock_portable::{Running, TempDir, holder, run, said};
+use pidlock_portable::{Running, TempDir, holder, run, said, start};
 
 const PROCESSES: u32 = 8;
 
@@ -32,15 +32,15 @@ fn storm(options: &[&str], kills: bool) {
                     if Instant::now() > end {
                         return;
                     }
-                    let mut start = holder(path, &[options, &["alone"]].concat());
+                    let mut command = holder(path, &[options, &["alone"]].concat());
                     if kills && number % 5 == 0 {
                         killed.fetch_add(
-                            u32::from(kill_inside(start.arg("end=abort"))),
+                            u32::from(kill_inside(command.arg("end=abort"))),
                             Ordering::Relaxed,
                         );
                         continue;
                     }
-                    let output = run(&mut start);
+                    let output = run(&mut command);
                     match output.status.code() {
                         Some(0) => inside.fetch_add(1, Ordering::Relaxed),
                         Some(3) => continue, // refused
@@ -70,7 +70,7 @@ fn kill_inside(command: &mut std::process::Command) -> bool {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = child.spawn().expect("start");
+    let mut child = start(child);
     let mut first = [0];
     let stdout = child.stdout.as_mut().expect("its output is piped");
     let is_inside = stdout.read(&mut first).expect("read a byte") == 1;
