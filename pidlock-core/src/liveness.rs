@@ -25,10 +25,14 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 /// of the times is not known, a file with the lock mark is stale, because a writer that locks is
 /// gone when the lock is free.
 pub(crate) fn may_have_written(pid: u32, file: &Stat) -> bool {
+    is_possible_writer(sys::process_state(pid), file)
+}
+
+fn is_possible_writer(process: ProcessState, file: &Stat) -> bool {
     let ProcessState::Running {
         started,
         exiting: false,
-    } = sys::process_state(pid)
+    } = process
     else {
         return false;
     };
@@ -112,6 +116,20 @@ mod tests {
         assert!(started_after(at(62_002), at(60_001), false));
         assert!(!started_after(at(62_001), at(60_001), false));
         assert!(started_after(at(60_052), at(60_001), true));
+    }
+
+    #[test]
+    fn mark_decides_about_a_process_whose_start_time_is_hidden() {
+        let hidden = ProcessState::Running {
+            started: None,
+            exiting: false,
+        };
+        let file = tempfile::tempfile().expect("create a file");
+        let mut stat = sys::stat(&file).expect("inspect the file");
+        for (mark, may_have_written) in [(0, true), (LOCK_MARK, false)] {
+            stat.mode = mark;
+            assert_eq!(is_possible_writer(hidden, &stat), may_have_written);
+        }
     }
 
     #[test]

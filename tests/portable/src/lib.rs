@@ -11,10 +11,25 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What Wine 8 cannot show, and why. The tests and parts of tests named here run on Windows only.
-const NOT_UNDER_WINE: &[(&str, &str)] = &[(
-    "exit of a program",
-    "Wine 8 tells libraries that the process ends, but not the program; a library is tested instead",
-)];
+///
+/// These have no test at all:
+///
+/// - Ctrl-C, Ctrl-Break and a closed console: Wine sends them to programs in a console only. Windows runs the
+///   default handler in a thread of its own, which calls `ExitProcess`, as the test of a library does.
+/// - A process that this user may not query: all processes under Wine are of one user. The decision about it is
+///   a unit test of `liveness`.
+/// - A file that is removed while it is open, at once (POSIX deletion), which Wine does not do.
+const NOT_UNDER_WINE: &[(&str, &str)] = &[
+    (
+        "exit of a program",
+        "Wine 8 tells libraries that the process ends, but not the program; a library is tested instead",
+    ),
+    (
+        "mark of a locked file",
+        "Wine 8 does not keep the attribute",
+    ),
+    ("link to nothing", "Wine 8 has no symbolic links"),
+];
 
 /// Returns `true` if the tests run under Wine. Then prints why `what` cannot be tested there.
 ///

@@ -3,7 +3,7 @@
 #![cfg(windows)]
 
 use std::fs::{self, File};
-use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::fs::{MetadataExt, OpenOptionsExt, symlink_dir};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_portable::{NONEXISTENT_PID, Running, TempDir, holder};
+use pidlock_portable::{NONEXISTENT_PID, Running, TempDir, holder, is_beyond_wine};
 
 const SHARE_READ: u32 = 1;
 const SHARE_WRITE: u32 = 2;
@@ -159,6 +159,22 @@ fn file_in_the_place_of_a_directory_is_refused_at_once() {
     assert!(start.elapsed() < Duration::from_millis(500));
 }
 
+#[test]
+fn link_to_nothing_in_the_place_of_a_directory_is_refused_at_once() {
+    let dir = TempDir::new();
+    let link = dir.path("link");
+    if is_beyond_wine("link to nothing") {
+        return;
+    }
+    symlink_dir(dir.path("nothing"), &link).expect("create a link, which needs the developer mode");
+    let refused = PidFile::new("a").dir(&link).acquire();
+    let error = refused.expect_err("there is no directory");
+    assert!(
+        error.to_string().contains("is a link to nothing"),
+        "{error}"
+    );
+}
+
 /// The function `hold` of this package's library, which `rundll32` calls in a process of its own.
 fn library(path: &Path, end: &str) -> Command {
     let test = std::env::current_exe().expect("find the test");
@@ -178,6 +194,22 @@ fn every_end_by_exit_process_removes_the_file() {
         let path = dir.path("app.pid");
         Running::start(&mut library(&path, end)).end();
         assert!(!path.exists(), "{end}");
+    }
+}
+
+#[test]
+fn locked_file_bears_the_mark() {
+    const TEMPORARY: u32 = 0x100;
+    if is_beyond_wine("mark of a locked file") {
+        return;
+    }
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    for (lock, mark) in [(true, TEMPORARY), (false, 0)] {
+        let guard = PidFile::at(&path).lock(lock).acquire().expect("acquire");
+        let attributes = path.metadata().expect("inspect").file_attributes();
+        assert_eq!(attributes & TEMPORARY, mark);
+        guard.close().expect("release");
     }
 }
 

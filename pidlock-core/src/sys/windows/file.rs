@@ -175,7 +175,7 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
         return Ok(());
     }
     let information = FILE_BASIC_INFO {
-        FileAttributes: LOCK_MARK,
+        FileAttributes: FILE_ATTRIBUTE_TEMPORARY,
         ..FILE_BASIC_INFO::default() // times that stay as they are
     };
     // SAFETY: `file` is open, and `information` is a structure of this class and size.
@@ -203,8 +203,8 @@ pub(crate) fn forget(file: File) {
     let _ = file.into_raw_handle();
 }
 
-/// The attribute that keeps the file out of the system's index of contents.
-pub(crate) const LOCK_MARK: u32 = FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
+/// Stands for the attribute `FILE_ATTRIBUTE_TEMPORARY`, by which the system need not write the file to the disk.
+pub(crate) const LOCK_MARK: u32 = 0o1000;
 
 pub(crate) fn stat(file: &File) -> io::Result<Stat> {
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
@@ -231,7 +231,10 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         file_type,
         links: information.nNumberOfLinks.into(),
         size: joined(information.nFileSizeHigh, information.nFileSizeLow),
-        mode: information.dwFileAttributes & LOCK_MARK,
+        mode: match information.dwFileAttributes & FILE_ATTRIBUTE_TEMPORARY {
+            0 => 0,
+            _ => LOCK_MARK,
+        },
         uid: 0,
         gid: 0,
         created: system_time(information.ftCreationTime),
