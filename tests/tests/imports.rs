@@ -33,6 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["sys/unwatched"],
     &["sys/unix", "sys/windows"],
     &["sys/unix/inherit", "sys/unix/pidfd"],
+    &["sys/unix/kinfo", "sys/unix/proc"],
     &[
         "sys/unix/file",
         "sys/unix/process",

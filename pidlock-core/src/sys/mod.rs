@@ -5,6 +5,20 @@
 use std::fs::File;
 use std::io;
 
+#[cfg(not(any(
+    windows,
+    target_vendor = "apple",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "linux",
+    target_os = "netbsd",
+    target_os = "openbsd",
+)))]
+compile_error!(
+    "pidlock-core runs on Linux, Android, macOS, FreeBSD, NetBSD, OpenBSD and Windows; to add a \
+     system, see CONTRIBUTING.md"
+);
+
 mod atomic_ref;
 mod types;
 #[cfg(unix)]

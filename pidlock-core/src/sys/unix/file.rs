@@ -74,10 +74,10 @@ fn retry_on_eintr(call: impl Fn() -> c_int) -> io::Result<c_int> {
 /// Atomic: no other thread can get the descriptor's number in between.
 pub(crate) fn put_over(held: &File, new: File) -> io::Result<()> {
     let (old, new) = (held.as_raw_fd(), new.as_raw_fd());
-    #[cfg(not(target_vendor = "apple"))]
+    #[cfg(not(any(target_vendor = "apple", target_os = "android")))]
     // SAFETY: both descriptors are open, and `held` keeps owning its number.
     retry_on_eintr(|| unsafe { libc::dup3(new, old, libc::O_CLOEXEC) })?;
-    #[cfg(target_vendor = "apple")]
+    #[cfg(any(target_vendor = "apple", target_os = "android"))]
     {
         // SAFETY: both descriptors are open, and `held` keeps owning its number.
         retry_on_eintr(|| unsafe { libc::dup2(new, old) })?;
@@ -217,7 +217,7 @@ pub(crate) fn offset_tag(file: &File, pid: u32) -> u64 {
     let salt = (pid << 14) ^ ((&raw const COUNT as usize) >> 2) as u32;
     let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(salt);
     // Below 2 GiB, which every file system allows, and where few programs are by chance.
-    set_offset_tag(file, (1 << 30 | count & ((1 << 30) - 1)).into())
+    set_offset_tag(file, ((1 << 30) | (count & ((1 << 30) - 1))).into())
 }
 
 /// Returns the tag that the open file has then: a file that cannot seek keeps its offset, 0.
@@ -254,9 +254,10 @@ pub(crate) fn is_writable_dir(directory: &Path) -> bool {
     let Ok(path) = AbsPath::resolve(directory) else {
         return false;
     };
-    // bionic rejects AT_EACCESS.
-    let is_android = cfg!(target_os = "android");
-    let flags = if is_android { 0 } else { libc::AT_EACCESS };
+    #[cfg(not(target_os = "android"))]
+    let flags = libc::AT_EACCESS;
+    #[cfg(target_os = "android")]
+    let flags = 0; // bionic rejects AT_EACCESS
     let access = libc::W_OK | libc::X_OK;
     let c_path = path.as_c_str().as_ptr();
     // SAFETY: `path` is a C string that outlives the call, which only reads it.

@@ -3,8 +3,12 @@
 mod file;
 mod fork;
 mod inherit;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod kinfo;
 mod path;
 mod pidfd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod proc;
 mod process;
 mod signal;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -13,8 +17,12 @@ mod watch;
 pub(crate) use file::*;
 pub(crate) use fork::*;
 pub(crate) use inherit::*;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use kinfo::*;
 pub(crate) use path::*;
 pub(crate) use pidfd::*;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use proc::*;
 pub(crate) use process::*;
 pub(crate) use signal::*;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -11,7 +11,11 @@ use std::time::{Duration, Instant};
 use libc::{c_int, pid_t};
 
 use super::file::pause;
-use super::process::{exists, process_state, start_ticks};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::kinfo::{process_state, start_ticks};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::proc::{process_state, start_ticks};
+use super::process::exists;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::watch::{pidfd_open, sleep};
 use crate::sys::types::ProcessState;

@@ -93,11 +93,9 @@ pub(crate) fn keeping_errno(f: impl FnOnce()) {
 }
 
 fn errno_location() -> *mut c_int {
-    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
-    use libc::___errno as location;
     #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     use libc::__errno as location;
-    #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
+    #[cfg(target_os = "linux")]
     use libc::__errno_location as location;
     #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     use libc::__error as location;

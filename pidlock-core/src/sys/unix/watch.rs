@@ -103,7 +103,7 @@ impl Events {
     fn unwatch(&mut self) {
         if let Some(watch) = self.watch.take() {
             // SAFETY: takes an open descriptor and a number.
-            unsafe { libc::inotify_rm_watch(self.inotify.as_raw_fd(), watch) };
+            unsafe { libc::inotify_rm_watch(self.inotify.as_raw_fd(), watch as _) };
         }
     }
 
