@@ -102,7 +102,15 @@ pub fn program(name: &str) -> Command {
         .parent()
         .and_then(Path::parent)
         .map(|dir| dir.join(&file));
-    Command::new(above.filter(|path| path.exists()).unwrap_or(beside))
+    let path = above.filter(|path| path.exists()).unwrap_or(beside);
+    // An emulator with its options, for programs that this machine cannot run by itself.
+    let Ok(runner) = std::env::var("PIDLOCK_TESTS_RUNNER") else {
+        return Command::new(path);
+    };
+    let mut words = runner.split(' ');
+    let mut command = Command::new(words.next().expect("the runner has a name"));
+    command.args(words).arg(path);
+    command
 }
 
 /// Starts the program `holder` for a file. The options are those of the program.
