@@ -155,5 +155,8 @@ pub use status::Status;
 pub use wait::Acquire;
 pub use watch::Watch;
 
+#[cfg(all(doc, unix, feature = "macros"))]
+pub mod guide;
+
 #[doc(hidden)]
 pub mod __private;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// import each other. Add a new module above all modules that it imports.
 const LAYERS: &[&[&str]] = &[
     &["lib"],
-    &["__private"],
+    &["__private", "guide"],
     &["pidfile"],
     &["hand_over", "holder", "reservation", "status"],
     &["wait"],
@@ -56,7 +56,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.expect("read an entry").path();
         match path.is_dir() {
             true => files(&path, found),
-            false => found.push(path),
+            false if path.extension().is_some_and(|it| it == "rs") => found.push(path),
+            false => {} // a page of the guide
         }
     }
 }
