@@ -21,8 +21,7 @@ use crate::sys;
 /// ```
 /// use pidlock_core::{PidFile, PidFileError};
 ///
-/// # let dir = tempfile::tempdir()?;
-/// let file = PidFile::at(dir.path().join("app.pid"));
+/// let file = PidFile::new("my_app_refused").temp_dir(true);
 /// let _first = file.acquire()?;
 /// match file.acquire() {
 ///     Err(PidFileError::AlreadyLocked { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
@@ -162,9 +161,9 @@ impl PidFileError {
     /// error may be another process's.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::at(dir.path().join("app.pid"));
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_error_pid").temp_dir(true);
     /// let _first = file.acquire()?;
     /// assert_eq!(file.acquire().unwrap_err().pid(), Some(std::process::id()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -181,13 +180,12 @@ impl PidFileError {
     /// The file or directory concerned; `None` for a [`Configuration`](Self::Configuration) error.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let path = dir.path().join("app.pid");
-    /// std::fs::write(&path, "notes")?;
-    /// let error = PidFile::at(&path).acquire().unwrap_err();
-    /// assert_eq!(error.path(), Some(path.as_path()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_error_path").temp_dir(true);
+    /// let _first = file.acquire()?;
+    /// assert_eq!(file.acquire().unwrap_err().path(), Some(file.path()?.as_path()));
+    /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
@@ -208,9 +206,9 @@ impl PidFileError {
     /// [`AlreadyRunning`](Self::AlreadyRunning). All other errors need fixing.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::at(dir.path().join("app.pid"));
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_error_is_contention").temp_dir(true);
     /// let _first = file.acquire()?;
     /// assert!(file.acquire().unwrap_err().is_contention());
     /// assert!(!PidFile::new("a/b").acquire().unwrap_err().is_contention());
@@ -381,7 +379,8 @@ impl fmt::Debug for PidFileError {
 /// The error itself is the payload ([`io::Error::get_ref`]), so its message is kept.
 ///
 /// ```
-/// # use pidlock_core::PidFile;
+/// use pidlock_core::PidFile;
+///
 /// fn start() -> std::io::Result<()> {
 ///     let _guard = PidFile::new("not/a/name").acquire()?;
 ///     Ok(())

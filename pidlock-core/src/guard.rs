@@ -39,9 +39,8 @@ use crate::watch::{self, Watch};
 /// ```
 /// use pidlock_core::PidFile;
 ///
-/// # let dir = tempfile::tempdir()?;
-/// let path = dir.path().join("app.pid");
-/// let guard = PidFile::at(&path).acquire()?;
+/// let guard = PidFile::new("my_app_guard").temp_dir(true).acquire()?;
+/// let path = guard.path().to_owned();
 /// assert_eq!(std::fs::read_to_string(&path)?, format!("{}\n", std::process::id()));
 /// drop(guard);
 /// assert!(!path.exists());
@@ -60,10 +59,10 @@ impl PidGuard {
     /// The pidfile's absolute path.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
-    /// assert_eq!(guard.path(), dir.path().join("app.pid"));
+    /// use pidlock_core::PidFile;
+    ///
+    /// let guard = PidFile::new("my_app_guard_path").temp_dir(true).acquire()?;
+    /// assert!(guard.path().ends_with("my_app_guard_path.pid"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -74,9 +73,9 @@ impl PidGuard {
     /// The recorded PID: that of the process that acquired the file.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
+    /// use pidlock_core::PidFile;
+    ///
+    /// let guard = PidFile::new("my_app_guard_pid").temp_dir(true).acquire()?;
     /// assert_eq!(guard.pid(), std::process::id());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -100,11 +99,11 @@ impl PidGuard {
     ///   closed its descriptor, which ended the lock.
     ///
     /// ```
-    /// # use pidlock_core::{PidFile, PidFileError};
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
+    /// use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// let guard = PidFile::new("my_app_guard_verify").temp_dir(true).acquire()?;
     /// guard.verify()?;
-    /// std::fs::rename(guard.path(), dir.path().join("moved"))?;
+    /// std::fs::rename(guard.path(), guard.path().with_extension("old"))?;
     /// assert!(matches!(guard.verify(), Err(PidFileError::Replaced { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -131,13 +130,13 @@ impl PidGuard {
     ///
     /// ```
     /// use std::sync::mpsc;
-    /// # use pidlock_core::{PidFile, PidFileError};
     ///
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
+    /// use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// let guard = PidFile::new("my_app_guard_watch").temp_dir(true).acquire()?;
     /// let (sender, lost) = mpsc::channel();
     /// let _watch = guard.watch(move |error| sender.send(error).unwrap())?;
-    /// std::fs::rename(guard.path(), dir.path().join("moved"))?;
+    /// std::fs::rename(guard.path(), guard.path().with_extension("old"))?;
     /// assert!(matches!(lost.recv()?, PidFileError::Replaced { .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -163,14 +162,15 @@ impl PidGuard {
     ///   of the program has closed its descriptor, in which case nothing is touched.
     ///
     /// ```
-    /// # use pidlock_core::{PidFile, PidFileError};
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("app").dir(dir.path()).acquire()?;
-    /// std::fs::rename(guard.path(), dir.path().join("moved"))?;
+    /// use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// let guard = PidFile::new("my_app_guard_close").temp_dir(true).acquire()?;
+    /// std::fs::rename(guard.path(), guard.path().with_extension("old"))?;
     /// std::fs::write(guard.path(), "not ours")?;
     /// let path = guard.path().to_owned();
     /// assert!(matches!(guard.close(), Err(PidFileError::Replaced { .. })));
-    /// assert_eq!(std::fs::read_to_string(path)?, "not ours");
+    /// assert_eq!(std::fs::read_to_string(&path)?, "not ours");
+    /// std::fs::remove_file(path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(self) -> Result<(), PidFileError> {

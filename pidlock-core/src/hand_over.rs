@@ -22,6 +22,21 @@ use crate::sys::{self, PassedOn};
 /// over: this process still holds it.
 ///
 /// `{}` prints the message of [`error`](Self::error).
+///
+/// # Examples
+///
+/// ```no_run
+/// use pidlock_core::{HandOverError, PidGuard};
+///
+/// /// Ends a successor that has not taken over, and returns the guard.
+/// fn keep(failed: HandOverError) -> PidGuard {
+///     eprintln!("{failed}");
+///     if let Some(mut child) = failed.child {
+///         let _ = child.kill().and_then(|()| child.wait());
+///     }
+///     failed.guard
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HandOverError {
@@ -79,9 +94,11 @@ impl PidGuard {
     /// use std::process::Command;
     /// use std::time::Duration;
     ///
-    /// # use pidlock_core::PidFile;
-    /// # fn finish_requests() {}
-    /// # fn serve(guard: pidlock_core::PidGuard) {}
+    /// use pidlock_core::{PidFile, PidGuard};
+    ///
+    /// fn finish_requests() {}
+    /// fn serve(_guard: PidGuard) {}
+    ///
     /// let guard = PidFile::new("my_app").dir("/run/my_app").acquire()?;
     /// // Later, when a new version is installed:
     /// let mut successor = Command::new("/usr/bin/my_app");
@@ -140,8 +157,10 @@ impl PidGuard {
     /// ```no_run
     /// use std::process::Command;
     ///
-    /// # use pidlock_core::PidFile;
-    /// # fn serve(guard: pidlock_core::PidGuard) {}
+    /// use pidlock_core::{PidFile, PidGuard};
+    ///
+    /// fn serve(_guard: PidGuard) {}
+    ///
     /// let guard = PidFile::new("my_app").dir("/run/my_app").acquire()?;
     /// // Later, when a new version is installed:
     /// let failed = guard.exec_successor(&mut Command::new("/usr/bin/my_app"));

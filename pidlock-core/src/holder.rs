@@ -179,9 +179,9 @@ impl Holder {
     /// The PID of the holder.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("app").dir(dir.path());
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_holder_pid").temp_dir(true);
     /// let _guard = file.acquire()?;
     /// let holder = file.holder()?.expect("this process");
     /// assert_eq!(holder.pid(), std::process::id());
@@ -204,7 +204,8 @@ impl Holder {
     /// Unix only.
     ///
     /// ```no_run
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// if let Some(holder) = PidFile::new("my_app").holder()? {
     ///     holder.terminate()?;
     /// }
@@ -228,7 +229,8 @@ impl Holder {
     /// By SIGKILL on Unix, by `TerminateProcess` with exit code 1 on Windows.
     ///
     /// ```no_run
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// if let Some(holder) = PidFile::new("my_app").holder()? {
     ///     holder.kill()?;
     /// }
@@ -250,10 +252,11 @@ impl Holder {
     /// present.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("app").dir(dir.path());
+    /// use std::time::Duration;
+    ///
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_holder_wait_gone").temp_dir(true);
     /// let _guard = file.acquire()?;
     /// let holder = file.holder()?.expect("this process");
     /// assert!(!holder.wait_gone(Duration::ZERO)?);

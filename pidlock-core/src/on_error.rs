@@ -1,4 +1,18 @@
-//! What an annotated function does when the lock is not acquired: values for `on_error`.
+//! What an annotated function does when the lock is not acquired: values for the key `on_error` of
+//! [`#[pidfile]`](macro@crate::pidfile#when-the-lock-is-unavailable).
+//!
+//! ```
+//! # #[cfg(feature = "macros")] {
+//! use pidlock_core::{on_error, pidfile};
+//!
+//! #[pidfile("my_app_skip", temp_dir = true, on_error = on_error::skip)]
+//! fn rebuild_index() -> usize {
+//!     42
+//! }
+//!
+//! println!("{} entries", rebuild_index()); // 0, the default, while another process rebuilds it
+//! # }
+//! ```
 
 use std::io::{self, Write as _};
 use std::process::{self, ExitCode};

@@ -27,9 +27,7 @@ use crate::wait::{self, Acquire, OnWait};
 /// ```
 /// use pidlock_core::PidFile;
 ///
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path();
-/// match PidFile::new("my_app").dir(dir).acquire() {
+/// match PidFile::new("my_app").temp_dir(true).acquire() {
 ///     Ok(guard) => println!("running as {}, see {}", guard.pid(), guard.path().display()),
 ///     Err(error) if error.is_contention() => eprintln!("{error}"),
 ///     Err(error) => return Err(error.into()),
@@ -52,7 +50,8 @@ impl PidFile {
     /// `..`. It is validated on use.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// let path = PidFile::new("my_app").dir("/run/my_app").path()?;
     /// # #[cfg(unix)]
     /// assert_eq!(path, std::path::Path::new("/run/my_app/my_app.pid"));
@@ -67,7 +66,8 @@ impl PidFile {
     /// [`suffix`](Self::suffix) or [`temp_dir`](Self::temp_dir).
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// let path = PidFile::at("/var/lib/my_app/lock").path()?;
     /// # #[cfg(unix)]
     /// assert_eq!(path, std::path::Path::new("/var/lib/my_app/lock"));
@@ -82,7 +82,8 @@ impl PidFile {
     /// Sets the name; by default the program's. See [`new`](Self::new) for what a name can be.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// let path = PidFile::default().name("my_app").dir("/run").path()?;
     /// assert!(path.ends_with("my_app.pid"));
     /// # Ok::<(), pidlock_core::PidFileError>(())
@@ -107,11 +108,12 @@ impl PidFile {
     /// with a temporary directory of its own (`PrivateTmp=`). Give such programs a common directory.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path().join("new/one")).acquire()?;
-    /// assert!(guard.path().starts_with(dir.path().join("new/one")));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// use pidlock_core::PidFile;
+    ///
+    /// let path = PidFile::new("my_app").dir("/run/my_app").path()?;
+    /// # #[cfg(unix)]
+    /// assert_eq!(path, std::path::Path::new("/run/my_app/my_app.pid"));
+    /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.location.dir = Some(dir.as_ref().to_owned());
@@ -121,7 +123,8 @@ impl PidFile {
     /// Whether to append `.pid` to a name that lacks it. Default: `true`.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// let path = PidFile::new("my_app.lock").dir("/run").suffix(false).path()?;
     /// assert!(path.ends_with("my_app.lock"));
     /// # Ok::<(), pidlock_core::PidFileError>(())
@@ -143,7 +146,8 @@ impl PidFile {
     /// [`std::env::temp_dir`].
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// let path = PidFile::new("my_app").temp_dir(true).path()?;
     /// assert!(path.ends_with("my_app.pid"));
     /// # Ok::<(), pidlock_core::PidFileError>(())
@@ -165,9 +169,8 @@ impl PidFile {
     /// BSDs keep it for root only. Ignored on Windows.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path()).mode(0o600).acquire()?;
+    /// use pidlock_core::PidFile;
+    /// let guard = PidFile::new("my_app_mode").temp_dir(true).mode(0o600).acquire()?;
     /// # #[cfg(unix)] {
     /// use std::os::unix::fs::PermissionsExt;
     /// assert_eq!(guard.path().metadata()?.permissions().mode() & 0o777, 0o600);
@@ -187,7 +190,8 @@ impl PidFile {
     /// Ignored on Windows.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// // Works for root only.
     /// let file = PidFile::new("my_app").dir("/run/my_app").uid(1000).gid(1000);
     /// # let _ = file;
@@ -204,7 +208,8 @@ impl PidFile {
     /// Ignored on Windows.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// let file = PidFile::new("my_app").dir("/run/my_app").gid(4);
     /// # let _ = file;
     /// ```
@@ -221,9 +226,9 @@ impl PidFile {
     /// hard links. Temporary files `.NAME.PID-0.pidlock` and `NAME.t1` appear briefly.
     ///
     /// ```
-    /// # use pidlock_core::{PidFile, PidFileError};
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path()).lock(false);
+    /// use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// let file = PidFile::new("my_app_lock").temp_dir(true).lock(false);
     /// let guard = file.acquire()?;
     /// assert!(matches!(file.acquire(), Err(PidFileError::AlreadyLocked { .. })));
     /// # drop(guard);
@@ -239,9 +244,9 @@ impl PidFile {
     /// The file is released when the last guard is dropped.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path()).reentrant(true);
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_reentrant").temp_dir(true).reentrant(true);
     /// let first = file.acquire()?;
     /// let second = file.acquire()?;
     /// drop(first);
@@ -261,9 +266,9 @@ impl PidFile {
     /// stale file is replaced, which is a removal too.
     ///
     /// ```
-    /// # use pidlock_core::{PidFile, Status};
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path()).keep(true);
+    /// use pidlock_core::{PidFile, Status};
+    ///
+    /// let file = PidFile::new("my_app_keep").temp_dir(true).keep(true);
     /// drop(file.acquire()?);
     /// assert_eq!(file.status()?, Status::Empty);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -284,9 +289,12 @@ impl PidFile {
     /// Ignored on Windows.
     ///
     /// ```
-    /// # use pidlock_core::{OnSignal, PidFile};
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path()).on_signal(OnSignal::Off).acquire()?;
+    /// use pidlock_core::{OnSignal, PidFile};
+    ///
+    /// let guard = PidFile::new("my_app_on_signal")
+    ///     .temp_dir(true)
+    ///     .on_signal(OnSignal::Off)
+    ///     .acquire()?;
     /// # drop(guard);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -307,9 +315,9 @@ impl PidFile {
     /// By `atexit(3)` on Unix. Ignored on Windows.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path()).at_exit(false).acquire()?;
+    /// use pidlock_core::PidFile;
+    ///
+    /// let guard = PidFile::new("my_app_at_exit").temp_dir(true).at_exit(false).acquire()?;
     /// # drop(guard);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -339,10 +347,12 @@ impl PidFile {
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use pidlock_core::{PidFile, PidFileError};
     ///
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path()).timeout(Duration::from_millis(20));
+    /// use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// let file = PidFile::new("my_app_timeout")
+    ///     .temp_dir(true)
+    ///     .timeout(Duration::from_millis(20));
     /// let guard = file.acquire()?;
     /// match file.acquire() {
     ///     Err(PidFileError::AlreadyLocked { waited: Some(waited), .. }) => {
@@ -363,10 +373,10 @@ impl PidFile {
     ///
     /// ```
     /// use std::thread;
-    /// # use pidlock_core::PidFile;
     ///
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path()).wait(true);
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_wait").temp_dir(true).wait(true);
     /// let first = file.acquire()?;
     /// let second = thread::spawn(move || file.acquire());
     /// drop(first);
@@ -384,11 +394,11 @@ impl PidFile {
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use pidlock_core::PidFile;
     ///
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app")
-    ///     .dir(dir.path())
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_on_wait")
+    ///     .temp_dir(true)
     ///     .timeout(Duration::from_millis(20))
     ///     .on_wait(|refusal| eprintln!("waiting: {refusal}"));
     /// let guard = file.acquire()?;
@@ -414,7 +424,8 @@ impl PidFile {
     /// - [`Io`](PidFileError::Io): the path is relative and the working directory is gone.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
+    /// use pidlock_core::PidFile;
+    ///
     /// assert!(PidFile::default().path()?.is_absolute());
     /// # Ok::<(), pidlock_core::PidFileError>(())
     /// ```
@@ -437,9 +448,9 @@ impl PidFile {
     /// waits for it, up to one second. A tool that does not retry, such as Python's `pid`, may fail.
     ///
     /// ```
-    /// # use pidlock_core::{PidFile, Status};
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// use pidlock_core::{PidFile, Status};
+    ///
+    /// let file = PidFile::new("my_app_status").temp_dir(true);
     /// assert_eq!(file.status()?, Status::NoFile);
     /// let _guard = file.acquire()?;
     /// assert_eq!(file.status()?, Status::HeldBySelf);
@@ -488,9 +499,9 @@ impl PidFile {
     /// [`mode`](Self::mode) describes.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("my_app").dir(dir.path()).acquire()?;
+    /// use pidlock_core::PidFile;
+    ///
+    /// let guard = PidFile::new("my_app_acquire").temp_dir(true).acquire()?;
     /// assert!(guard.path().exists());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -514,12 +525,11 @@ impl PidFile {
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use pidlock_core::{PidFile, PidFileError};
+    ///
+    /// use pidlock_core::{PidFile, PidFileError};
     ///
     /// async fn serve() -> Result<(), PidFileError> {
     ///     let file = PidFile::new("my_app").timeout(Duration::from_secs(10));
-    /// #   let dir = tempfile::tempdir().unwrap();
-    /// #   let file = file.dir(dir.path());
     ///     let guard = file.acquire_async().await?;
     ///     println!("running as {}", guard.pid());
     ///     Ok(())
@@ -547,9 +557,9 @@ impl PidFile {
     /// Unix only.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let reservation = PidFile::new("my_app").dir(dir.path()).reserve()?;
+    /// use pidlock_core::PidFile;
+    ///
+    /// let reservation = PidFile::new("my_app_reserve").temp_dir(true).reserve()?;
     /// // fork here, and in the child:
     /// let guard = reservation.commit()?;
     /// assert_eq!(guard.pid(), std::process::id());
@@ -592,9 +602,9 @@ impl PidFile {
     /// [`status`](Self::status).
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_holder").temp_dir(true);
     /// assert!(file.holder()?.is_none());
     /// let _guard = file.acquire()?;
     /// assert_eq!(file.holder()?.map(|holder| holder.pid()), Some(std::process::id()));
@@ -626,10 +636,11 @@ impl PidFile {
     /// Unix only.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// use std::time::Duration;
+    ///
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_stop").temp_dir(true);
     /// match file.stop(Duration::from_secs(10))? {
     ///     true => println!("stopped"),
     ///     false => println!("was not running"),
@@ -658,10 +669,11 @@ impl PidFile {
     /// Unix only.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("my_app").dir(dir.path());
+    /// use std::time::Duration;
+    ///
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_replace").temp_dir(true);
     /// let guard = file.replace(Duration::from_secs(10))?;
     /// # drop(guard);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

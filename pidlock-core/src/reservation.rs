@@ -26,6 +26,19 @@ use crate::wait::{self, OnWait};
 /// removes nothing. Once all processes that share the file are gone, an empty, unlocked file remains,
 /// which the next start takes over.
 ///
+/// # Examples
+///
+/// ```
+/// use pidlock_core::PidFile;
+///
+/// // In the parent, where a refusal still reaches the terminal:
+/// let reservation = PidFile::new("my_app_reservation").temp_dir(true).reserve()?;
+/// // Fork here. Then in the child:
+/// let guard = reservation.commit()?;
+/// assert_eq!(guard.pid(), std::process::id());
+/// # Ok::<(), pidlock_core::PidFileError>(())
+/// ```
+///
 /// # Panics
 ///
 /// Dropping never panics.
@@ -68,10 +81,10 @@ impl Reservation {
     /// The pidfile's absolute path.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let reservation = PidFile::new("app").dir(dir.path()).reserve()?;
-    /// assert_eq!(reservation.path(), dir.path().join("app.pid"));
+    /// use pidlock_core::PidFile;
+    ///
+    /// let reservation = PidFile::new("my_app_reservation_path").temp_dir(true).reserve()?;
+    /// assert!(reservation.path().ends_with("my_app_reservation_path.pid"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -90,9 +103,9 @@ impl Reservation {
     ///   of the program has closed its descriptor.
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let guard = PidFile::new("app").dir(dir.path()).reserve()?.commit()?;
+    /// use pidlock_core::PidFile;
+    ///
+    /// let guard = PidFile::new("my_app_reservation_commit").temp_dir(true).reserve()?.commit()?;
     /// assert_eq!(std::fs::read_to_string(guard.path())?, format!("{}\n", std::process::id()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -124,9 +137,15 @@ impl Reservation {
     /// ended or dropped it, another start has acquired the file meanwhile, or `timeout` has passed.
     ///
     /// ```no_run
-    /// # use std::time::Duration;
-    /// # use pidlock_core::PidFile;
-    /// # fn fork() -> std::io::Result<bool> { Ok(true) }
+    /// use std::time::Duration;
+    ///
+    /// use pidlock_core::PidFile;
+    ///
+    /// /// Stands for `fork(2)`: returns `true` in the parent.
+    /// fn fork() -> std::io::Result<bool> {
+    ///     Ok(true)
+    /// }
+    ///
     /// let reservation = PidFile::new("my_app").dir("/run/my_app").reserve()?;
     /// if fork()? {
     ///     let pid = reservation.wait_committed(Duration::from_secs(30))?;

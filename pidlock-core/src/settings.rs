@@ -53,7 +53,19 @@ impl Default for Settings {
     }
 }
 
-/// How to handle SIGTERM, SIGINT and SIGHUP.
+/// How to handle SIGTERM, SIGINT and SIGHUP: the value of [`PidFile::on_signal`](crate::PidFile::on_signal).
+///
+/// # Examples
+///
+/// A program that ignores SIGHUP, as under `nohup`, but should still remove its file on it:
+///
+/// ```no_run
+/// use pidlock_core::{OnSignal, PidFile};
+///
+/// let guard = PidFile::new("my_app").on_signal(OnSignal::Force).acquire()?;
+/// # drop(guard);
+/// # Ok::<(), pidlock_core::PidFileError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnSignal {

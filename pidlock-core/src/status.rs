@@ -14,6 +14,21 @@ use crate::sys::{self, ProcessInstance};
 ///
 /// Python's `pid` has constants for the first four: `PID_CHECK_NOFILE`, `PID_CHECK_EMPTY`,
 /// `PID_CHECK_NOTRUNNING` and `PID_CHECK_SAMEPID`. For the others its `check()` raises.
+///
+/// # Examples
+///
+/// ```
+/// use pidlock_core::{PidFile, Status};
+///
+/// let status = PidFile::new("my_app_status").temp_dir(true).status()?;
+/// println!("{status}"); // not running: there is no pidfile
+/// match status {
+///     Status::Locked { pid: Some(pid) } => println!("see /proc/{pid}"),
+///     Status::RunningUnlocked { pid } => println!("process {pid} runs without the lock"),
+///     _ => {}
+/// }
+/// # Ok::<(), pidlock_core::PidFileError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -47,9 +62,9 @@ impl Status {
     /// confirms it.
     ///
     /// ```
-    /// # use pidlock_core::{PidFile, Status};
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("app").dir(dir.path());
+    /// use pidlock_core::{PidFile, Status};
+    ///
+    /// let file = PidFile::new("my_app_status_pid").temp_dir(true);
     /// let _guard = file.acquire()?;
     /// assert_eq!(file.status()?.pid(), Some(std::process::id()));
     /// assert_eq!(Status::NoFile.pid(), None);
@@ -69,9 +84,9 @@ impl Status {
     /// [`HeldBySelf`](Self::HeldBySelf).
     ///
     /// ```
-    /// # use pidlock_core::PidFile;
-    /// # let dir = tempfile::tempdir()?;
-    /// let file = PidFile::new("app").dir(dir.path());
+    /// use pidlock_core::PidFile;
+    ///
+    /// let file = PidFile::new("my_app_status_is_held").temp_dir(true);
     /// assert!(!file.status()?.is_held());
     /// let _guard = file.acquire()?;
     /// assert!(file.status()?.is_held());
@@ -86,7 +101,8 @@ impl Status {
 /// For people. The words can change in any release.
 ///
 /// ```
-/// # use pidlock_core::Status;
+/// use pidlock_core::Status;
+///
 /// assert_eq!(Status::NoFile.to_string(), "not running: there is no pidfile");
 /// ```
 impl fmt::Display for Status {

@@ -248,6 +248,22 @@ impl Waiter {
 /// # Panics
 ///
 /// If it is polled after it has completed.
+///
+/// # Examples
+///
+/// Two files at once, so that neither waits for the other:
+///
+/// ```
+/// use pidlock_core::{Acquire, PidFile, PidFileError};
+///
+/// async fn both() -> Result<(), PidFileError> {
+///     let index: Acquire = PidFile::new("my_index").wait(true).acquire_async();
+///     let cache: Acquire = PidFile::new("my_cache").wait(true).acquire_async();
+///     let (_index, _cache) = (index.await?, cache.await?);
+///     Ok(())
+/// }
+/// # let _ = both();
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Acquire {
     // Declared first, so that it is cancelled before `waiter` closes the descriptors that it sleeps

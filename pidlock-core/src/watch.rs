@@ -18,6 +18,19 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// A watch over a pidfile, created by [`PidGuard::watch`](crate::PidGuard::watch). Dropping it stops it,
 /// and does not wait for a function that is being called.
+///
+/// # Examples
+///
+/// ```
+/// use pidlock_core::PidFile;
+///
+/// let guard = PidFile::new("my_app_watch").temp_dir(true).acquire()?;
+/// let watch = guard.watch(|error| eprintln!("another instance can start: {error}"))?;
+/// // While the program works, the watch reports a loss. It ends before the guard.
+/// drop(watch);
+/// guard.close()?;
+/// # Ok::<(), pidlock_core::PidFileError>(())
+/// ```
 #[must_use = "if unused, the watch stops at once: bind it, as in `let _watch = ...`"]
 pub struct Watch(Arc<Watcher>);
 

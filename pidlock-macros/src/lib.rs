@@ -20,13 +20,13 @@ use proc_macro::TokenStream;
 /// Runs the function while holding a lock on a pidfile, so that only one instance runs at a time on
 /// a machine.
 ///
-/// ```
+/// ```no_run
 /// use pidlock_core::pidfile;
 ///
-/// # fn serve() -> Result<(), Box<dyn std::error::Error>> { Ok(()) }
-/// #[pidfile(name = "my_app", temp_dir = true)]
+/// #[pidfile("my_app")]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
-///     serve()
+///     println!("this is the only running instance");
+///     Ok(())
 /// }
 /// ```
 ///
@@ -38,74 +38,106 @@ use proc_macro::TokenStream;
 /// An `async` function acquires the lock when it is first polled, without blocking its executor, and
 /// releases it when it completes or is dropped.
 ///
+/// The [guide](https://docs.rs/pidlock-core/latest/pidlock_core/guide/index.html) has recipes, and explains each
+/// message of the compiler.
+///
 /// # Keys
 ///
-/// ```
-/// # use pidlock_core::{PidFileError, pidfile};
-/// # use std::path::Path;
-/// // The name can be given without its key, as the first argument.
-/// #[pidfile("backup")]
-/// # fn positional() -> Result<(), PidFileError> { Ok(()) }
+/// | key | value | default | Python's `pid` |
+/// |---|---|---|---|
+/// | [`name`] | text: a single path component. It can also stand first, without its key | the program's name | `pidname` |
+/// | [`dir`] | text: the directory | the first suitable one | `piddir` |
+/// | [`suffix`] | `bool`: append `.pid` to the name | `true` | `enforce_dotpid_postfix` |
+/// | [`temp_dir`] | `bool`: use the temporary directory | `false` | `force_tmpdir` |
+/// | [`path`] | text: the exact path; excludes the four keys above | | |
+/// | [`mode`] | `u32`: the permission bits of the file, regardless of the umask; a literal is octal, not decimal | `0o644` | `chmod` |
+/// | [`uid`] | `u32`: the owner of the file | unchanged | `uid` |
+/// | [`gid`] | `u32`: the group of the file | unchanged | `gid` |
+/// | [`lock`] | `bool`: acquire the kernel lock; `false` relies on the recorded PID alone | `true` | `lock_pidfile` |
+/// | [`reentrant`] | `bool`, or the key alone: this process can hold the file more than once | `false` | `allow_samepid` |
+/// | [`keep`] | `bool`, or the key alone: truncate the file on release instead of removing it | `false` | |
+/// | [`on_signal`] | `OnSignal`: how to handle SIGTERM, SIGINT and SIGHUP | `OnSignal::Auto` | `register_term_signal_handler` |
+/// | [`at_exit`] | `bool`: remove the file when the process exits | `true` | `register_atexit` |
+/// | [`timeout`] | `Duration` or `Option<Duration>`: how long to wait for a holder | a refusal at once | |
+/// | [`wait`] | `bool`, or the key alone: wait for a holder without a time limit; excludes `timeout` | `false` | |
+/// | [`on_wait`] | a `'static` function or closure that is called with the refusal when a wait begins | | |
+/// | [`on_error`] | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) | `except` |
+/// | [`guard`] | the name of a variable: refers to the [`PidGuard`] in the body | | `as` of `with` |
+/// | `crate` | the path to `pidlock_core`, if it is not available under that name | `::pidlock_core` | |
 ///
-/// // The parameters can be used in string literals and in expressions.
-/// #[pidfile(name = "worker-{id}", dir = dir, keep)]
-/// fn worker(id: u32, dir: &Path) -> Result<(), PidFileError> {
-///     assert!(dir.join(format!("worker-{id}.pid")).exists());
-///     Ok(())
-/// }
-/// # let dir = tempfile::tempdir()?;
-/// # worker(7, dir.path())?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Each key except `path`, `on_error`, `guard` and `crate` is the setter of [`PidFile`] with the same name,
+/// and `path` is [`PidFile::at`]. The link of a key leads to its method.
 ///
-/// With `timeout` or `wait`, the function waits for the holder:
+/// A function for each key:
 ///
 /// ```
-/// # use pidlock_core::{PidFileError, pidfile};
+/// use std::path::Path;
 /// use std::time::Duration;
 ///
-/// #[pidfile("import", temp_dir = true, timeout = limit, on_wait = |refusal| eprintln!("{refusal}"))]
-/// async fn import(limit: Duration) -> Result<(), PidFileError> {
-///     Ok(())
-/// }
-/// # let _ = import(Duration::ZERO);
+/// use pidlock_core::{OnSignal, PidFileError, on_error, pidfile};
+///
+/// type Result = std::result::Result<(), PidFileError>;
+///
+/// #[pidfile("worker-{id}")]
+/// fn name_in_front(id: u32) -> Result { Ok(()) }
+///
+/// #[pidfile(name = format!("{}-{id}", env!("CARGO_PKG_NAME")))]
+/// fn name(id: u32) -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", dir = dir)]
+/// fn dir(dir: &Path) -> Result { Ok(()) }
+///
+/// #[pidfile("my_app.lock", suffix = false)]
+/// fn suffix() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", temp_dir = true)]
+/// fn temp_dir() -> Result { Ok(()) }
+///
+/// #[pidfile(path = data.join("lock"))]
+/// fn path(data: &Path) -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", mode = 0o600)]
+/// fn mode() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", uid = user)]
+/// fn uid(user: u32) -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", gid = 4)]
+/// fn gid() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", lock = false)]
+/// fn lock() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", reentrant)]
+/// fn reentrant() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", keep)]
+/// fn keep() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", on_signal = OnSignal::Off)]
+/// fn on_signal() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", at_exit = false)]
+/// fn at_exit() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", timeout = Duration::from_secs(30))]
+/// fn timeout() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", wait)]
+/// fn wait() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", wait, on_wait = |refusal| eprintln!("waiting: {refusal}"))]
+/// fn on_wait() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", on_error = on_error::skip)]
+/// fn on_error() -> Result { Ok(()) }
+///
+/// #[pidfile("my_app", guard = lock)]
+/// fn guard() -> Result { lock.verify() }
+///
+/// #[pidfile("my_app", crate = pidlock_core)]
+/// fn facade() -> Result { Ok(()) }
 /// ```
-///
-/// With `guard`, the body can use the guard:
-///
-/// ```
-/// # use pidlock_core::{PidFileError, pidfile};
-/// #[pidfile("backup", temp_dir = true, guard = lock)]
-/// fn back_up() -> Result<(), PidFileError> {
-///     println!("see {}", lock.path().display());
-///     lock.verify()
-/// }
-/// # back_up()?;
-/// # Ok::<(), PidFileError>(())
-/// ```
-///
-/// Each key except `path`, `on_error`, `guard` and `crate` is the `PidFile` setter of the same name.
-///
-/// | key | value | default |
-/// |---|---|---|
-/// | `name` | text: a single path component | the program's name |
-/// | `dir` | text: the directory | the first suitable one: see `PidFile::dir` |
-/// | `suffix` | `bool`: append `.pid` to the name | `true` |
-/// | `temp_dir` | `bool`: use the temporary directory | `false` |
-/// | `path` | text: the exact path; excludes the four keys above | |
-/// | `mode` | `u32`: the permission bits of the file, regardless of the umask; a literal is octal, not decimal | `0o644` |
-/// | `uid`, `gid` | `u32`: the owner of the file | unchanged |
-/// | `lock` | `bool`: acquire the kernel lock; `false` relies on the recorded PID alone | `true` |
-/// | `reentrant` | `bool`, or the key alone: this process can hold the file more than once | `false` |
-/// | `keep` | `bool`, or the key alone: truncate the file on release instead of removing it | `false` |
-/// | `on_signal` | `OnSignal`: how to handle SIGTERM, SIGINT and SIGHUP; `OnSignal::Off` leaves them alone | `OnSignal::Auto` |
-/// | `at_exit` | `bool`: remove the file when the process exits | `true` |
-/// | `timeout` | `Duration` or `Option<Duration>`: how long to wait for a holder | a refusal at once |
-/// | `wait` | `bool`, or the key alone: wait for a holder without a time limit; excludes `timeout` | `false` |
-/// | `on_wait` | a `'static` function or closure that is called with the refusal when a wait begins | |
-/// | `on_error` | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) |
-/// | `guard` | the name of a variable: refers to the `PidGuard` in the body | |
-/// | `crate` | the path to `pidlock_core`, if it is not available under that name | `::pidlock_core` |
 ///
 /// Values are expressions. They are evaluated at each call before the lock is acquired, `path`
 /// first and the others in the order written. The parameters and `self` are in scope; the values of
@@ -113,6 +145,32 @@ use proc_macro::TokenStream;
 /// one of these three keys is a format string over the variables in scope: `"worker-{id}"`, with
 /// `{{` for a literal brace. Any other expression, such as a constant, is used unchanged. The
 /// expression of `on_error` is evaluated only if the lock is unavailable.
+///
+/// [`name`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.name
+/// [`dir`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.dir
+/// [`suffix`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.suffix
+/// [`temp_dir`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.temp_dir
+/// [`path`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.at
+/// [`mode`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.mode
+/// [`uid`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.uid
+/// [`gid`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.gid
+/// [`lock`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.lock
+/// [`reentrant`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.reentrant
+/// [`keep`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.keep
+/// [`on_signal`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.on_signal
+/// [`at_exit`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.at_exit
+/// [`timeout`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.timeout
+/// [`wait`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.wait
+/// [`on_wait`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.on_wait
+/// [`on_error`]: https://docs.rs/pidlock-core/latest/pidlock_core/on_error/index.html
+/// [`guard`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidGuard.html
+/// [`PidFile`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html
+/// [`PidFile::at`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidFile.html#method.at
+/// [`PidGuard`]: https://docs.rs/pidlock-core/latest/pidlock_core/struct.PidGuard.html
+/// [`PidFileError`]: https://docs.rs/pidlock-core/latest/pidlock_core/enum.PidFileError.html
+/// [`is_contention`]: https://docs.rs/pidlock-core/latest/pidlock_core/enum.PidFileError.html#method.is_contention
+/// [`skip`]: https://docs.rs/pidlock-core/latest/pidlock_core/on_error/fn.skip.html
+/// [`exit`]: https://docs.rs/pidlock-core/latest/pidlock_core/on_error/fn.exit.html
 ///
 /// # When the lock is unavailable
 ///
@@ -125,7 +183,7 @@ use proc_macro::TokenStream;
 /// | anything else | compile error: return a `Result`, or set `on_error` |
 ///
 /// The function is refused whenever acquisition fails, whether because of contention
-/// (`PidFileError::is_contention`) or another error, such as a missing permission. The `E` of a
+/// ([`is_contention`]) or another error, such as a missing permission. The `E` of a
 /// `Result` can be `PidFileError` itself, `std::io::Error`, `Box<dyn Error + Send + Sync>`,
 /// `anyhow::Error`, or your own type with a `From` implementation:
 ///
@@ -155,13 +213,15 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// `on_error` takes any function or closure that accepts the error and returns the function's
-/// return type. `pidlock_core::on_error` provides two. If another instance is running, `skip` returns
+/// return type. `pidlock_core::on_error` provides two. If another instance is running, [`skip`] returns
 /// the default value, or `Ok` with the default value; other errors are returned in a `Result`, and
-/// panic elsewhere. `exit` prints the message and ends the process with exit status 1.
+/// panic elsewhere. [`exit`] prints the message and ends the process with exit status 1.
 ///
 /// ```
-/// # use pidlock_core::pidfile;
-/// # use std::path::Path;
+/// use std::path::Path;
+///
+/// use pidlock_core::pidfile;
+///
 /// #[pidfile(path = path, on_error = pidlock_core::on_error::skip)]
 /// fn clean_up(path: &Path) -> usize {
 ///     3
@@ -200,9 +260,9 @@ use proc_macro::TokenStream;
 /// as `Self::Future` does. Put the attribute on an `async fn`, and call that:
 ///
 /// ```
-/// # use pidlock_core::{PidFileError, pidfile};
-/// # use std::path::{Path, PathBuf};
-/// # use std::pin::Pin;
+/// use pidlock_core::{PidFileError, pidfile};
+/// use std::path::{Path, PathBuf};
+/// use std::pin::Pin;
 /// # type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// # trait Service {
 /// #     type Future;

@@ -18,6 +18,9 @@ pub mod services {}
 #[doc = include_str!("limits.md")]
 pub mod limits {}
 
+#[doc = include_str!("other_tools.md")]
+pub mod other_tools {}
+
 #[doc = include_str!("file_systems.md")]
 pub mod file_systems {}
 
