@@ -3,7 +3,7 @@
 //! `cargo run --example upgrade -- 8080` counts the bytes that a client sends, for example
 //! `nc -N 127.0.0.1 8080 < README.md`. After `kill -HUP $(cat PIDFILE)` a new process of this program
 //! serves the same socket, and this one ends as soon as it has answered its clients. A unit of systemd
-//! has `Type=notify`, `PIDFile=` and `ExecReload=kill -HUP $MAINPID`.
+//! is `services/upgrade.service`.
 
 #[cfg(unix)]
 use {
