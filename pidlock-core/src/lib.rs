@@ -60,8 +60,9 @@
 //!
 //! The pidfile is removed when the guard is dropped, on [`std::process::exit`], and on SIGTERM, SIGINT
 //! and SIGHUP unless the program handles them; the process then terminates by that signal as usual
-//! ([`OnSignal`]). After an abort or SIGKILL the next start takes the file over. A child that the
-//! process forks and that outlives it keeps the lock and the file.
+//! ([`OnSignal`]). On Windows the end by Ctrl-C counts as an exit ([`PidFile::at_exit`]). After an
+//! abort or SIGKILL the next start takes the file over. A child that the process forks and that
+//! outlives it keeps the lock and the file.
 //!
 //! # Features
 //!

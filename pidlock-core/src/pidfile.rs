@@ -166,7 +166,8 @@ impl PidFile {
     ///
     /// On Unix the sticky bit is set besides (`-rw-r--r-T`), which means nothing on a regular file. It
     /// says that the program locks the file, and keeps `systemd-tmpfiles` from removing the file. The
-    /// BSDs keep it for root only. Ignored on Windows.
+    /// BSDs keep it for root only. On Windows the permission bits are ignored, and the attribute
+    /// `FILE_ATTRIBUTE_TEMPORARY` is the mark.
     ///
     /// ```
     /// use pidlock_core::PidFile;
@@ -286,7 +287,7 @@ impl PidFile {
     ///
     /// # Platform-specific behavior
     ///
-    /// Ignored on Windows.
+    /// Ignored on Windows: see [`at_exit`](Self::at_exit).
     ///
     /// ```
     /// use pidlock_core::{OnSignal, PidFile};
@@ -312,7 +313,9 @@ impl PidFile {
     ///
     /// # Platform-specific behavior
     ///
-    /// By `atexit(3)` on Unix. Ignored on Windows.
+    /// By `atexit(3)` on Unix. On Windows whenever the process ends by `ExitProcess`, after all other
+    /// threads have ended. That includes Ctrl-C, Ctrl-Break and a closed console, unless the program
+    /// handles them.
     ///
     /// ```
     /// use pidlock_core::PidFile;
@@ -492,7 +495,8 @@ impl PidFile {
     ///
     /// On Unix the lock is `flock(2)`, on local file systems and on NFS, where the client turns it into
     /// a lock of the server. On Windows it is a lock on one byte beyond the end of the file, so that
-    /// other programs can read the PID.
+    /// other programs can read the PID. A start that fails there because another program has the file
+    /// open, such as a virus scanner, is repeated for a second.
     ///
     /// Start times of processes are known on Linux and Windows. Elsewhere a running process with the
     /// recorded PID is assumed to have written the file, unless the file bears the mark that

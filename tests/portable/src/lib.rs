@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 ///   default handler in a thread of its own, which calls `ExitProcess`, as the test of a library does.
 /// - A process that this user may not query: all processes under Wine are of one user. The decision about it is
 ///   a unit test of `liveness`.
+/// - That a lock on the text would keep others from reading the PID: locks are advisory under Wine.
+/// - That `OpenProcess` takes the three numbers after a PID for it, too: Wine does not.
 /// - A file that is removed while it is open, at once (POSIX deletion), which Wine does not do.
 const NOT_UNDER_WINE: &[(&str, &str)] = &[
     (

@@ -198,6 +198,17 @@ fn every_end_by_exit_process_removes_the_file() {
 }
 
 #[test]
+fn number_after_a_pid_is_no_process() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let pid = std::process::id() + 1;
+    fs::write(&path, format!("{pid}\n")).expect("write");
+    let file = PidFile::at(&path);
+    assert_eq!(file.status().expect("check"), Status::Stale { pid });
+    file.acquire().expect("take over").close().expect("release");
+}
+
+#[test]
 fn locked_file_bears_the_mark() {
     const TEMPORARY: u32 = 0x100;
     if is_beyond_wine("mark of a locked file") {

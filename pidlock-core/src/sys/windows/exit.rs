@@ -22,8 +22,6 @@ pub(crate) fn register_exit_handler(handler: extern "C" fn()) {
     // `module` outlives the call.
     let is_pinned =
         unsafe { GetModuleHandleExW(flags, ptr::from_ref(&CALLBACK).cast(), &mut module) };
-    // SAFETY: a static. Read, so that neither the compiler nor the linker removes it.
-    unsafe { ptr::from_ref(&CALLBACK).read_volatile() };
     if is_pinned != 0 {
         let _ = HANDLER.set(handler);
     }
