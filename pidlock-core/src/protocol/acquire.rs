@@ -356,10 +356,11 @@ pub(super) fn replace_error(path: &Path, owner: u32, error: io::Error) -> PidFil
         _ => "remove it, or ",
     };
     let message = format!(
-        "cannot replace stale pidfile {} as {}: it belongs to uid {owner} and no process holds it; \
+        "cannot replace stale pidfile {} as {}: it belongs to {} and no process holds it; \
          {remove}choose another directory with dir = \"...\"",
         quoted(path),
         sys::current_user(),
+        sys::user(owner),
     );
     PidFileError::system(path, message, error)
 }

@@ -99,11 +99,8 @@ fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError
     if let Err(wrong_type) = check_file_type(path, stat.file_type) {
         return wrong_type;
     }
-    let (path, user, owner) = (path, sys::current_user(), stat.uid);
-    let message = format!(
-        "cannot open pidfile {} of uid {owner} as {user}",
-        quoted(path)
-    );
+    let (name, owner, user) = (quoted(path), sys::user(stat.uid), sys::current_user());
+    let message = format!("cannot open pidfile {name} of {owner} as {user}");
     PidFileError::system(path, message, error)
 }
 

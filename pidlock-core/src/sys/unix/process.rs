@@ -24,9 +24,14 @@ pub(crate) fn effective_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// A user, as messages name it.
+pub(crate) fn user(uid: u32) -> String {
+    format!("uid {uid}")
+}
+
 /// The effective user, as messages name it.
 pub(crate) fn current_user() -> String {
-    format!("uid {}", effective_uid())
+    user(effective_uid())
 }
 
 /// Returns `true` if the program runs with more privileges than the user who started it
