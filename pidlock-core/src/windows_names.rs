@@ -18,7 +18,6 @@ pub(crate) fn problem_of_name(name: &str) -> Option<&'static str> {
 
 /// What is wrong with a path, or `None`. The components `.` and `..` are allowed.
 pub(crate) fn problem_of_path(path: &str) -> Option<&'static str> {
-    let is_separator = ['/', '\\'];
     let path = path
         .strip_prefix(r"\\?\")
         .or_else(|| path.strip_prefix(r"\\.\"))
@@ -28,7 +27,7 @@ pub(crate) fn problem_of_path(path: &str) -> Option<&'static str> {
         [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic() => &path[3..],
         _ => path,
     };
-    path.split(is_separator)
+    path.split(['/', '\\'])
         .filter(|name| !["", ".", ".."].contains(name))
         .find_map(problem_of_name)
 }

@@ -153,15 +153,12 @@ pub(super) fn directory_error(target: &Target, doing: &str, error: io::Error) ->
 
 /// What stands in the place of the directory, or of one that contains it.
 fn obstacle(directory: &Path) -> Option<(&Path, &'static str)> {
-    directory
-        .ancestors()
-        .find_map(|place| match fs::metadata(place) {
-            Ok(metadata) if metadata.is_dir() => None,
-            Ok(_) => Some((place, "is not a directory")),
-            Err(_) => {
-                let link = fs::read_link(place).ok()?;
-                let is_missing = !place.parent()?.join(link).exists();
-                is_missing.then_some((place, "is a link to nothing"))
-            }
-        })
+    let problem = |place: &Path| match fs::metadata(place) {
+        Ok(metadata) if !metadata.is_dir() => Some("is not a directory"),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound && place.is_symlink() => {
+            Some("is a link to nothing")
+        }
+        _ => None,
+    };
+    (directory.ancestors()).find_map(|place| problem(place).map(|problem| (place, problem)))
 }
