@@ -123,6 +123,17 @@ pub fn holder(path: &Path, options: &[&str]) -> Command {
     command
 }
 
+/// The options of `holder` for each protocol: with a lock, and without. Only the first where
+/// `PIDLOCK_TESTS_LOCKS_ONLY` says that the file system has no hard links.
+#[must_use]
+pub fn protocols() -> &'static [&'static [&'static str]] {
+    const ALL: &[&[&str]] = &[&[], &["unlocked"]];
+    match std::env::var_os("PIDLOCK_TESTS_LOCKS_ONLY") {
+        Some(_) => &ALL[..1],
+        None => ALL,
+    }
+}
+
 /// A program that holds a file until its input ends, and is killed when this is dropped.
 #[derive(Debug)]
 pub struct Running {

@@ -1,7 +1,11 @@
 //! However a program ends: what happens to its file, and that the next start is in.
 
 use pidlock_core::PidFile;
+<<<<<<< HEAD
 use pidlock_portable::{Running, TempDir, holder, is_beyond_wine};
+=======
+use pidlock_portable::{Running, TempDir, holder, protocols};
+>>>>>>> aa45e60 (ci: run the tests with the oldest Rust, and check with the oldest dependencies)
 
 /// Ends a holder in this way. Returns whether its file is still there.
 fn leaves_file(options: &[&str], status: Option<i32>) -> bool {
@@ -23,7 +27,7 @@ fn leaves_file(options: &[&str], status: Option<i32>) -> bool {
 
 #[test]
 fn return_and_exit_remove_the_file() {
-    for settings in [&[][..], &["unlocked"]] {
+    for &settings in protocols() {
         for (end, status) in [("drop", 0), ("exit", 7), ("thread", 7), ("return", 7)] {
             if end != "drop" && is_beyond_wine("exit of a program") {
                 continue;
@@ -52,7 +56,7 @@ fn exit_empties_a_file_that_is_kept() {
 
 #[test]
 fn abort_leaves_a_file_that_the_next_start_takes_over() {
-    for settings in [&[][..], &["unlocked"]] {
+    for &settings in protocols() {
         assert!(leaves_file(&[settings, &["end=abort"]].concat(), None));
     }
 }

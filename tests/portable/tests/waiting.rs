@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError};
-use pidlock_portable::{Running, TempDir, holder};
+use pidlock_portable::{Running, TempDir, holder, protocols};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -53,7 +53,7 @@ fn timeout_ends_with_a_refusal() {
 
 #[test]
 fn waiter_goes_on_when_the_holder_ends_or_is_killed() {
-    for options in [&[][..], &["unlocked"]] {
+    for &options in protocols() {
         for is_killed in [false, true] {
             let dir = TempDir::new();
             let path = dir.path("app.pid");
