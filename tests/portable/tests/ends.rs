@@ -1,11 +1,7 @@
 //! However a program ends: what happens to its file, and that the next start is in.
 
 use pidlock_core::PidFile;
-<<<<<<< HEAD
-use pidlock_portable::{Running, TempDir, holder, is_beyond_wine};
-=======
-use pidlock_portable::{Running, TempDir, holder, protocols};
->>>>>>> aa45e60 (ci: run the tests with the oldest Rust, and check with the oldest dependencies)
+use pidlock_portable::{Running, TempDir, holder, is_beyond_wine, protocols};
 
 /// Ends a holder in this way. Returns whether its file is still there.
 fn leaves_file(options: &[&str], status: Option<i32>) -> bool {
