@@ -121,8 +121,8 @@ fn each_pair_does_the_same() {
 
 /// Runs a Python program in which `file` is a `PidFile` of this path.
 fn python(environment: &Environment, path: &Path, body: &str) -> String {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let (dir, name) = (path.parent().expect("a directory"), name.expect("a name"));
+    let (dir, name) = (path.parent().expect("a directory"), path.file_name());
+    let name = name.expect("a name").to_string_lossy();
     let dir = dir.display();
     let program = format!("import os, sys, pid\nfile = pid.PidFile('{name}', '{dir}')\n{body}");
     let mut command = Command::new(environment.python());
