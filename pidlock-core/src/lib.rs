@@ -72,6 +72,7 @@
 //!   file was removed or replaced, or could not be released.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 // The links to the guide, and to what exists on Unix only.
 #![cfg_attr(
     not(all(unix, feature = "macros")),
