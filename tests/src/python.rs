@@ -1,4 +1,4 @@
-//! Python with the packages `pid` 3.0.4 and `filelock` from PyPI, in a virtual environment.
+//! Python with the packages `pid` 3.0.4, `filelock` and `python-daemon` from PyPI, in a virtual environment.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -46,8 +46,11 @@ impl Environment {
                 .arg(environment.dir.path().join("venv")))
         };
         venv("python3").or_else(|_| venv("/usr/bin/python3"))?;
-        let install = ["-m", "pip", "install", "-q", "pid==3.0.4", "filelock"];
-        ok(Command::new(environment.python()).args(install))?;
+        let packages = ["pid==3.0.4", "filelock", "python-daemon"];
+        let install = ["-m", "pip", "install", "-q"];
+        ok(Command::new(environment.python())
+            .args(install)
+            .args(packages))?;
         Ok(environment)
     }
 

@@ -212,3 +212,28 @@ fn refusal_names_the_process_only_here() {
     let error = PidFile::at(&path).acquire().expect_err("it is held");
     assert_eq!(error.pid(), Some(holder.pid()));
 }
+
+/// The daemon of pidlock that reports its refusal is in the tests of the examples.
+#[test]
+fn refused_python_daemon_exits_with_success_and_says_nothing() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let dir = tempfile::tempdir().expect("create a directory");
+    let path = dir.path().join("app.pid");
+    let mut holder = Command::new(env!("CARGO_BIN_EXE_holder"));
+    let mut holder = Program::start(holder.arg("--at").arg(&path));
+    assert!(holder.line().starts_with("held "));
+    let body = "\
+import daemon
+with daemon.DaemonContext(pidfile=file):
+    raise SystemExit
+";
+    let program = format!(
+        "import pid\nfile = pid.PidFile('app', {:?})\n{body}",
+        dir.path()
+    );
+    let output = run(Command::new(environment.python()).args(["-c", &program]));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(said(&output), "");
+}
