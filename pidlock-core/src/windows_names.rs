@@ -5,7 +5,7 @@
 pub(crate) fn problem_of_name(name: &str) -> Option<&'static str> {
     let is_forbidden = |c: char| c < ' ' || "<>:\"/\\|?*".contains(c);
     if name.contains(is_forbidden) {
-        return Some("contains a character that is not allowed in file names");
+        return Some("contains a character not allowed in file names");
     }
     if name.ends_with(['.', ' ']) {
         return Some("ends in a dot or a space, which Windows removes");

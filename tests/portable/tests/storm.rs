@@ -13,7 +13,7 @@ const PROCESSES: u32 = 8;
 
 fn time() -> Duration {
     match std::env::var_os("PIDLOCK_TESTS_FULL") {
-        Some(_) => Duration::from_secs(10),
+        Some(_) => Duration::from_secs(5),
         None => Duration::from_secs(2),
     }
 }

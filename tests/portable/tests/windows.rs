@@ -97,8 +97,8 @@ fn names_that_windows_does_not_keep_are_refused() {
         ["CON", "com1", "aux.txt", "nul", "LPT9"].map(|name| (name, "is reserved for a device"));
     let ends = ["app.", "app "].map(|name| (name, "ends in a dot or a space"));
     let others = [
-        ("a*b", "contains a character that is not allowed"),
-        ("a:b", "contains a character that is not allowed"),
+        ("a*b", "contains a character not allowed"),
+        ("a:b", "contains a character not allowed"),
         (&long, "is longer than 255 characters"),
     ];
     for (name, problem) in reserved.into_iter().chain(ends).chain(others) {
@@ -156,7 +156,7 @@ fn file_in_the_place_of_a_directory_is_refused_at_once() {
             assert!(error.to_string().contains(&words), "{error}");
         }
     }
-    assert!(start.elapsed() < Duration::from_millis(500));
+    assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 #[test]
