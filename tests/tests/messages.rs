@@ -19,6 +19,7 @@ const OTHER_SENTENCES: &[&str] = &[
     "running: an unknown process holds the pidfile",
     // A user in a message.
     "this user",
+    "an unknown user",
     // Values that the attribute suggests.
     "|refusal| eprintln!(\"{refusal}\")",
 ];
