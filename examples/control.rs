@@ -1,7 +1,8 @@
 //! A command with `run`, `status` and `stop`.
 //!
 //! `cargo run --example control -- run` works until it is stopped. Meanwhile, in another terminal,
-//! `control status` prints the PID, and `control stop` ends it and waits until it has ended.
+//! `control status` prints the PID, and `control stop` ends it and waits until it has ended. Windows
+//! has no `stop`.
 
 use std::error::Error;
 use std::thread;
@@ -17,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             work();
         }
         Some("status") => println!("{}", file.status()?),
+        #[cfg(unix)]
         Some("stop") => match file.stop(Duration::from_secs(10))? {
             true => println!("stopped"),
             false => println!("was not running"),

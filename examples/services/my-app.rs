@@ -4,18 +4,22 @@
 //! containers. `my-app --background` forks and logs to a file, for start scripts. On SIGHUP, it opens
 //! the log again. On SIGTERM or SIGINT, it ends.
 
-use std::error::Error;
-use std::fs::File;
-use std::io::{self, Write};
-use std::time::Duration;
+#[cfg(unix)]
+use {
+    fork::Fork,
+    pidlock_core::{PidFile, Reservation},
+    signal_hook::consts::{SIGHUP, SIGINT, SIGTERM},
+    signal_hook::iterator::Signals,
+    std::error::Error,
+    std::fs::File,
+    std::io::{self, Write},
+    std::time::Duration,
+};
 
-use fork::Fork;
-use pidlock_core::{PidFile, Reservation};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
+#[cfg(unix)]
 const SIGNALS: [i32; 3] = [SIGHUP, SIGTERM, SIGINT];
 
+#[cfg(unix)]
 fn main() -> Result<(), Box<dyn Error>> {
     let file = PidFile::new("my-app").dir("/run/my-app");
     match std::env::args().nth(1).as_deref() {
@@ -34,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+#[cfg(unix)]
 fn in_foreground(file: &PidFile) -> Result<(), Box<dyn Error>> {
     // Handle signals first: as soon as the file contains the PID, other programs can send them.
     let signals = Signals::new(SIGNALS)?;
@@ -43,6 +48,7 @@ fn in_foreground(file: &PidFile) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[cfg(unix)]
 fn in_background(reservation: Reservation) -> Result<(), Box<dyn Error>> {
     fork::setsid()?;
     if let Fork::Parent(_) = fork::fork()? {
@@ -59,11 +65,13 @@ fn in_background(reservation: Reservation) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[cfg(unix)]
 fn open_log() -> io::Result<File> {
     let path = "/var/log/my-app/my-app.log";
     File::options().create(true).append(true).open(path)
 }
 
+#[cfg(unix)]
 fn serve<L: Write>(mut signals: Signals, open: impl Fn() -> io::Result<L>) -> io::Result<()> {
     let mut log = open()?;
     writeln!(log, "serving as PID {}", std::process::id())?;
@@ -75,4 +83,9 @@ fn serve<L: Write>(mut signals: Signals, open: impl Fn() -> io::Result<L>) -> io
         writeln!(log, "opened the log again")?;
     }
     writeln!(log, "done")
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("this example needs Unix: it forks");
 }

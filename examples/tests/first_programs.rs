@@ -1,5 +1,7 @@
 //! The programs that a user writes first need few lines about pidlock.
 
+#![cfg(unix)]
+
 use pidlock_tests::{Program, example, run, said};
 
 const FIRST_PROGRAMS: &[(&str, &str)] = &[

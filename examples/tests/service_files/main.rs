@@ -3,6 +3,8 @@
 //! Each test has `/etc`, `/usr/local`, `/var/log`, `/run` and the PIDs to itself, so that the files
 //! are used as they are, with the paths that a machine has. Nothing of a test outlives it.
 
+#![cfg(unix)]
+
 mod container;
 mod jobs;
 mod supervisors;
