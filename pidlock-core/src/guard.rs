@@ -105,6 +105,9 @@ impl PidGuard {
     /// guard.verify()?;
     /// std::fs::rename(guard.path(), guard.path().with_extension("old"))?;
     /// assert!(matches!(guard.verify(), Err(PidFileError::Replaced { .. })));
+    /// # let old = guard.path().with_extension("old");
+    /// # drop(guard);
+    /// # std::fs::remove_file(old)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn verify(&self) -> Result<(), PidFileError> {
@@ -138,6 +141,9 @@ impl PidGuard {
     /// let _watch = guard.watch(move |error| sender.send(error).unwrap())?;
     /// std::fs::rename(guard.path(), guard.path().with_extension("old"))?;
     /// assert!(matches!(lost.recv()?, PidFileError::Replaced { .. }));
+    /// # let old = guard.path().with_extension("old");
+    /// # drop(guard);
+    /// # std::fs::remove_file(old)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn watch(
@@ -170,7 +176,8 @@ impl PidGuard {
     /// let path = guard.path().to_owned();
     /// assert!(matches!(guard.close(), Err(PidFileError::Replaced { .. })));
     /// assert_eq!(std::fs::read_to_string(&path)?, "not ours");
-    /// std::fs::remove_file(path)?;
+    /// std::fs::remove_file(&path)?;
+    /// # std::fs::remove_file(path.with_extension("old"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(self) -> Result<(), PidFileError> {

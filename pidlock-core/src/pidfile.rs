@@ -272,6 +272,7 @@ impl PidFile {
     /// let file = PidFile::new("my_app_keep").temp_dir(true).keep(true);
     /// drop(file.acquire()?);
     /// assert_eq!(file.status()?, Status::Empty);
+    /// # std::fs::remove_file(file.path()?)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn keep(mut self, keep: bool) -> Self {

@@ -8,6 +8,9 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Sentences in `pidlock-core/src` that are not part of an error message.
 const OTHER_SENTENCES: &[&str] = &[
+    // A message of the compiler, on a system where pidlock does not run.
+    "pidlock-core runs on Linux, Android, macOS, FreeBSD, NetBSD, OpenBSD and Windows; to add a system, \
+     see CONTRIBUTING.md",
     "only the type of this call is used",
     // `Display` of `Status`.
     "not running: there is no pidfile",
@@ -20,6 +23,9 @@ const OTHER_SENTENCES: &[&str] = &[
     // A user in a message.
     "this user",
     "an unknown user",
+    // Reasons in an event.
+    "another process has this PID",
+    "no process has this PID",
     // Values that the attribute suggests.
     "|refusal| eprintln!(\"{refusal}\")",
 ];
@@ -68,8 +74,9 @@ fn sentences(tokens: TokenStream, found: &mut Vec<String>) {
             TokenTree::Group(group) if is_test && group.delimiter() == Delimiter::Brace => {
                 is_test = false;
             }
-            // What a panic says is not an error message.
-            TokenTree::Group(_) if ["expect", "assert!", "unreachable!"].contains(&&*before) => {}
+            // What a panic or an event says is not an error message.
+            TokenTree::Group(_)
+                if ["expect", "assert!", "unreachable!", "event!"].contains(&&*before) => {}
             TokenTree::Group(group) => {
                 let verb = group.stream().into_iter().find_map(|token| text(&token));
                 if let ("during" | "io" | "Io" | "directory_error", Some(verb)) = (&*before, verb) {

@@ -57,7 +57,7 @@ fn scripts_are_valid() {
 fn command(start: &str, path: &Path) -> (bool, String) {
     let (_, rest) = PAGE.split_once(start).expect("the page has this command");
     let command = format!("{start}{}", rest.split('`').next().unwrap_or_default());
-    let command = command.replace("/run/my_app/my_app.pid", &path.display().to_string());
+    let command = command.replace("/run/my-app/my-app.pid", &path.display().to_string());
     let command = command.replace("COMMAND", "true");
     let output = run(Command::new("sh").args(["-c", &command]));
     (output.status.success(), said(&output))
