@@ -101,7 +101,8 @@ impl PidFile {
     /// The default on Unix is the first of `/run/user/UID`, `/var/run/user/UID`, `/run`, `/var/run` and
     /// the temporary directory that the effective user can write to. It is the directory that Python's
     /// `pid` picks, and no environment variable moves it, so a user's cron job, login session and
-    /// service exclude each other. On Windows it is `%APPDATA%`.
+    /// service exclude each other while the user is logged in. `/run/user/UID` exists only then, unless
+    /// `loginctl enable-linger` keeps it. On Windows it is `%APPDATA%`.
     ///
     /// Starts of different users do **not** meet there, because each user has another default
     /// directory. Neither do starts that see different file systems: in a container, or in a service
