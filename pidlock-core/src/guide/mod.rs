@@ -1,9 +1,12 @@
 #![doc = include_str!("index.md")]
+#![doc = include_str!("choice.svg")]
 
 #[doc = include_str!("problem.md")]
+#[doc = include_str!("ends.svg")]
 pub mod problem {}
 
 #[doc = include_str!("safe_removal.md")]
+#[doc = include_str!("protocol.svg")]
 pub mod safe_removal {}
 
 #[doc = include_str!("recipes.md")]
