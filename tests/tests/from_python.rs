@@ -28,7 +28,8 @@ fn pairs() -> Vec<Pair> {
             let (_, rest) = section.split_once(start)?;
             Some(rest.split_once("\n```")?.0.to_owned() + "\n")
         };
-        if let (Some(python), Some(rust)) = (block("```python\n"), block("```rust,no_run\n")) {
+        let rust = block("```rust,no_run\n").or_else(|| block("```rust,ignore\n"));
+        if let (Some(python), Some(rust)) = (block("```python\n"), rust) {
             let heading = section.lines().next().unwrap_or_default().to_owned();
             pairs.push(Pair {
                 heading,
@@ -54,7 +55,7 @@ fn build(pairs: &[Pair]) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let manifest = format!(
         "[package]\nname = \"from-python\"\nedition = \"2024\"\n\
-         [dependencies]\npidlock-core = {{ path = {:?} }}\n[workspace]\n",
+         [dependencies]\npidlock-core = {{ path = {:?} }}\nsignal-hook = \"0.4\"\n[workspace]\n",
         workspace.join("pidlock-core"),
     );
     fs::write(work.join("Cargo.toml"), manifest).expect("write the manifest");
