@@ -60,19 +60,6 @@ impl Competitor {
         }
     }
 
-    /// Returns `true` if it excludes other processes, writes the PID, names the holder and removes
-    /// the file.
-    #[must_use]
-    pub fn does_it_all(self) -> bool {
-        matches!(self, Self::Here(contender) if contender.does_it_all)
-    }
-
-    /// Returns `true` if this is pidlock-core.
-    #[must_use]
-    pub fn is_us(self) -> bool {
-        self.key() == "ours"
-    }
-
     fn key(self) -> &'static str {
         match self {
             Self::Here(contender) => contender.key,

@@ -18,9 +18,6 @@ pub struct Contender {
     pub name: &'static str,
     /// The missing features, as listed in tables.
     pub skips: &'static str,
-    /// `true` if the contender excludes other processes, writes the PID, names the holder and
-    /// removes the file.
-    pub does_it_all: bool,
     /// Acquires and releases the file.
     pub cycle: fn(&Path),
     /// Starts while another process holds the file, and checks that the start is refused. Names the
@@ -65,7 +62,6 @@ pub const ALL: &[Contender] = &[
         key: FLOOR,
         name: "floor: raw system calls",
         skips: "",
-        does_it_all: true,
         cycle: |path| {
             let path = SystemPath::new(path);
             let Ok(Start::Held(held)) = floor::acquire(path.get()) else {
@@ -96,7 +92,6 @@ pub const ALL: &[Contender] = &[
         key: "ours",
         name: "**pidlock-core**",
         skips: "",
-        does_it_all: true,
         cycle: |path| {
             let guard = pidlock_core::PidFile::at(path).acquire();
             guard.expect("acquire").close().expect("release");
@@ -119,7 +114,6 @@ pub const ALL: &[Contender] = &[
         key: "pidfile-rs",
         name: "`pidfile-rs` 0.3",
         skips: "has no status; removes whatever is at its path",
-        does_it_all: true,
         cycle: |path| {
             let file = pidfile_rs::Pidfile::new(path, Permissions::from_mode(0o644));
             file.expect("acquire").write().expect("write the PID");
@@ -146,7 +140,6 @@ pub const ALL: &[Contender] = &[
         key: "pidlock",
         name: "`pidlock` 0.2",
         skips: "takes no lock: over a stale file it does not exclude",
-        does_it_all: false,
         cycle: |path| {
             let mut lock = peer_pidlock::Pidlock::new_validated(path).expect("validate the path");
             lock.acquire().expect("acquire");
@@ -174,7 +167,6 @@ pub const ALL: &[Contender] = &[
         key: "pidfile2",
         name: "`pidfile2` 0.1",
         skips: "takes no lock: does not exclude; names no holder",
-        does_it_all: false,
         cycle: |path| drop(pidfile::PidFile::new(path).expect("acquire")),
         refused: |path| drop(pidfile::PidFile::new(path).expect_err("must be refused")),
         look: Some(|path| {
@@ -187,7 +179,6 @@ pub const ALL: &[Contender] = &[
         key: "fslock",
         name: "`fslock` 0.2",
         skips: "leaves the file; names no holder; has no status",
-        does_it_all: false,
         cycle: |path| {
             let mut file = fslock::LockFile::open(path.as_os_str()).expect("open the file");
             assert!(file.try_lock_with_pid().expect("lock the file"));

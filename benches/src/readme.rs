@@ -1,22 +1,16 @@
 //! Writes the tables into `benches/README.md`, exactly as they are printed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the path of a file in the repository.
-#[must_use]
-pub fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// Replaces the text of `benches/README.md` between the marks of this name.
+/// Replaces the text of `benches/README.md` between the marks of this name, and draws the charts of
+/// its tables.
 ///
 /// # Panics
 ///
 /// If the marks are missing.
 pub fn replace(name: &str, text: &str) {
-    let path = in_repository("benches/README.md");
+    let path = pidlock_diagrams::root().join("benches/README.md");
     let readme = fs::read_to_string(&path).expect("read benches/README.md");
     let mark = |what| format!("<!-- {name}: {what} -->\n");
     let (before, rest) = readme
@@ -25,6 +19,7 @@ pub fn replace(name: &str, text: &str) {
     let (_, after) = rest.split_once(&mark("end")).expect("find the end mark");
     let new = [before, &mark("begin"), text, &mark("end"), after].concat();
     fs::write(path, new).expect("write benches/README.md");
+    pidlock_diagrams::write().expect("draw the charts");
 }
 
 /// Returns the line above the tables, which contains the date and the system of the measurement.

@@ -1,13 +1,12 @@
-//! Measures all contenders in interleaved rounds, prints the tables and draws `benches/ratios.svg`.
-//! With `--readme`, also writes the tables into `benches/README.md`.
+//! Measures all contenders in interleaved rounds and prints the tables. With `--readme`, also writes
+//! them into `benches/README.md`, and draws `benches/ratios.svg`.
 
 use std::fmt::Write;
-use std::fs;
 
 use pidlock_benches::comparison::{Effort, compare, count_calls};
 use pidlock_benches::operation::Operation;
 use pidlock_benches::place::{self, Place};
-use pidlock_benches::{picture, python, readme, report, whole};
+use pidlock_benches::{python, readme, report, whole};
 
 /// With so many rounds, the medians vary by only a few percent on a busy machine.
 const IN_MEMORY: Effort = Effort {
@@ -24,14 +23,12 @@ fn main() {
     let interpreter = python::interpreter(&place::target());
     let places = [Place::memory(), Place::disk()];
     let mut text = readme::occasion();
-    let mut drawn = Vec::new();
     for (place, effort) in places.iter().zip([IN_MEMORY, ON_DISK]) {
         let costs = Operation::ALL.map(|operation| {
             eprintln!("{} on {}", operation.name(), place.name);
             compare(operation, place, &interpreter, effort)
         });
         let _ = write!(text, "\n{}", report::times(&place.name, &costs));
-        drawn.push((place.name.clone(), costs));
     }
     let memory = &places[0];
     let counts = Operation::ALL.map(|operation| count_calls(operation, memory, &interpreter));
@@ -41,11 +38,6 @@ fn main() {
     let _ = write!(text, "\n{}", report::processes(&processes));
 
     print!("{text}");
-    fs::write(
-        readme::in_repository("benches/ratios.svg"),
-        picture::draw(&drawn),
-    )
-    .expect("write benches/ratios.svg");
     if std::env::args().any(|argument| argument == "--readme") {
         readme::replace("compare", &text);
     }

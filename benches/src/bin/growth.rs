@@ -1,13 +1,11 @@
-//! Measures how the cost of an operation grows with the number of files or processes, prints the
-//! tables and draws `benches/growth.svg`. With `--readme`, also writes the tables into
-//! `benches/README.md`.
+//! Measures how the cost of an operation grows with the number of files or processes, and prints the
+//! tables. With `--readme`, also writes them into `benches/README.md`, and draws `benches/growth.svg`.
 
 use std::fmt::Write;
-use std::fs;
 
 use pidlock_benches::growth::{Growth, holds, looks, starts};
 use pidlock_benches::place::Place;
-use pidlock_benches::{plot, readme, report};
+use pidlock_benches::{readme, report};
 
 fn main() {
     let place = Place::memory();
@@ -30,8 +28,6 @@ fn main() {
         let _ = write!(text, "\n{}", table(title, growth));
     }
     print!("{text}");
-    let picture = readme::in_repository("benches/growth.svg");
-    fs::write(picture, plot::draw(&all)).expect("write benches/growth.svg");
     if std::env::args().any(|argument| argument == "--readme") {
         readme::replace("growth", &text);
     }

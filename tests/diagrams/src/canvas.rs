@@ -1,6 +1,6 @@
 //! Boxes, arrows and text.
 
-use svg::node::element::{Group, Path, Polygon, Rectangle, Style, Text, Title};
+use svg::node::element::{Circle, Group, Line, Path, Polygon, Rectangle, Style, Text, Title};
 use svg::{Document, Node};
 
 use crate::style;
@@ -18,6 +18,22 @@ pub(crate) enum Kind {
     Good,
     Bad,
     Other,
+}
+
+/// Whose value a bar or a point is.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    Us,
+    Other,
+}
+
+impl Mark {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Other => "them",
+        }
+    }
 }
 
 /// A box with text in it.
@@ -115,14 +131,61 @@ impl Canvas {
 
     /// Writes a line of text that starts at a point.
     pub(crate) fn line(&mut self, x: f64, y: f64, class: &str, line: &str) {
-        let area = Area {
-            x,
-            y: y - 13.0,
-            width: width(line),
-            height: LINE,
-        };
-        self.occupy(area, line);
+        self.occupy(line_area(x, y, line), line);
         self.text(x, y, "start", class, line);
+    }
+
+    /// Writes a line of text that ends at a point.
+    pub(crate) fn line_before(&mut self, x: f64, y: f64, class: &str, line: &str) {
+        self.occupy(line_area(x - width(line), y, line), line);
+        self.text(x, y, "end", class, line);
+    }
+
+    /// Writes a line of text that has a point in its middle.
+    pub(crate) fn line_around(&mut self, x: f64, y: f64, class: &str, line: &str) {
+        self.occupy(line_area(x - width(line) / 2.0, y, line), line);
+        self.text(x, y, "middle", class, line);
+    }
+
+    /// Explains a mark, in the first line of the picture.
+    pub(crate) fn key(&mut self, x: f64, mark: Mark, line: &str) {
+        let (y, width, height) = (8.0, 11.0, 11.0);
+        self.bar(
+            Area {
+                x,
+                y,
+                width,
+                height,
+            },
+            mark,
+        );
+        self.line(x + 17.0, 18.0, "", line);
+    }
+
+    /// Draws a bar.
+    pub(crate) fn bar(&mut self, area: Area, mark: Mark) {
+        self.occupy(area, "a bar");
+        let rectangle = Rectangle::new()
+            .set("class", mark.class())
+            .set("x", rounded(area.x))
+            .set("y", rounded(area.y))
+            .set("width", rounded(area.width))
+            .set("height", area.height);
+        self.add(rectangle);
+    }
+
+    /// Draws a point, which may be over another one.
+    pub(crate) fn point(&mut self, x: f64, y: f64, mark: Mark) {
+        let (x, y) = (rounded(x), rounded(y));
+        let circle = Circle::new().set("class", mark.class());
+        self.add(circle.set("cx", x).set("cy", y).set("r", 4));
+    }
+
+    /// Draws an axis.
+    pub(crate) fn rule(&mut self, from: (f64, f64), to: (f64, f64)) {
+        let line = Line::new().set("class", "base");
+        let line = line.set("x1", rounded(from.0)).set("y1", rounded(from.1));
+        self.add(line.set("x2", rounded(to.0)).set("y2", rounded(to.1)));
     }
 
     fn text(&mut self, x: f64, y: f64, anchor: &str, class: &str, line: &str) {
@@ -130,6 +193,7 @@ impl Canvas {
             Some(code) => (format!("{class} code"), code),
             None => (class.to_owned(), line),
         };
+        let (x, y) = (rounded(x), rounded(y));
         let mut text = Text::new(line).set("x", x).set("y", y);
         if anchor != "start" {
             text = text.set("text-anchor", anchor);
@@ -194,6 +258,21 @@ impl Canvas {
 /// The text of a line that is code.
 fn code(line: &str) -> Option<&str> {
     line.strip_prefix('`')?.strip_suffix('`')
+}
+
+/// The place of a line of text that starts at a point.
+fn line_area(x: f64, y: f64, line: &str) -> Area {
+    Area {
+        x,
+        y: y - 12.0,
+        width: width(line),
+        height: LINE - 2.0,
+    }
+}
+
+/// Rounded to a tenth, so that files do not differ in digits that are not seen.
+fn rounded(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 fn width(line: &str) -> f64 {

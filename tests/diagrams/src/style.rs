@@ -4,56 +4,50 @@
 struct Palette {
     text: &'static str,
     quiet: &'static str,
-    line: &'static str,
     base: &'static str,
     step: &'static str,
     good: &'static str,
     bad: &'static str,
     other: &'static str,
     us: &'static str,
-    all: &'static str,
-    part: &'static str,
+    them: &'static str,
 }
 
 const LIGHT: Palette = Palette {
     text: "#1f2328",
     quiet: "#59636e",
-    line: "#d1d9e0",
     base: "#59636e",
     step: "#f6f8fa",
     good: "#dafbe1",
     bad: "#ffebe9",
     other: "#fff8c5",
     us: "#0969da",
-    all: "#6e7781",
-    part: "#c3cad1",
+    them: "#a3acb6",
 };
 
 const DARK: Palette = Palette {
     text: "#f0f6fc",
     quiet: "#9198a1",
-    line: "#3d444d",
     base: "#9198a1",
     step: "#212830",
     good: "#12361f",
     bad: "#4a1b1b",
     other: "#3d2f0b",
     us: "#4493f8",
-    all: "#8b949e",
-    part: "#4b535d",
+    them: "#6e7781",
 };
 
 /// Returns the style sheet of a picture whose `svg` element has the class `pidlock`. It does not touch
 /// the rest of a page that contains the picture. The reader's setting chooses the colours, and on a
 /// page of rustdoc, the theme of the page.
-#[must_use]
-pub fn sheet() -> String {
+pub(crate) fn sheet() -> String {
     let page = "svg.pidlock";
     [
         format!(
-            "{page} text{{font:12px system-ui,sans-serif}}{page} .title{{font-weight:600;font-size:13px}}\
+            "{page} text{{font:12px system-ui,sans-serif}}\
+             {page} .title{{font-weight:600;font-size:13px}}\
              {page} .code{{font-family:ui-monospace,monospace}}\
-             {page} .arrow,{page} .plot{{fill:none;stroke-width:1.5}}{page} .plot{{stroke-width:2}}"
+             {page} .arrow{{fill:none;stroke-width:1.5}}"
         ),
         rules(&LIGHT, page),
         format!(
@@ -74,7 +68,6 @@ fn rules(palette: &Palette, page: &str) -> String {
     [
         fill("text", palette.text),
         fill(".quiet", palette.quiet),
-        stroke(".grid", palette.line),
         stroke(".base", palette.base),
         stroke(".arrow", palette.base),
         fill(".head", palette.base),
@@ -84,10 +77,7 @@ fn rules(palette: &Palette, page: &str) -> String {
         fill(".bad", palette.bad),
         fill(".other", palette.other),
         fill(".us", palette.us),
-        fill(".all", palette.all),
-        fill(".part", palette.part),
-        stroke(".us-line", palette.us),
-        stroke(".floor-line", palette.all),
+        fill(".them", palette.them),
     ]
     .concat()
 }
