@@ -8,48 +8,60 @@ const GAP: f64 = 70.0;
 const HEIGHT: f64 = 44.0;
 const ROW: f64 = 72.0;
 
-/// A question, and what to take if the answer is yes.
+/// A question about the program, and what to take if the answer is yes. The guide has a table of the
+/// same.
 const QUESTIONS: &[(&[&str], &[&str], Kind)] = &[
     (
-        &["Only between threads of one process?"],
-        &["no file: a Mutex of std"],
+        &["Must it run once in a whole cluster?"],
+        &["a database or Kubernetes elects:", "the example cluster"],
         Kind::Other,
     ),
     (
-        &["Between several machines?"],
-        &["an engine that elects, and a token:", "the example cluster"],
-        Kind::Other,
-    ),
-    (
-        &["Only look at a program that runs,", "or stop it?"],
-        &["`PidFile::status, holder, stop`"],
-        Kind::Good,
-    ),
-    (
-        &["Does the program go into the", "background by itself?"],
+        &["Does it fork into the background", "by itself?"],
         &[
             "`PidFile::reserve, Reservation::commit`",
-            "before and after the fork",
+            "in the parent, and in the child",
         ],
         Kind::Good,
     ),
     (
-        &["Take the place of the instance", "that runs?"],
+        &["Does it start its own new version,", "without a gap?"],
+        &["`PidGuard::hand_over`"],
+        Kind::Good,
+    ),
+    (
+        &["Does it stop the old instance", "and take its place?"],
+        &["`PidFile::replace`"],
+        Kind::Good,
+    ),
+    (
         &[
-            "`PidFile::replace, PidGuard::hand_over`",
-            "with and without a gap",
+            "Does it decide for itself what to do",
+            "when it is refused?",
+        ],
+        &["`PidFile::acquire`"],
+        Kind::Good,
+    ),
+    (
+        &["Does it wait until the other instance", "is done?"],
+        &["`#[pidfile(\"my_app\", timeout = ...)]`", "or wait"],
+        Kind::Good,
+    ),
+    (
+        &[
+            "Does cron start it, and it skips its",
+            "turn while it is still running?",
+        ],
+        &[
+            "`#[pidfile(\"my_app\", on_error = skip)]`",
+            "with pidlock_core::on_error::skip",
         ],
         Kind::Good,
     ),
     (
-        &["Choose in the program what a", "refusal means?"],
-        &["`PidFile::acquire`", "returns a guard or an error"],
-        Kind::Good,
-    ),
-    (
-        &["Once for each account, file", "or other argument?"],
+        &["Does it have parts that each run", "once at a time?"],
         &[
-            "`#[pidfile(\"job-{id}\")]`",
+            "`#[pidfile(\"part-{id}\")]`",
             "above a function with that parameter",
         ],
         Kind::Good,
@@ -58,10 +70,8 @@ const QUESTIONS: &[(&[&str], &[&str], Kind)] = &[
 
 const LAST: &[&str] = &["`#[pidfile(\"my_app\")]`", "above main"];
 
-const NOTES: &[&str] = &[
-    "A refused start fails at once. With the key timeout or wait, it waits for the other instance to end.",
-    "With the key on_error, it returns what you choose.",
-];
+const NOTES: &[&str] =
+    &["Another program uses the file without acquiring it: PidFile::status, stop and holder."];
 
 pub(crate) fn draw() -> String {
     let mut canvas = Canvas::new("Which of these do I need?", 874.0);

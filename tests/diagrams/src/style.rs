@@ -44,7 +44,8 @@ pub(crate) fn sheet() -> String {
     let page = "svg.pidlock";
     [
         format!(
-            "{page} text{{font:12px system-ui,sans-serif}}\
+            "{page}{{max-width:100%;height:auto}}\
+             {page} text{{font:12px system-ui,sans-serif}}\
              {page} .title{{font-weight:600;font-size:13px}}\
              {page} .code{{font-family:ui-monospace,monospace}}\
              {page} .arrow{{fill:none;stroke-width:1.5}}"
