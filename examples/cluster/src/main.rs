@@ -2,7 +2,7 @@
 //!
 //! `cluster DATABASE RESOURCE` connects to PostgreSQL with a connection string such as
 //! `host=db user=app`, waits until it is elected, and then writes to the resource, a directory. It ends
-//! with an error when it may no longer work, and its service manager starts it again.
+//! with an error when its lease has ended, and its service manager starts it again.
 
 mod election;
 mod resource;

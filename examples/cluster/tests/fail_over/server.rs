@@ -94,7 +94,7 @@ impl Server {
         self.directory.path()
     }
 
-    /// The process of the server whose session has the advisory lock.
+    /// The process of the server that has the advisory lock in its session.
     pub(crate) fn process_with_lock(&self) -> Pid {
         let mut query = Command::new(Self::programs().expect("installed").join("psql"));
         query.arg("--host").arg(self.directory.path());
