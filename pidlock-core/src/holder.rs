@@ -81,7 +81,7 @@ pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
         first = recorded;
         match confirm(target, &stat, recorded, is_locked) {
             Err(error @ PidFileError::Unconfirmed { .. }) => {
-                if !sys::path_refers_to(path, stat.id).during("inspect", path)? {
+                if matches!(sys::path_refers_to(path, stat.id), Ok(false)) {
                     return Ok(None); // the holder has removed the file
                 }
                 if is_last {
@@ -112,7 +112,10 @@ fn confirm(
 ) -> Result<Option<ProcessHandle>> {
     let path = &target.path;
     let failed = |reason| Err(PidFileError::unconfirmed(path, recorded, reason));
-    let open = |pid| ProcessHandle::open(pid).during("find the holder of", path);
+    let open = |pid| {
+        let doing = format!("find process {pid}, which is recorded in");
+        ProcessHandle::open(pid).during(&doing, path)
+    };
     let this = ProcessInstance::current();
     if Table::of(this).contains(stat.id) {
         return open(this.pid());
@@ -287,8 +290,15 @@ pub(crate) fn stop(target: &Target, timeout: Duration) -> Result<bool> {
         return failed(io::ErrorKind::InvalidInput, "it is this process".into());
     }
     holder.terminate()?;
-    if holder.wait_released(deadline)? {
-        return Ok(true);
+    match holder.wait_released(deadline) {
+        Ok(true) => return Ok(true),
+        Ok(false) => {}
+        Err(error) => {
+            let why = format!(
+                "process {pid} got SIGTERM, but whether it has released the file is unknown: {error}"
+            );
+            return failed(error.kind(), why);
+        }
     }
     let why = match holder.process.is_gone() {
         true => format!(
@@ -306,7 +316,7 @@ pub(crate) fn stop(target: &Target, timeout: Duration) -> Result<bool> {
 impl Holder {
     /// Waits until this holder, and each process that shares its lock, has released the file. `false`
     /// if the deadline passes first.
-    fn wait_released(&self, deadline: Option<Instant>) -> Result<bool> {
+    fn wait_released(&self, deadline: Option<Instant>) -> io::Result<bool> {
         const LONGEST_PAUSE: Duration = Duration::from_millis(20);
         let mut pause = Duration::from_millis(1);
         let mut is_gone = false;
@@ -323,15 +333,15 @@ impl Holder {
         Ok(true)
     }
 
-    fn is_released(&self) -> Result<bool> {
+    fn is_released(&self) -> io::Result<bool> {
         let Some(file) = &self.locked else {
             return Ok(self.process.is_gone());
         };
-        if !sys::is_locked(file).during("lock", &self.path)? {
+        if !sys::is_locked(file)? {
             return Ok(true);
         }
         // Another start may have taken the file over and locked it meanwhile.
-        let recorded = record::read_settled(file).during("read", &self.path)?;
+        let recorded = record::read_settled(file)?;
         Ok(recorded.pid().is_some_and(|pid| pid != self.pid()))
     }
 }
