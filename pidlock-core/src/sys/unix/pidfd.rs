@@ -112,7 +112,9 @@ impl ProcessHandle {
     fn poll(&self, time: Duration) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(pidfd) = &self.pidfd {
-            return sleep(&[pidfd.as_raw_fd()], Some(time)) == [true];
+            if let [is_gone] = sleep(&[pidfd.as_raw_fd()], Some(time))[..] {
+                return is_gone;
+            }
         }
         if process_state(self.pid) == ProcessState::Gone || !self.has_pid() {
             return true;

@@ -130,7 +130,7 @@ impl Events {
             happened = true;
         }
         if let Some((_, process)) = &mut self.process {
-            let ended = |fd: &mut File| sleep(&[fd.as_raw_fd()], Some(Duration::ZERO))[0];
+            let ended = |fd: &mut File| sleep(&[fd.as_raw_fd()], Some(Duration::ZERO)) == [true];
             // The descriptor of an ended process stays readable and would end each later sleep, so
             // close it.
             happened |= process.take_if(ended).is_some();
@@ -171,7 +171,7 @@ fn owned(fd: c_int) -> io::Result<File> {
 }
 
 /// Sleeps until a source becomes ready, a signal arrives or the time is over, and returns which sources
-/// are ready.
+/// are ready. If the kernel cannot tell that, sleeps for a short time and returns nothing.
 pub(crate) fn sleep(sources: &[Source], time: Option<Duration>) -> Vec<bool> {
     let poll = |&fd: &Source| libc::pollfd {
         fd,
@@ -190,9 +190,10 @@ pub(crate) fn sleep(sources: &[Source], time: Option<Duration>) -> Vec<bool> {
     let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), len, limit, ptr::null()) };
     if ready < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
         // A sandbox forbids the call, or there are more sources than the limit of descriptors,
-        // which was lowered. So sleep for a short time without sources.
+        // which was lowered.
         const SHORT: Duration = Duration::from_millis(20);
         thread::sleep(time.unwrap_or(SHORT).min(SHORT));
+        return Vec::new();
     }
     polls
         .iter()
