@@ -1,23 +1,28 @@
 //! Another process acts between any two system calls of a stop.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
+use libc::c_int;
 use pidlock_tests::length;
-use pidlock_tests::ptrace::{Ending, Stepper, Stop};
+use pidlock_tests::ptrace::{Call, Ending, Stepper, Stop};
 
 use super::reuse::{Lock, in_pid_namespace, replace_by_stranger, start};
 use super::{Place, assert_terminated, check_untouched, hold};
 
 /// Runs a stop, and calls `happens` before the call with this number, counted from where `begins`
-/// returns `true`. Returns what the stop prints, or `None` if it
-/// is over before that.
+/// returns `true`. A call for which `error` returns one fails with it; the flag is `true` for the call
+/// with this number. Returns what the stop prints, or `None` if it is over before that call.
 fn stop(
     path: &Path,
     milliseconds: &str,
     number: usize,
     mut begins: impl FnMut(Stop) -> bool,
+    error: impl Fn(bool, Call) -> Option<c_int>,
     happens: impl FnOnce(),
 ) -> Option<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stopper"));
@@ -26,11 +31,15 @@ fn stop(
     let ending = loop {
         let stop = stopper.step();
         match stop {
-            Stop::Before(_) if has_begun => {
-                if calls == number {
+            Stop::Before(call) if has_begun => {
+                let is_chosen = calls == number;
+                calls += 1;
+                if is_chosen {
                     happens.take().into_iter().for_each(|happens| happens());
                 }
-                calls += 1;
+                if let Some(error) = error(is_chosen, call) {
+                    stopper.refuse(error);
+                }
             }
             Stop::Ended(ending) => break ending,
             _ => has_begun |= begins(stop),
@@ -44,6 +53,28 @@ fn stop(
 /// An unconfirmed holder is looked for again and again, with the same calls.
 const MAX_CALLS: usize = 100;
 
+/// Gives the PID of the holder to a stranger before each of these calls of a stop. The holder is at
+/// least `age` old then. Returns the first number that no call has.
+fn reuse_pid(
+    path: &Path,
+    lock: Lock,
+    age: Duration,
+    numbers: impl IntoIterator<Item = usize>,
+    error: impl Fn(bool, Call) -> Option<c_int>,
+) -> Option<usize> {
+    numbers.into_iter().find(|&number| {
+        let mut holder = start(path, lock);
+        thread::sleep(age);
+        let mut stranger = None;
+        let happens = || stranger = Some(replace_by_stranger(&mut holder));
+        let said = stop(path, "20", number, |_| true, &error, happens);
+        drop(holder);
+        let _ = fs::remove_file(path);
+        stranger.into_iter().for_each(check_untouched);
+        said.is_none()
+    })
+}
+
 /// Unlike the rounds in `reuse`, this hits the instant between the confirmation and the signal.
 #[test]
 fn stranger_that_gets_the_pid_before_any_call_of_a_stop_is_never_signalled() {
@@ -54,21 +85,74 @@ fn stranger_that_gets_the_pid_before_any_call_of_a_stop_is_never_signalled() {
         let all: Vec<usize> = (0..MAX_CALLS).collect();
         let some: Vec<usize> = length::calls(0).take_while(|&it| it < MAX_CALLS).collect();
         for (lock, numbers) in [(Lock::Ends, all), (Lock::Stays, some)] {
-            let last = numbers.into_iter().find(|&number| {
-                let mut holder = start(&path, lock);
-                let mut stranger = None;
-                let happens = || stranger = Some(replace_by_stranger(&mut holder));
-                let said = stop(&path, "20", number, |_| true, happens);
-                drop(holder);
-                let _ = fs::remove_file(&path);
-                stranger.into_iter().for_each(check_untouched);
-                said.is_none()
-            });
+            let last = reuse_pid(&path, lock, Duration::ZERO, numbers, |_, _| None);
             assert!(
                 last.unwrap_or(MAX_CALLS) > 30,
                 "a stop makes {last:?} calls"
             );
         }
+    });
+}
+
+/// Returns `true` for calls with which a stop finds and signals the holder, and which can fail.
+fn can_fail(call: Call) -> bool {
+    const CALLS: &[libc::c_long] = &[
+        libc::SYS_flock,
+        libc::SYS_getdents64,
+        libc::SYS_newfstatat,
+        libc::SYS_openat,
+        libc::SYS_pidfd_open,
+        libc::SYS_pidfd_send_signal,
+        libc::SYS_ppoll,
+        libc::SYS_pread64,
+        libc::SYS_read,
+        libc::SYS_readlink,
+        libc::SYS_statx,
+    ];
+    CALLS.iter().any(|&number| call.is(number))
+}
+
+#[test]
+fn stranger_that_gets_the_pid_before_a_call_that_fails_is_never_signalled() {
+    let test = "traced::stranger_that_gets_the_pid_before_a_call_that_fails_is_never_signalled";
+    in_pid_namespace(test, |place| {
+        let path = place.join("app.pid");
+        let errors = [libc::EIO, libc::ENOSYS, libc::EPERM];
+        for (job, error) in errors.into_iter().enumerate() {
+            for lock in [Lock::Ends, Lock::Stays] {
+                let numbers = length::calls(job).take_while(|&it| it < MAX_CALLS);
+                let fails = |is_chosen, call| (is_chosen && can_fail(call)).then_some(error);
+                reuse_pid(&path, lock, Duration::ZERO, numbers, fails);
+            }
+        }
+    });
+}
+
+/// Start times are compared then. From the last time that one is read until the signal is sent, there is
+/// an instant in which a stranger would be signalled.
+#[test]
+fn stranger_that_gets_the_pid_is_not_signalled_without_pid_file_descriptors() {
+    /// Longer than the clock tick that is the unit of a start time.
+    const AGE: Duration = Duration::from_millis(20);
+    let test = "traced::stranger_that_gets_the_pid_is_not_signalled_without_pid_file_descriptors";
+    in_pid_namespace(test, |place| {
+        let path = place.join("app.pid");
+        let [calls, last_open, instant] = [const { Cell::new(0) }; 3];
+        let fails = |_, call: Call| {
+            calls.set(calls.get() + 1);
+            if call.is(libc::SYS_openat) {
+                last_open.set(calls.get());
+            }
+            if call.is(libc::SYS_kill) {
+                instant.set(last_open.get());
+            }
+            call.is(libc::SYS_pidfd_open).then_some(libc::ENOSYS)
+        };
+        reuse_pid(&path, Lock::Ends, AGE, [usize::MAX], fails);
+        let instant = instant.get();
+        assert!(instant > 30, "the start time is read by call {instant}");
+        let numbers = (0..instant).rev().step_by(length::by_length(3, 1));
+        reuse_pid(&path, Lock::Ends, AGE, numbers, fails);
     });
 }
 
@@ -95,7 +179,14 @@ fn process_that_acquires_the_file_during_a_stop_is_not_signalled() {
                 while old.line() != "released" {}
                 new = Some(hold(&place.path, keep));
             };
-            let Some(said) = stop(&place.path, "60000", number, has_read_twice(), happens) else {
+            let Some(said) = stop(
+                &place.path,
+                "60000",
+                number,
+                has_read_twice(),
+                |_, _| None,
+                happens,
+            ) else {
                 return true;
             };
             let said = said.trim_end();
