@@ -71,9 +71,12 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_capget, "capget"),
     (libc::SYS_clock_nanosleep, "clock_nanosleep"),
     (libc::SYS_clone, "clone"),
+    (libc::SYS_clone3, "clone3"),
     (libc::SYS_execve, "execve"),
+    (libc::SYS_exit, "exit"),
     (libc::SYS_close, "close"),
     (libc::SYS_dup3, "dup3"),
+    (libc::SYS_eventfd2, "eventfd2"),
     (libc::SYS_faccessat, "faccessat"),
     (libc::SYS_fchmod, "fchmod"),
     (libc::SYS_fchown, "fchown"),
@@ -81,6 +84,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_flock, "flock"),
     (libc::SYS_fstat, "fstat"),
     (libc::SYS_ftruncate, "ftruncate"),
+    (libc::SYS_futex, "futex"),
     (libc::SYS_getdents64, "getdents64"),
     (libc::SYS_getrandom, "getrandom"),
     (libc::SYS_geteuid, "geteuid"),
@@ -88,6 +92,9 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_getpid, "getpid"),
     (libc::SYS_getresuid, "getresuid"),
     (libc::SYS_gettid, "gettid"),
+    (libc::SYS_inotify_add_watch, "inotify_add_watch"),
+    (libc::SYS_inotify_init1, "inotify_init1"),
+    (libc::SYS_inotify_rm_watch, "inotify_rm_watch"),
     (libc::SYS_kill, "kill"),
     (libc::SYS_link, "link"),
     (libc::SYS_linkat, "linkat"),
@@ -95,18 +102,25 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_madvise, "madvise"),
     (libc::SYS_mkdir, "mkdir"),
     (libc::SYS_mmap, "mmap"),
+    (libc::SYS_mprotect, "mprotect"),
     (libc::SYS_recvfrom, "recvfrom"),
     (libc::SYS_munmap, "munmap"),
     (libc::SYS_newfstatat, "newfstatat"),
     (libc::SYS_openat, "openat"),
+    (libc::SYS_pidfd_open, "pidfd_open"),
+    (libc::SYS_pidfd_send_signal, "pidfd_send_signal"),
     (libc::SYS_poll, "poll"),
+    (libc::SYS_ppoll, "ppoll"),
+    (libc::SYS_prctl, "prctl"),
     (libc::SYS_pread64, "pread64"),
     (libc::SYS_pwrite64, "pwrite64"),
     (libc::SYS_read, "read"),
     (libc::SYS_readlink, "readlink"),
     (libc::SYS_rename, "rename"),
+    (libc::SYS_rseq, "rseq"),
     (libc::SYS_rt_sigaction, "rt_sigaction"),
     (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
+    (libc::SYS_sched_getaffinity, "sched_getaffinity"),
     (libc::SYS_set_robust_list, "set_robust_list"),
     (libc::SYS_setsockopt, "setsockopt"),
     (libc::SYS_shutdown, "shutdown"),
@@ -115,6 +129,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_statx, "statx"),
     (libc::SYS_unlink, "unlink"),
     (libc::SYS_unlinkat, "unlinkat"),
+    (libc::SYS_write, "write"),
 ];
 
 /// Where the traced process stopped.
@@ -124,7 +139,8 @@ pub enum Stop {
     Before(Call),
     /// The call has been made, and the process has not seen the result yet.
     After(Call),
-    /// The process is stopped inside the call that forks. Its new child is stopped, too.
+    /// The process is stopped inside the call that forks. Its new child is stopped, too. If threads
+    /// are traced (see [`Stepper::trace_threads`]), a new thread is such a child.
     Forked,
     /// The process has terminated.
     Ended(Ending),
@@ -180,11 +196,18 @@ impl Stepper {
             WaitStatus::Stopped(_, Signal::SIGSTOP) => {}
             other => panic!("the program did not stop for its tracer: {other:?}"),
         }
-        let options = Options::PTRACE_O_TRACESYSGOOD
-            | Options::PTRACE_O_TRACEFORK
-            | Options::PTRACE_O_EXITKILL;
-        ptrace::setoptions(led, options).expect("set the ptrace options");
+        ptrace::setoptions(led, options()).expect("set the ptrace options");
         stepper
+    }
+
+    /// From here on, stops at the creation of a thread, too.
+    ///
+    /// # Panics
+    ///
+    /// If the process cannot be traced.
+    pub fn trace_threads(&self) {
+        ptrace::setoptions(self.led, options() | Options::PTRACE_O_TRACECLONE)
+            .expect("set the ptrace options");
     }
 
     /// The PID of the traced process.
@@ -375,6 +398,10 @@ impl Drop for Stepper {
         }
         self.reap_program();
     }
+}
+
+fn options() -> Options {
+    Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_EXITKILL
 }
 
 fn wait(pid: Pid) -> WaitStatus {

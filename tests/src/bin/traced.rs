@@ -1,6 +1,7 @@
 //! Acquires and releases a pidfile under ptrace. It makes a mark (see
 //! `pidlock_tests::ptrace::mark`) before it acquires (1), after that (2), before it releases (3),
-//! after that (4), and before it exits (5). After the marks 2 and 4 it prints the outcome.
+//! after that (4), and before it exits (5). After the marks 2 and 4 it prints the outcome. SIGALRM
+//! kills it if it takes longer than a minute, because a test waits for it without a time limit.
 //!
 //! `traced WHAT [OPTION..] PATH`, where WHAT is
 //! - `close`, `drop`: acquires, and releases in this way
@@ -9,12 +10,16 @@
 //! - `reserve`: reserves and commits
 //! - `parent`, `child`: reserves, forks and commits in the child; the named process makes the marks
 //! - `status`, `holder`: queries the status, or the holder
+//! - `stop`: stops the holder
 //!
 //! The options are
 //! - `--no-lock`, `--keep`, `--reentrant`: settings of the pidfile
 //! - `--owner`: sets another owner, which only root can do
 //! - `--mode`: sets a mode
 //! - `--timeout`: waits 20 ms for a holder
+//! - `--wait`: waits 20 s for a holder
+//! - `--async`: acquires with a future, on an executor that only parks the thread
+//! - `--helper`: before it exits, waits until the helper thread of the future has ended
 //! - `--beside`: when PATH with the extension `other` exists, a second thread acquires that file;
 //!   the outcome is printed at the end
 //! - `--leaving`: a second thread holds PATH without a lock, and releases it when PATH with the
@@ -31,10 +36,15 @@ mod linux {
     use std::time::Duration;
 
     use pidlock_core::{PidFile, PidFileError, PidGuard};
+    use pidlock_tests::block_on;
     use pidlock_tests::ptrace::{mark, stop_for_tracer};
     use rustix::process::{Resource, Rlimit, setrlimit};
 
+    /// Far longer than it takes a holder to end.
+    const LONG: Duration = Duration::from_secs(20);
+
     pub(crate) fn main() {
+        nix::unistd::alarm::set(60);
         let mut arguments = std::env::args().skip(1);
         let what = arguments
             .next()
@@ -43,6 +53,7 @@ mod linux {
         let mut settings: Vec<fn(PidFile) -> PidFile> = Vec::new();
         let mut limits = Vec::new();
         let (mut beside, mut leaving) = (false, false);
+        let (mut by_future, mut outlasts_helper) = (false, false);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--no-lock" => settings.push(|file| file.lock(false)),
@@ -51,6 +62,9 @@ mod linux {
                 "--timeout" => {
                     settings.push(|file| file.timeout(Duration::from_millis(20)));
                 }
+                "--wait" => settings.push(|file| file.timeout(LONG)),
+                "--async" => by_future = true,
+                "--helper" => outlasts_helper = true,
                 "--mode" => settings.push(|file| file.mode(0o600)),
                 "--reentrant" => settings.push(|file| file.reentrant(true)),
                 "--beside" => beside = true,
@@ -109,10 +123,11 @@ mod linux {
         }
         match what.as_str() {
             "parent" | "child" => return fork(&file, what == "child"),
-            "status" | "holder" => {
+            "status" | "holder" | "stop" => {
                 mark();
                 let found = match what.as_str() {
                     "status" => file.status().map(|status| format!("{status:?}")),
+                    "stop" => file.stop(LONG).map(|stopped| format!("{stopped}")),
                     _ => file
                         .holder()
                         .map(|it| format!("{:?}", it.map(|it| it.pid()))),
@@ -131,6 +146,7 @@ mod linux {
                 let taken = match what.as_str() {
                     "reserve" => file.reserve().and_then(|reservation| reservation.commit()),
                     "share" => file.reentrant(true).acquire(),
+                    _ if by_future => block_on(file.acquire_async()),
                     _ => file.acquire(),
                 };
                 mark();
@@ -154,6 +170,14 @@ mod linux {
         }
         mark();
         drop(first);
+        while outlasts_helper && has_threads() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn has_threads() -> bool {
+        let threads = std::fs::read_dir("/proc/self/task").expect("read the directory");
+        threads.count() > 1
     }
 
     fn inside(taken: Result<PidGuard, PidFileError>) -> Option<PidGuard> {

@@ -10,6 +10,11 @@ pub(crate) enum Initial {
     Stale,
     /// Another process or another thread holds the file.
     Held,
+    /// A program holds the file. It releases the file when the operation begins to sleep, or sends
+    /// it SIGTERM.
+    Releasing,
+    /// A program holds the file, and is killed when the operation begins to sleep.
+    Dying,
 }
 
 /// An operation of `traced`, and the state of the path before it.
@@ -37,6 +42,16 @@ impl Case {
     /// Returns `true` if the operation must change nothing.
     pub(crate) fn inspects(self) -> bool {
         self.has("status") || self.has("holder")
+    }
+
+    /// Returns `true` if the operation stops the holder.
+    pub(crate) fn stops(self) -> bool {
+        self.has("stop")
+    }
+
+    /// Returns `true` if the operation waits until the holder has ended.
+    pub(crate) fn waits(self) -> bool {
+        self.has("--wait")
     }
 
     pub(crate) fn has(self, argument: &str) -> bool {
@@ -80,4 +95,21 @@ pub(crate) const CASES: &[Case] = &[
     case(Initial::Stale, "holder"),
     case(Initial::Held, "holder"),
     case(Initial::Held, "holder --no-lock"),
+];
+
+/// Starts that wait for a holder, in a thread or in a future.
+pub(crate) const WAITS: &[Case] = &[
+    case(Initial::Releasing, "close --wait"),
+    case(Initial::Releasing, "close --wait --keep"),
+    case(Initial::Dying, "close --wait"),
+    case(Initial::Dying, "close --wait --no-lock"),
+    case(Initial::Releasing, "close --wait --async"),
+    case(Initial::Dying, "close --wait --async --no-lock"),
+    case(Initial::Releasing, "close --wait --async --helper"),
+];
+
+pub(crate) const STOPS: &[Case] = &[
+    case(Initial::Releasing, "stop"),
+    case(Initial::Releasing, "stop --keep"),
+    case(Initial::Releasing, "stop --no-lock"),
 ];

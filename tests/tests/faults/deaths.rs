@@ -16,7 +16,9 @@ fn die(case: Case, number: usize, figures: &mut Figures) -> Option<(String, Chec
     let mut run = Run::start(case, &place.path);
     let mut moments = 0;
     let died_at = loop {
-        match run.advance() {
+        let moment = run.advance();
+        place.end_holder_at_sleep(moment);
+        match moment {
             moment @ (Moment::Before(_) | Moment::After(_)) => {
                 if moments == number {
                     break moment;
@@ -57,10 +59,9 @@ fn check_after(place: &mut Place, rest: &str) -> Checked {
     place.check_free()
 }
 
-#[test]
-fn kill_at_any_syscall_lets_the_next_start_succeed() {
+pub(crate) fn test(cases: &[Case], what: &str) {
     let tally = Tally::default();
-    each(CASES.iter().copied().enumerate(), |(job, case)| {
+    each(cases.iter().copied().enumerate(), |(job, case)| {
         for number in length::calls(job) {
             let mut figures = Figures::default();
             let Some((what, checked)) = die(case, number, &mut figures) else {
@@ -70,7 +71,12 @@ fn kill_at_any_syscall_lets_the_next_start_succeed() {
             tally.add(&what, figures, checked);
         }
     });
-    tally.finish("death before and after every system call");
+    tally.finish(what);
+}
+
+#[test]
+fn kill_at_any_syscall_lets_the_next_start_succeed() {
+    test(CASES, "death before and after every system call");
 }
 
 /// The kill tests rely on this: a process that is killed before a call does not make the call.

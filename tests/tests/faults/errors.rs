@@ -63,6 +63,9 @@ fn is_not_ours(call: Call, last: Option<Call>) -> bool {
         libc::SYS_lseek,
         libc::SYS_getpgid,
     ])
+        // std's locks and its parking of threads expect no error, and neither does the end of a
+        // thread.
+        || is(&[libc::SYS_futex, libc::SYS_exit])
         // std checks a descriptor before it closes it, in debug builds.
         || is(&[libc::SYS_fcntl])
         // Rust programs abort if they cannot allocate memory.
@@ -86,6 +89,12 @@ pub(crate) struct Faulty {
     failed: Option<Call>,
     /// `true` if a failed call asked for the metadata of an open file.
     failed_fstat: bool,
+    /// Selects the calls that can fail, among those of pidlock.
+    calls: fn(Call) -> bool,
+    /// `true` once a stop knows the PID of the holder.
+    has_found: bool,
+    /// `true` once the holder has got a signal.
+    has_signalled: bool,
     pub(crate) inside: bool,
     pub(crate) said: Vec<String>,
 }
@@ -101,6 +110,9 @@ impl Faulty {
             run,
             failed: None,
             failed_fstat: false,
+            calls: any,
+            has_found: false,
+            has_signalled: false,
             inside: false,
             said: Vec::new(),
         }
@@ -113,12 +125,18 @@ impl Faulty {
         let mut last = None;
         let mut checked = Ok(());
         let ending = loop {
-            match self.run.advance() {
+            let moment = self.run.advance();
+            self.place.end_holder_at_sleep(moment);
+            match moment {
                 Moment::Before(call) => {
                     if is_not_ours(call, last) {
                         continue;
                     }
                     last = Some(call);
+                    self.has_found |= call.is(libc::SYS_pidfd_open);
+                    if !(self.calls)(call) {
+                        continue;
+                    }
                     let again = self.fault.way == Way::Persistent && self.failed == Some(call);
                     if calls == self.fault.number || again {
                         self.failed = Some(call);
@@ -131,11 +149,12 @@ impl Faulty {
                     }
                     calls += 1;
                 }
-                Moment::After(_) if was_made => {
-                    was_made = false;
-                    self.run.stepper.answer(self.fault.error);
+                Moment::After(call) => {
+                    self.has_signalled |= call.is(libc::SYS_pidfd_send_signal);
+                    if std::mem::take(&mut was_made) {
+                        self.run.stepper.answer(self.fault.error);
+                    }
                 }
-                Moment::After(_) => {}
                 Moment::Mark(TAKEN) => {
                     let line = self.line();
                     checked = checked.and_then(|()| self.check_taken(&line));
@@ -151,6 +170,10 @@ impl Faulty {
         let rest = self.run.stepper.wait_for_all();
         check(ending == Ending::Code(0), || format!("{ending:?} {rest}"))?;
         checked?;
+        if self.case.has("--helper") {
+            self.inside = true;
+            check(rest == "in\nclosed\n", || rest)?;
+        }
         if self.place.is_held() {
             self.place.check_others(false)?;
             self.place.check_holder()?;
@@ -177,6 +200,9 @@ impl Faulty {
     }
 
     fn check_taken(&mut self, line: &str) -> Checked {
+        if self.case.stops() {
+            return self.check_stopped(line);
+        }
         self.inside = line == "in";
         if self.inside {
             return self.place.check_taken();
@@ -194,7 +220,8 @@ impl Faulty {
                 case if case.inspects() => line.starts_with("status: "),
                 case => {
                     // On CIFS, EACCES means that another client holds the lock.
-                    let seems_locked = self.failed.is_some_and(|call| call.is(libc::SYS_flock))
+                    let seems_locked = !case.waits()
+                        && self.failed.is_some_and(|call| call.is(libc::SYS_flock))
                         && self.fault.error == libc::EACCES;
                     line.starts_with("refused: ")
                         && (case.initial == Initial::Held || case.holds_already() || seems_locked)
@@ -203,6 +230,29 @@ impl Faulty {
             check(expected, || format!("unexpected line: {line:?}"))?;
         }
         self.check_left()
+    }
+
+    /// Checks the outcome of a stop: the holder is terminated, or the stop reports an error.
+    fn check_stopped(&mut self, line: &str) -> Checked {
+        let (may_hold, may_be_gone) = match line.strip_prefix("failed: ") {
+            Some(words) => {
+                self.check_words(words)?;
+                let pid = self.place.holder_pid().unwrap_or_default();
+                let is_named = words.contains(&format!("process {pid}"));
+                check(is_named || !self.has_found, || {
+                    format!("the message does not name process {pid}: {words:?}")
+                })?;
+                (true, self.has_signalled)
+            }
+            None => {
+                check(line == "status: true", || {
+                    format!("unexpected line: {line:?}")
+                })?;
+                (false, true)
+            }
+        };
+        self.place.check_stopped(may_hold, may_be_gone)?;
+        self.check_free(true)
     }
 
     /// Checks that the message names the path or the directory, and the error.
@@ -218,10 +268,10 @@ impl Faulty {
         if named && is_removed {
             return Ok(());
         }
-        // If `holder` cannot read the state of the recorded process, it does not report that error,
-        // but that it cannot confirm the process.
-        let unconfirmed =
-            self.case.has("holder") && words.starts_with("cannot confirm that process ");
+        // If `holder` or `stop` cannot read the state of the recorded process, it does not report that
+        // error, but that it cannot confirm the process.
+        let finds = self.case.has("holder") || self.case.stops();
+        let unconfirmed = finds && words.starts_with("cannot confirm that process ");
         if named && unconfirmed {
             return Ok(());
         }
@@ -259,7 +309,7 @@ impl Faulty {
             self.check_words(words)?;
         } else {
             let expected = match (self.inside, self.case) {
-                (_, case) if case.inspects() => "looked",
+                (_, case) if case.inspects() || case.stops() => "looked",
                 (false, _) => "nothing to give back",
                 (true, case) if case.has("drop") => "dropped",
                 _ => "closed",
@@ -281,8 +331,14 @@ impl Faulty {
     }
 }
 
-fn fail(case: Case, fault: Fault, figures: &mut Figures) -> Option<(String, Checked)> {
+fn fail(
+    case: Case,
+    fault: Fault,
+    calls: fn(Call) -> bool,
+    figures: &mut Figures,
+) -> Option<(String, Checked)> {
     let mut faulty = Faulty::new(case, fault);
+    faulty.calls = calls;
     let checked = faulty.run();
     figures.holds += u64::from(faulty.inside);
     let failed = faulty.failed?;
@@ -290,10 +346,11 @@ fn fail(case: Case, fault: Fault, figures: &mut Figures) -> Option<(String, Chec
     Some((what, checked))
 }
 
-fn test(way: Way, errors: &'static [i32], what: &str) {
+/// Lets each call that `calls` selects fail in this way.
+pub(crate) fn test(cases: &[Case], calls: fn(Call) -> bool, way: Way, errors: &[i32], what: &str) {
     let tally = Tally::default();
     // The `child` case covers every call of the `parent` case.
-    let jobs = CASES
+    let jobs = cases
         .iter()
         .filter(|case| !case.has("parent"))
         .flat_map(|&case| errors.iter().map(move |&error| (case, error)));
@@ -301,7 +358,7 @@ fn test(way: Way, errors: &'static [i32], what: &str) {
         for number in length::calls(job) {
             let fault = Fault { number, way, error };
             let mut figures = Figures::default();
-            let Some((what, checked)) = fail(case, fault, &mut figures) else {
+            let Some((what, checked)) = fail(case, fault, calls, &mut figures) else {
                 break;
             };
             tally.add(&what, figures, checked);
@@ -310,18 +367,24 @@ fn test(way: Way, errors: &'static [i32], what: &str) {
     tally.finish(what);
 }
 
+/// Selects every call.
+pub(crate) fn any(_: Call) -> bool {
+    true
+}
+
 #[test]
 fn failed_syscall_is_reported_and_the_next_start_succeeds() {
-    test(Way::Refused, ERRORS, "errors at every system call");
+    let what = "errors at every system call";
+    test(CASES, any, Way::Refused, ERRORS, what);
 }
 
 #[test]
 fn error_of_a_completed_syscall_makes_no_second_holder() {
-    test(Way::ReplyLost, &ERRORS[1..2], "lost answers");
+    test(CASES, any, Way::ReplyLost, &ERRORS[1..2], "lost answers");
 }
 
 #[test]
 fn persistent_error_makes_no_second_holder() {
     // Without EINTR: a call that is always interrupted is repeated for ever.
-    test(Way::Persistent, STAYING, "errors that stay");
+    test(CASES, any, Way::Persistent, STAYING, "errors that stay");
 }

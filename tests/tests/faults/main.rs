@@ -17,6 +17,8 @@ mod place;
 mod real;
 mod runs;
 mod slow;
+mod stops;
 mod swaps;
 mod tally;
 mod threads;
+mod waits;

@@ -4,13 +4,19 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use pidlock_core::{PidFile, PidGuard};
-use pidlock_tests::{stale_record, text};
+use pidlock_tests::{Program, stale_record, text};
 use rustix::fs::{FlockOperation, flock};
 
 use super::cases::{Case, Initial};
+use super::runs::Moment;
 
 /// Unrelated files with names that resemble those of a pidfile.
 const OTHERS: &[&str] = &[
@@ -38,8 +44,16 @@ pub(crate) struct Place {
     dir: tempfile::TempDir,
     pub(crate) path: PathBuf,
     before: Snapshot,
-    /// The guard of the test process, if a process other than the traced one holds the file.
-    holder: Option<PidGuard>,
+    /// Set while a process other than the traced one holds the file.
+    holder: Option<Holder>,
+    /// How often the traced process has begun to sleep.
+    sleeps: u32,
+}
+
+enum Holder {
+    /// The test process.
+    Test(PidGuard),
+    Program(Program),
 }
 
 /// `Err` with a description of what is wrong.
@@ -65,11 +79,22 @@ impl Place {
             path,
             before: Snapshot::new(),
             holder: None,
+            sleeps: 0,
         };
         match case.initial {
             Initial::Nothing | Initial::NoDirectory => {}
             Initial::Stale => fs::write(&place.path, stale_record()).expect("write a stale file"),
-            Initial::Held => place.holder = Some(place.file().acquire().expect("acquire the file")),
+            Initial::Held => {
+                let guard = place.file().acquire().expect("acquire the file");
+                place.holder = Some(Holder::Test(guard));
+            }
+            Initial::Releasing | Initial::Dying => {
+                place.holder = Some(Holder::Program(place.start_holder()));
+                if case.stops() {
+                    // It gets SIGTERM when it goes on.
+                    place.signal_holder(Signal::SIGSTOP);
+                }
+            }
         }
         place.before = place.snapshot();
         place
@@ -79,6 +104,56 @@ impl Place {
         PidFile::at(&self.path)
             .lock(self.case.locks())
             .keep(self.case.keeps())
+    }
+
+    fn start_holder(&self) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
+        command.arg("--at").arg(&self.path);
+        let settings = [
+            ("--no-lock", !self.case.locks()),
+            ("--keep", self.case.keeps()),
+        ];
+        command.args(settings.iter().filter(|it| it.1).map(|it| it.0));
+        let mut holder = Program::start(&mut command);
+        holder.expect(&format!("held {}", self.path.display()));
+        holder
+    }
+
+    /// Lets a program that holds the file end when the traced process begins to sleep.
+    pub(crate) fn end_holder_at_sleep(&mut self, moment: Moment) {
+        const SLEEPS: [libc::c_long; 3] = [libc::SYS_futex, libc::SYS_poll, libc::SYS_ppoll];
+        let sleeps = matches!(moment, Moment::Before(call) if SLEEPS.iter().any(|&it| call.is(it)));
+        self.sleeps += u32::from(sleeps);
+        // The first sleep of a start is over at once, so that it makes an attempt after its watch
+        // has begun. The first one of a stop, and one more where processes do not lock, only looks
+        // at the holder.
+        let enough = if self.case.locks() { 2 } else { 3 };
+        if self.sleeps < enough {
+            return;
+        }
+        if self.case.waits() {
+            self.end_holder();
+        }
+        if self.case.stops() {
+            self.signal_holder(Signal::SIGCONT);
+        }
+    }
+
+    fn signal_holder(&self, signal: Signal) {
+        if let Some(Holder::Program(holder)) = &self.holder {
+            let pid = Pid::from_raw(holder.pid() as i32);
+            kill(pid, signal).expect("signal the holder");
+        }
+    }
+
+    /// Ends the program that holds the file.
+    pub(crate) fn end_holder(&mut self) {
+        if let Some(Holder::Program(mut holder)) = self.holder.take() {
+            match self.case.initial {
+                Initial::Dying => holder.kill(),
+                _ => assert!(holder.finish().0.success(), "the holder releases the file"),
+            }
+        }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -107,6 +182,14 @@ impl Place {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
     }
 
+    /// The PID of the program that holds the file.
+    pub(crate) fn holder_pid(&self) -> Option<u32> {
+        match &self.holder {
+            Some(Holder::Program(program)) => Some(program.pid()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_held(&self) -> bool {
         self.holder.is_some()
     }
@@ -116,7 +199,7 @@ impl Place {
     /// may be new.
     pub(crate) fn check_others(&self, new_names: bool) -> Checked {
         let now = self.snapshot();
-        let untouched = self.holder.is_some() || self.case.inspects();
+        let untouched = self.holder.is_some() && !self.case.stops() || self.case.inspects();
         let theirs = |name: &str| untouched || name != PIDFILE;
         for (name, before) in self.before.iter().filter(|(name, _)| theirs(name)) {
             check(now.get(name) == Some(before), || {
@@ -154,13 +237,44 @@ impl Place {
 
     /// Checks that the holder from before the operation still holds the file, and releases it.
     pub(crate) fn check_holder(&mut self) -> Checked {
+        if self.case.stops() {
+            return self.check_stopped(true, true);
+        }
         let Some(holder) = self.holder.take() else {
             return Ok(());
         };
-        let words = |error: pidlock_core::PidFileError| format!("error of the holder: {error}");
-        holder.verify().map_err(words)?;
         self.check_locked()?;
-        holder.close().map_err(words)
+        match holder {
+            Holder::Test(guard) => guard
+                .verify()
+                .and_then(|()| guard.close())
+                .map_err(|error| format!("error of the holder: {error}")),
+            Holder::Program(mut program) => {
+                let (status, rest) = program.finish();
+                check(status.success() && rest == "closed\n", || {
+                    format!("{status} of the holder: {rest}")
+                })
+            }
+        }
+    }
+
+    /// Stops the holder, unless an earlier stop has terminated it. `may_hold` and `may_be_gone` tell
+    /// what may be found.
+    pub(crate) fn check_stopped(&mut self, may_hold: bool, may_be_gone: bool) -> Checked {
+        const LONG: Duration = Duration::from_secs(60);
+        self.signal_holder(Signal::SIGCONT);
+        let Some(Holder::Program(mut program)) = self.holder.take() else {
+            return Ok(());
+        };
+        let holds = self
+            .file()
+            .stop(LONG)
+            .map_err(|error| format!("the next stop failed: {error}"))?;
+        let status = program.wait();
+        let expected = if holds { may_hold } else { may_be_gone };
+        check(expected && status.signal() == Some(libc::SIGTERM), || {
+            format!("the holder held the file: {holds}; it ended by {status}")
+        })
     }
 
     /// Checks that the next start succeeds, and that its release leaves nothing but a file that it

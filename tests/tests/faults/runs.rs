@@ -23,6 +23,10 @@ pub(crate) enum Moment {
 pub(crate) struct Run {
     pub(crate) stepper: Stepper,
     leads_child: bool,
+    leads_helper: bool,
+    /// `true` until the helper thread sleeps for the first time. Before that, libc and std set the
+    /// thread up, and abort if a call fails.
+    awaits_helper: bool,
     /// `true` if the traced process is a child of a process that shares the lock and waits for it.
     pub(crate) has_parent: bool,
     marks: u32,
@@ -37,9 +41,16 @@ impl Run {
     pub(crate) fn start(case: Case, path: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_traced"));
         command.args(case.arguments.split_whitespace()).arg(path);
+        let stepper = Stepper::start(&mut command);
+        let leads_helper = case.has("--helper");
+        if leads_helper {
+            stepper.trace_threads();
+        }
         Self {
-            stepper: Stepper::start(&mut command),
+            stepper,
             leads_child: case.has("child"),
+            leads_helper,
+            awaits_helper: leads_helper,
             has_parent: false,
             marks: 0,
         }
@@ -57,7 +68,8 @@ impl Run {
 
     /// Returns the moment of this stop; `None` if the stop does not concern the tests.
     pub(crate) fn moment(&mut self, stop: Stop) -> Option<Moment> {
-        let in_protocol = matches!(self.marks, 1 | 3);
+        self.awaits_helper &= !matches!(stop, Stop::Before(call) if call.is(libc::SYS_ppoll));
+        let in_protocol = matches!(self.marks, 1 | 3) && !self.awaits_helper;
         match stop {
             Stop::Before(call) if call.is_mark() => {
                 self.marks += 1;
@@ -67,9 +79,9 @@ impl Run {
             Stop::Before(call) => in_protocol.then_some(Moment::Before(call)),
             Stop::After(call) => in_protocol.then_some(Moment::After(call)),
             Stop::Forked => {
-                if self.leads_child {
+                if self.leads_child || self.leads_helper {
                     self.stepper.lead_child();
-                    self.has_parent = true;
+                    self.has_parent = self.leads_child;
                 } else {
                     self.stepper.leave_child();
                 }
