@@ -75,16 +75,21 @@ fn reuse_pid(
     })
 }
 
+/// The calls before which a stranger gets the PID.
+fn numbers() -> [(Lock, Vec<usize>); 2] {
+    // Any of the calls may matter where nothing but the PID leads to the stranger.
+    let all = (0..MAX_CALLS).collect();
+    let some = length::calls(0).take_while(|&it| it < MAX_CALLS).collect();
+    [(Lock::Ends, all), (Lock::Stays, some)]
+}
+
 /// Unlike the rounds in `reuse`, this hits the instant between the confirmation and the signal.
 #[test]
 fn stranger_that_gets_the_pid_before_any_call_of_a_stop_is_never_signalled() {
     let test = "traced::stranger_that_gets_the_pid_before_any_call_of_a_stop_is_never_signalled";
     in_pid_namespace(test, |place| {
         let path = place.join("app.pid");
-        // Any of the calls may matter where nothing but the PID leads to the stranger.
-        let all: Vec<usize> = (0..MAX_CALLS).collect();
-        let some: Vec<usize> = length::calls(0).take_while(|&it| it < MAX_CALLS).collect();
-        for (lock, numbers) in [(Lock::Ends, all), (Lock::Stays, some)] {
+        for (lock, numbers) in numbers() {
             let last = reuse_pid(&path, lock, Duration::ZERO, numbers, |_, _| None);
             assert!(
                 last.unwrap_or(MAX_CALLS) > 30,
@@ -117,10 +122,8 @@ fn stranger_that_gets_the_pid_before_a_call_that_fails_is_never_signalled() {
     let test = "traced::stranger_that_gets_the_pid_before_a_call_that_fails_is_never_signalled";
     in_pid_namespace(test, |place| {
         let path = place.join("app.pid");
-        let errors = [libc::EIO, libc::ENOSYS, libc::EPERM];
-        for (job, error) in errors.into_iter().enumerate() {
-            for lock in [Lock::Ends, Lock::Stays] {
-                let numbers = length::calls(job).take_while(|&it| it < MAX_CALLS);
+        for error in length::some([libc::ENOSYS, libc::EIO, libc::EPERM]) {
+            for (lock, numbers) in numbers() {
                 let fails = |is_chosen, call| (is_chosen && can_fail(call)).then_some(error);
                 reuse_pid(&path, lock, Duration::ZERO, numbers, fails);
             }
