@@ -106,6 +106,7 @@ pub(crate) const WAITS: &[Case] = &[
     case(Initial::Releasing, "close --wait --async"),
     case(Initial::Dying, "close --wait --async --no-lock"),
     case(Initial::Releasing, "close --wait --async --helper"),
+    case(Initial::Held, "close --timeout --async"),
 ];
 
 pub(crate) const STOPS: &[Case] = &[

@@ -19,12 +19,15 @@ pub(crate) enum Lock {
     Ends,
     /// A child goes on with it, so the stranger's PID is in a locked file.
     Stays,
+    /// The holder does not lock, so only times tell that the stranger is not the holder.
+    None,
 }
 
 /// Starts a holder, and a child of it if the lock stays.
 pub(crate) fn start(path: &Path, lock: Lock) -> Program {
     match lock {
         Lock::Ends => hold(path, &[]),
+        Lock::None => hold(path, &["--no-lock"]),
         Lock::Stays => {
             let mut holder = hold(path, &["--then", "inherit"]);
             let line = holder.line();
