@@ -12,6 +12,11 @@ const ROW: f64 = 72.0;
 /// same.
 const QUESTIONS: &[(&[&str], &[&str], Kind)] = &[
     (
+        &["Does it exclude only threads", "of one process?"],
+        &["no file: a Mutex of std"],
+        Kind::Other,
+    ),
+    (
         &["Must it run once in a whole cluster?"],
         &["a database or Kubernetes elects:", "the example cluster"],
         Kind::Other,
@@ -124,4 +129,21 @@ fn no(canvas: &mut Canvas, from: Area, to: Area) {
     canvas.arrow(&[from.bottom(), to.top()]);
     let (x, y) = from.bottom();
     canvas.line(x + 10.0, y + 18.0, "quiet", "no");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::QUESTIONS;
+
+    #[test]
+    fn table_of_the_guide_has_the_same_rows() {
+        let path = crate::root().join("pidlock-core/src/guide/index.md");
+        let page = std::fs::read_to_string(path).expect("read the page");
+        let (_, table) = page
+            .split_once("| the program | use |\n|---|---|\n")
+            .expect("the table");
+        let rows = table.lines().take_while(|line| line.starts_with('|'));
+        // The last row is for any other program.
+        assert_eq!(rows.count(), QUESTIONS.len() + 1);
+    }
 }
