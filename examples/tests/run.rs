@@ -191,7 +191,7 @@ fn worker_in_second_process_is_busy() {
 }
 
 #[test]
-fn worker_in_second_thread_is_busy() {
+fn worker_is_busy_for_another_thread_with_its_id() {
     let dir = dir();
     let mut twice = Running::start(
         example("workers", dir.path())

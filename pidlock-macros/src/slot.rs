@@ -1,10 +1,11 @@
 //! The hidden attribute that `#[pidfile]` puts below all others.
 //!
 //! Another macro's attribute sees the function after `#[pidfile]` has put the acquisition into the
-//! body, and before the hidden attribute changes the signature and declares the guard. So the other
-//! macro sees the parameters as written, and the values that it adds are dropped before the guard,
-//! too. If it moves the body to where the guard cannot outlive the body, the slot is out of scope
-//! there or does not live long enough, so the program does not compile.
+//! body, and before the hidden attribute changes the signature. That attribute declares the guard, and
+//! the *slot*, a reference through which the body stores the guard. So the other macro sees the
+//! parameters as written, and the values that it adds are dropped before the guard, as the parameters
+//! are. If it moves the body to where the guard cannot outlive the body, the slot is out of scope there
+//! or does not live long enough, so the program does not compile.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};

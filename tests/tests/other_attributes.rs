@@ -262,7 +262,7 @@ mod moved_bodies {
     }
 
     #[test]
-    fn lock_covers_the_future_that_a_known_macro_returns() {
+    fn lock_covers_the_boxed_future_of_async_recursion() {
         let dir = tempfile::tempdir().unwrap();
         let path = &dir.path().join("x");
         let future = boxed(path, (1, 2));

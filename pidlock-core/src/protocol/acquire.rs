@@ -397,7 +397,8 @@ pub(super) fn set_owner_and_mode(target: &Target, file: &File, stat: &Stat) -> i
         return Ok(());
     }
     let is_right = (settings.mode).is_none_or(|mode| stat.mode & 0o777 == mode);
-    // FreeBSD keeps the mark for root only.
+    // On the BSDs only root can set the mark. For other users the call fails, so set the mode
+    // without it.
     let set = sys::set_mode(file, settings.marked_mode());
     match set.or_else(|_| sys::set_mode(file, settings.permissions())) {
         // This error is ignored, because only the mark is missing, or the settings ask for no mode.

@@ -71,7 +71,9 @@ impl Run {
                     Side::Successor => self.has_started && self.marks >= 1,
                 };
                 if let Act::Fail(error) = self.act {
-                    // After the acquisition the successor only releases.
+                    // Faults end with the acquisition, because the calls after it are those of a
+                    // check and a release. A process makes one mark before it acquires, and one
+                    // after.
                     let last = match self.side {
                         Side::Predecessor => u32::MAX,
                         Side::Successor => 1,

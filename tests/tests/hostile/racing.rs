@@ -86,8 +86,8 @@ fn attack(mode: u32, what: &str, set: impl Fn(PidFile) -> PidFile, reserve: bool
     // The umask clears some of these bits, so the start has to set the mode.
     let mut file = set(PidFile::at(&path)).mode(0o666);
     if is_root() {
-        // With mode 0777, the requested owner is the user of the attacker. A start then acquires
-        // stale files of the attacker.
+        // In the directory with mode 0777, the start asks for the attacker's user as the owner, so
+        // it acquires stale files of the attacker. In the sticky one, it asks for a third user.
         let uid = if mode == 0o777 { ORDINARY_UID } else { 12 };
         file = file.uid(uid).gid(34);
     }

@@ -66,7 +66,8 @@ impl Row {
     }
 }
 
-/// The program ends after the file has been created or removed, and leaves no file.
+/// The program ends after the file has been created or removed, and leaves no file but one that is
+/// only reserved.
 #[test]
 fn signal_during_create_or_remove_takes_effect_afterwards() {
     for row in [

@@ -163,7 +163,7 @@ fn no_poll_sleeps() {
             }
         }
     }
-    // Now and then for the mutex of the helper thread.
+    // A poll sleeps now and then while the helper thread has locked the mutex that both use.
     let count = sleeps() - before;
     assert!(count < WAITS / 2, "the executor has slept {count} times");
 }

@@ -48,7 +48,7 @@ pub(crate) fn pass_on(
     let weak = Arc::downgrade(&copies);
     let keep_open = move || match weak.upgrade() {
         Some(copies) => (copies.iter()).try_for_each(|copy| set_close_on_exec(copy, false)),
-        // `PassedOn` was dropped, so the command is used once more, for another purpose.
+        // This hand-over is over, and the caller starts another program with the same command.
         None => Ok(()),
     };
     // SAFETY: changes flags of descriptors and a reference count, which is async-signal-safe. The
