@@ -178,6 +178,7 @@ fn immutable_file_is_reported_and_stays_unchanged() {
         done
         rm app.pid; mkfifo go
         for what in . app.pid; do
+            : >said
             $holder --at $PWD/app.pid <go >said & exec 3>go
             until grep -qs held said; do sleep 0.01; done
             chattr +i $what; exec 3>&-; wait $!; chattr -i $what
