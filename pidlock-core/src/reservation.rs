@@ -14,6 +14,7 @@ use crate::protocol::acquire::Locked;
 use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance, SharedWord};
+use crate::trace::event;
 use crate::wait::{self, OnWait};
 
 /// A locked, empty pidfile, created by [`PidFile::reserve`](crate::PidFile::reserve).
@@ -67,7 +68,7 @@ pub(crate) fn reserve(
     let share = || SharedWord::new().during("share memory for", &target.path);
     let (settled_by, committed_by) = (share()?, share()?);
     match wait::lock(target.clone(), on_wait, false)? {
-        Locked::Acquired(held, _section) => Ok(Reservation {
+        Locked::Acquired(held, ..) => Ok(Reservation {
             target,
             held: Some(held),
             settled_by,
@@ -122,7 +123,10 @@ impl Reservation {
         cleanup::install_handlers(settings.on_signal);
         held.commit(process)?;
         let _ = self.committed_by.set_once(process.pid());
-        Ok(PidGuard::new(section.insert(settings, held)))
+        let handle = section.insert(settings, held);
+        drop(section);
+        event!(DEBUG, &handle.path, handle.owner.pid(), "acquired");
+        Ok(PidGuard::new(handle))
     }
 
     /// Waits until a forked child has committed, and returns its PID, which is in the file then.

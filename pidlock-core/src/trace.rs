@@ -1,7 +1,8 @@
 //! Events for the crate `tracing`, with the feature of that name.
 //!
-//! A subscriber can contain any code, and may acquire a pidfile itself. So no event is sent while this
-//! thread has locked the table or the alarms, and none from a signal handler or an exit handler.
+//! A subscriber can contain any code, and may acquire a pidfile itself. So no event is sent in a critical
+//! section, while this thread has locked the table or the alarms, or from a signal handler or an exit
+//! handler.
 
 /// Sends an event with the fields `path`, `pid` and, if it is given, `reason`.
 #[cfg(feature = "tracing")]

@@ -124,7 +124,7 @@ fn take_over_of_stale_file_is_an_event_with_its_reason() {
     let _guard = PidFile::at(&path).acquire().expect("acquire");
     let dead = child.id();
     let reason = "no process has this PID";
-    let expected = format!("INFO taking over a stale file pid={dead} reason={reason}");
+    let expected = format!("INFO took over a stale file pid={dead} reason={reason}");
     assert_eq!(events(&path)[0], expected);
 }
 

@@ -26,8 +26,9 @@ const MIN_ATTEMPTS: u32 = 50;
 
 /// A locked file, or another handle to one.
 pub(crate) enum Locked {
-    /// Acquired by this call. The section lasts until the file is inserted into the table.
-    Acquired(HeldFile, CriticalSection),
+    /// Acquired by this call. The section lasts until the file is inserted into the table. The PID
+    /// is the one in the stale file that was taken over, if there was one.
+    Acquired(HeldFile, CriticalSection, Option<u32>),
     /// The table contains the file already: this process acquired it before, has adopted it from a
     /// predecessor, or has acquired it without a lock.
     HeldBySelf(Handle),
@@ -35,10 +36,17 @@ pub(crate) enum Locked {
 
 impl Locked {
     pub(crate) fn into_handle(self, settings: &Settings) -> Handle {
-        let handle = match self {
-            Self::Acquired(held, section) => section.insert(settings, held),
-            Self::HeldBySelf(handle) => handle,
+        let (handle, stale) = match self {
+            Self::Acquired(held, section, stale) => (section.insert(settings, held), stale),
+            Self::HeldBySelf(handle) => (handle, None),
         };
+        if let Some(pid) = stale {
+            let reason = || match sys::exists(pid) {
+                true => "another process has this PID",
+                false => "no process has this PID",
+            };
+            event!(INFO, &handle.path, pid, "took over a stale file", reason());
+        }
         event!(DEBUG, &handle.path, handle.owner.pid(), "acquired");
         handle
     }
@@ -73,6 +81,8 @@ pub(crate) struct Start {
     /// other waiters.
     open: Option<OpenFile>,
     running: Option<Running>,
+    /// The PID in a stale file that this start takes over.
+    stale: Option<u32>,
     backoff: Backoff,
     attempts: u32,
 }
@@ -95,6 +105,7 @@ impl Start {
             leaves_record,
             open: None,
             running: None,
+            stale: None,
             backoff: Backoff::default(),
             attempts: 0,
         }
@@ -113,7 +124,8 @@ impl Start {
             }
         }
         if let Some((held, section)) = self.lock()? {
-            return Ok(Attempt::Locked(Locked::Acquired(held, section)));
+            let locked = Locked::Acquired(held, section, self.stale);
+            return Ok(Attempt::Locked(locked));
         }
         let handle = held_by_this_process(&self.target, self.process)?;
         Ok(match handle.map(Locked::HeldBySelf) {
@@ -245,11 +257,7 @@ impl Start {
         };
         let verdict = verdict?;
         if let Verdict::Stale(pid) = verdict {
-            let reason = || match sys::exists(pid) {
-                true => "another process has this PID",
-                false => "no process has this PID",
-            };
-            event!(INFO, path, pid, "taking over a stale file", reason());
+            self.stale = Some(pid);
         }
         match verdict {
             Verdict::HeldBySelf => return Ok(None),
