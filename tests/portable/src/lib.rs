@@ -117,15 +117,15 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// Starts the program `holder` for a file. The options are those of the program.
+/// Starts the program `portable_holder` for a file. The options are those of the program.
 #[must_use]
 pub fn holder(path: &Path, options: &[&str]) -> Command {
-    let mut command = program("holder");
+    let mut command = program("portable_holder");
     command.arg(path).args(options);
     command
 }
 
-/// The options of `holder` for each protocol: with a lock, and without. Only the first where
+/// The options of `portable_holder` for each protocol: with a lock, and without. Only the first where
 /// `PIDLOCK_TESTS_LOCKS_ONLY` says that the file system has no hard links.
 #[must_use]
 pub fn protocols() -> &'static [&'static [&'static str]] {

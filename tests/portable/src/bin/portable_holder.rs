@@ -1,4 +1,4 @@
-//! `holder PATH [OPTION]...`: holds a file until the input ends, and then ends in one of several ways.
+//! `portable_holder PATH [OPTION]...`: holds a file until the input ends, and then ends in one of several ways.
 //!
 //! - `unlocked`, `keep`, `reentrant`: the settings of these names (`unlocked`: `lock(false)`)
 //! - `timeout=MILLISECONDS`: waits for a holder
@@ -22,7 +22,11 @@ static GUARD: OnceLock<PidGuard> = OnceLock::new();
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let path = PathBuf::from(arguments.next().expect("usage: holder PATH [OPTION]..."));
+    let path = PathBuf::from(
+        arguments
+            .next()
+            .expect("usage: portable_holder PATH [OPTION]..."),
+    );
     let mut file = PidFile::at(&path);
     let (mut end, mut is_checked) = ("drop".to_owned(), false);
     for option in arguments {
