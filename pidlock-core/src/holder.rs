@@ -122,7 +122,10 @@ fn confirm(
     }
     let Some(pid) = recorded else {
         return match is_locked {
-            true => failed("it contains no PID; fuser(1) lists the processes that have it open"),
+            true => failed(
+                "it contains no PID that this process can read; fuser(1) lists the processes that have \
+                 it open",
+            ),
             false => Ok(None),
         };
     };

@@ -268,10 +268,12 @@ impl Faulty {
         if named && is_removed {
             return Ok(());
         }
-        // If `holder` or `stop` cannot read the state of the recorded process, it does not report that
-        // error, but that it cannot confirm the process.
+        // If `holder` or `stop` cannot read the state of the recorded process, or a locked file as on
+        // CIFS, it does not report that error, but that it cannot confirm or find the process.
         let finds = self.case.has("holder") || self.case.stops();
-        let unconfirmed = finds && words.starts_with("cannot confirm that process ");
+        let unconfirmed = finds
+            && (words.starts_with("cannot confirm that process ")
+                || words.contains("contains no PID that this process can read"));
         if named && unconfirmed {
             return Ok(());
         }
