@@ -500,9 +500,9 @@ impl PidFile {
     /// other programs can read the PID. A start that fails there because another program has the file
     /// open, such as a virus scanner, is repeated for a second.
     ///
-    /// Start times of processes are known on Linux and Windows. Elsewhere a running process with the
-    /// recorded PID is assumed to have written the file, unless the file bears the mark that
-    /// [`mode`](Self::mode) describes.
+    /// Where the start time of a process cannot be read, a running process with the recorded PID is
+    /// assumed to have written the file, unless the file bears the mark that [`mode`](Self::mode)
+    /// describes.
     ///
     /// ```
     /// use pidlock_core::PidFile;

@@ -147,9 +147,8 @@ impl Waiter {
         let deadline = began.checked_add(timeout.unwrap_or_default());
         let left = deadline.map_or(Duration::MAX, time_until);
         let is_over = left.is_zero();
-        let path = self.start.target.path.clone();
         let refusal = |error: PidFileError| {
-            if error.is_contention() {
+            if let (true, Some(path)) = (error.is_contention(), error.path()) {
                 event!(DEBUG, path, error.pid(), "refused", error);
             }
             match timeout {
@@ -160,7 +159,7 @@ impl Waiter {
         let pause = match self.attempt(is_over) {
             Ok(Attempt::Locked(locked)) => return Ok(Poll::Ready(locked)),
             Ok(Attempt::Unclear(_)) if is_over && self.is_waiting => {
-                return Err(refusal(PidFileError::locked(&path, None)));
+                return Err(refusal(PidFileError::locked(&self.start.target.path, None)));
             }
             Ok(Attempt::Unclear(pause)) => match self.start.gave_up().filter(|_| is_over) {
                 Some(error) => return Err(error),
