@@ -120,6 +120,14 @@ fn each_pair_does_the_same() {
     }
 }
 
+/// Starts a program that holds the file.
+fn hold(path: &Path) -> Program {
+    let mut holder = Command::new(env!("CARGO_BIN_EXE_holder"));
+    let mut holder = Program::start(holder.arg("--at").arg(path));
+    assert!(holder.line().starts_with("held "));
+    holder
+}
+
 /// Runs a Python program in which `file` is a `PidFile` of this path.
 fn python(environment: &Environment, path: &Path, body: &str) -> String {
     let (dir, name) = (path.parent().expect("a directory"), path.file_name());
@@ -205,9 +213,7 @@ fn refusal_names_the_process_only_here() {
     };
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
-    let mut holder = Command::new(env!("CARGO_BIN_EXE_holder"));
-    let mut holder = Program::start(holder.arg("--at").arg(&path));
-    assert!(holder.line().starts_with("held "));
+    let holder = hold(&path);
     let theirs = python(environment, &path, ATTEMPT);
     assert_eq!(theirs, "PidFileAlreadyLockedError None\n");
     let error = PidFile::at(&path).acquire().expect_err("it is held");
@@ -222,9 +228,7 @@ fn refused_python_daemon_exits_with_success_and_says_nothing() {
     };
     let dir = tempfile::tempdir().expect("create a directory");
     let path = dir.path().join("app.pid");
-    let mut holder = Command::new(env!("CARGO_BIN_EXE_holder"));
-    let mut holder = Program::start(holder.arg("--at").arg(&path));
-    assert!(holder.line().starts_with("held "));
+    let _holder = hold(&path);
     let body = "\
 import daemon
 with daemon.DaemonContext(pidfile=file):
