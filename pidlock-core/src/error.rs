@@ -189,17 +189,7 @@ impl PidFileError {
     /// ```
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::AlreadyLocked { path, .. }
-            | Self::AlreadyRunning { path, .. }
-            | Self::Unreadable { path, .. }
-            | Self::Untrusted { path, .. }
-            | Self::Replaced { path }
-            | Self::NotCommitted { path, .. }
-            | Self::Unconfirmed { path, .. }
-            | Self::Io { path, .. } => Some(path),
-            Self::Configuration { .. } => None,
-        }
+        self.parts().1
     }
 
     /// Returns `true` if another instance is the cause: [`AlreadyLocked`](Self::AlreadyLocked) or
@@ -222,24 +212,28 @@ impl PidFileError {
         )
     }
 
-    pub(crate) fn locked(path: &Path, pid: Option<u32>) -> Self {
-        let path = path.to_owned();
-        Self::AlreadyLocked {
-            path,
-            pid,
-            waited: None,
-            taken_by: None,
+    /// The name of the variant, the path, and the kind of the `io::Error`.
+    fn parts(&self) -> (&'static str, Option<&Path>, io::ErrorKind) {
+        use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, WouldBlock};
+        match self {
+            Self::AlreadyLocked { path, .. } => ("AlreadyLocked", Some(path), WouldBlock),
+            Self::AlreadyRunning { path, .. } => ("AlreadyRunning", Some(path), WouldBlock),
+            Self::Unreadable { path, .. } => ("Unreadable", Some(path), InvalidData),
+            Self::Untrusted { path, kind, .. } => ("Untrusted", Some(path), *kind),
+            Self::Replaced { path } => ("Replaced", Some(path), NotFound),
+            Self::NotCommitted { path, .. } => ("NotCommitted", Some(path), Other),
+            Self::Unconfirmed { path, .. } => ("Unconfirmed", Some(path), Other),
+            Self::Configuration { .. } => ("Configuration", None, InvalidInput),
+            Self::Io { path, source, .. } => ("Io", Some(path), source.kind()),
         }
     }
 
-    /// The file names no live process. `taken_by` is the PID that the kernel lists.
-    pub(crate) fn locked_by_unknown(path: &Path, taken_by: Option<u32>) -> Self {
-        let path = path.to_owned();
+    pub(crate) fn locked(path: &Path, pid: Option<u32>) -> Self {
         Self::AlreadyLocked {
-            path,
-            pid: None,
+            path: path.to_owned(),
+            pid,
             waited: None,
-            taken_by,
+            taken_by: None,
         }
     }
 
@@ -261,12 +255,6 @@ impl PidFileError {
     pub(crate) fn unreadable(path: &Path, reason: impl Into<String>) -> Self {
         let (path, reason) = (path.to_owned(), reason.into());
         Self::Unreadable { path, reason }
-    }
-
-    /// A stale file with further lines.
-    pub(crate) fn has_more(path: &Path, pid: u32) -> Self {
-        let reason = format!("contains more than the PID of process {pid}, which is gone");
-        Self::unreadable(path, reason)
     }
 
     pub(crate) fn untrusted(path: &Path, reason: &str, kind: io::ErrorKind) -> Self {
@@ -342,18 +330,9 @@ impl fmt::Debug for PidFileError {
         if !f.alternate() {
             return fmt::Display::fmt(self, f);
         }
-        let mut variant = f.debug_struct(match self {
-            Self::AlreadyLocked { .. } => "AlreadyLocked",
-            Self::AlreadyRunning { .. } => "AlreadyRunning",
-            Self::Unreadable { .. } => "Unreadable",
-            Self::Untrusted { .. } => "Untrusted",
-            Self::Replaced { .. } => "Replaced",
-            Self::NotCommitted { .. } => "NotCommitted",
-            Self::Unconfirmed { .. } => "Unconfirmed",
-            Self::Configuration { .. } => "Configuration",
-            Self::Io { .. } => "Io",
-        });
-        variant.field("path", &self.path());
+        let (name, path, _) = self.parts();
+        let mut variant = f.debug_struct(name);
+        variant.field("path", &path);
         variant.field("pid", &self.pid());
         variant.field("message", &self.to_string());
         variant.finish_non_exhaustive()
@@ -389,20 +368,7 @@ impl fmt::Debug for PidFileError {
 /// ```
 impl From<PidFileError> for io::Error {
     fn from(error: PidFileError) -> Self {
-        let kind = match &error {
-            PidFileError::AlreadyLocked { .. } | PidFileError::AlreadyRunning { .. } => {
-                io::ErrorKind::WouldBlock
-            }
-            PidFileError::Unreadable { .. } => io::ErrorKind::InvalidData,
-            PidFileError::Untrusted { kind, .. } => *kind,
-            PidFileError::Replaced { .. } => io::ErrorKind::NotFound,
-            PidFileError::NotCommitted { .. } | PidFileError::Unconfirmed { .. } => {
-                io::ErrorKind::Other
-            }
-            PidFileError::Configuration { .. } => io::ErrorKind::InvalidInput,
-            PidFileError::Io { source, .. } => source.kind(),
-        };
-        io::Error::new(kind, error)
+        io::Error::new(error.parts().2, error)
     }
 }
 
@@ -492,7 +458,12 @@ mod tests {
 
     #[test]
     fn process_that_took_the_lock_is_named_in_the_message_only() {
-        let error = PidFileError::locked_by_unknown(Path::new("/run/a.pid"), Some(12345));
+        let error = PidFileError::AlreadyLocked {
+            path: "/run/a.pid".into(),
+            pid: None,
+            waited: None,
+            taken_by: Some(12345),
+        };
         assert_eq!(error.pid(), None);
         assert!(error.to_string().contains("PID 12345"), "{error}");
     }

@@ -52,10 +52,6 @@ pub struct PidGuard {
 }
 
 impl PidGuard {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle }
-    }
-
     /// The pidfile's absolute path.
     ///
     /// ```

@@ -189,7 +189,7 @@ fn offer<T>(
 ) -> Result<(T, Streams)> {
     let held = &guard.handle;
     held.verify()?;
-    if !held.is_locked() {
+    if !held.settings.lock {
         let message = "a hand-over requires lock = true: the successor inherits the lock";
         return Err(PidFileError::configuration(message));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{During, PidFileError, Result};
 use crate::record::{self, Record};
-use crate::settings::Target;
+use crate::settings::{Settings, Target};
 #[cfg(unix)]
 use crate::sys::Access;
 use crate::sys::{self, AbsPath, FileId, ProcessInstance};
@@ -22,8 +22,7 @@ pub(crate) struct HeldFile {
     pub(crate) id: FileId,
     pub(crate) owner: ProcessInstance,
     tag: u64,
-    keep: bool,
-    lock: bool,
+    pub(crate) settings: Settings,
     /// The number of forks just before the file was opened. `None` if another process may share the
     /// file from the start: after a commit the one that reserved it, after a hand-over the
     /// predecessor.
@@ -71,8 +70,7 @@ impl HeldFile {
             id,
             owner,
             tag: sys::offset_tag(&file, owner.pid()),
-            keep: target.settings.keep,
-            lock: target.settings.lock,
+            settings: target.settings,
             forks: Some(forks),
             offered: AtomicBool::new(false),
             file: Some(file),
@@ -107,11 +105,6 @@ impl HeldFile {
         self.offered.store(offered, Ordering::Release);
     }
 
-    #[cfg(unix)]
-    pub(crate) fn is_locked(&self) -> bool {
-        self.lock
-    }
-
     /// The file, if the descriptor still refers to it. A program that becomes a daemon may have
     /// closed the descriptor, and its number may be in use for another file since. Then the lock is
     /// gone, and that other file must not be changed, so this returns `None`. Async-signal-safe.
@@ -124,7 +117,7 @@ impl HeldFile {
     pub(crate) fn locked_file(&self) -> Option<&File> {
         // Called only after `open_file` has checked the tag, because otherwise the descriptor may
         // refer to an unrelated file, which must not be locked.
-        let has_lock = |file: &&File| !self.lock || sys::confirm_lock(file);
+        let has_lock = |file: &&File| !self.settings.lock || sys::confirm_lock(file);
         self.open_file().filter(has_lock)
     }
 
@@ -218,7 +211,7 @@ impl HeldFile {
                 return truncated.map_err(|_| ReleaseError::Io("inspect", error));
             }
         }
-        if self.keep {
+        if self.settings.keep {
             let truncated = self.truncate(file);
             return truncated.map_err(|error| ReleaseError::Io("truncate", error));
         }
@@ -263,7 +256,7 @@ impl HeldFile {
 
     /// Returns `true` if a child that this process forked may share the lock.
     pub(crate) fn may_be_shared(&self) -> bool {
-        self.lock && self.forks != Some(sys::fork_count())
+        self.settings.lock && self.forks != Some(sys::fork_count())
     }
 
     /// Gives up this process's share of the lock on a file of `len` bytes, and then tries to lock
@@ -308,7 +301,7 @@ impl HeldFile {
     /// unlock some time after the close. Does not unlock it if a child may go on with the lock.
     fn truncate(&self, file: &File) -> io::Result<()> {
         let erased = record::erase(file);
-        if self.lock && !self.may_be_shared() {
+        if self.settings.lock && !self.may_be_shared() {
             let _ = sys::unlock(file);
         }
         erased.map(drop)

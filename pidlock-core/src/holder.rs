@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::cleanup::Table;
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::liveness;
-use crate::protocol::contention::HOLDER_GRACE;
+use crate::protocol::contention::{self, HOLDER_GRACE};
 use crate::protocol::open;
 use crate::record;
 use crate::settings::Target;
@@ -133,7 +133,7 @@ fn confirm(
     // this process and not about a later one with its PID.
     let process = open(pid)?;
     if !is_locked {
-        let is_running = liveness::is_running(pid, stat, target.settings.lock);
+        let is_running = contention::is_running(target, pid, stat);
         // This process does not hold the file, so its own PID in it was written by a predecessor.
         // The mark means that the writer had the lock. The lock is free, so the writer is gone or
         // has lost it.

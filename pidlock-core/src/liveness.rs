@@ -46,15 +46,6 @@ fn is_possible_writer(process: ProcessState, file: &Stat) -> bool {
     }
 }
 
-/// Returns `true` if the recorded process counts as running though no process has locked the file.
-/// Without locks (`lock(false)`), times are not compared.
-pub(crate) fn is_running(pid: u32, file: &Stat, lock: bool) -> bool {
-    match lock {
-        true => may_have_written(pid, file),
-        false => is_alive(pid),
-    }
-}
-
 /// Returns `true` if the process is alive and the file, which no process has locked, means this
 /// very process: it started before the file was written, so it had this PID then, and no other user
 /// can have written the file. `false` if that is not known. Unlike [`may_have_written`], this gives

@@ -512,8 +512,9 @@ impl PidFile {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn acquire(&self) -> Result<PidGuard, PidFileError> {
-        let handle = wait::acquire(self.target()?, self.on_wait.clone())?;
-        Ok(PidGuard::new(handle))
+        let locked = wait::lock(self.target()?, self.on_wait.clone(), true)?;
+        let handle = locked.into_handle();
+        Ok(PidGuard { handle })
     }
 
     /// Like [`acquire`](Self::acquire), without ever blocking the thread: where `acquire` sleeps, the

@@ -113,20 +113,19 @@ impl Reservation {
     pub fn commit(mut self) -> Result<PidGuard, PidFileError> {
         let process = ProcessInstance::current();
         let section = CriticalSection::enter(process);
-        let settings = &self.target.settings;
         if let Err(owner) = self.settled_by.set_once(process.pid()) {
             return Err(PidFileError::locked(&self.target.path, Some(owner)));
         }
         let Some(mut held) = self.held.take() else {
             return Err(PidFileError::replaced(&self.target.path));
         };
-        cleanup::install_handlers(settings.on_signal);
+        cleanup::install_handlers(held.settings.on_signal);
         held.commit(process)?;
         let _ = self.committed_by.set_once(process.pid());
-        let handle = section.insert(settings, held);
+        let handle = section.insert(held);
         drop(section);
         event!(DEBUG, &handle.path, handle.owner.pid(), "acquired");
-        Ok(PidGuard::new(handle))
+        Ok(PidGuard { handle })
     }
 
     /// Waits until a forked child has committed, and returns its PID, which is in the file then.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::cleanup::Table;
 use crate::error::{During, PidFileError};
-use crate::liveness;
+use crate::protocol::contention::{self, Verdict};
 use crate::protocol::open;
-use crate::record::{self, Record};
+use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance};
 
@@ -150,15 +150,9 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
         });
     }
     let record = record.during("read", path)?;
-    let is_running = |pid| liveness::is_running(pid, &stat, lock);
-    match record {
-        Record::Blank => Ok(Status::Empty),
-        Record::Invalid(reason) => Err(PidFileError::unreadable(path, reason)),
-        // This process does not hold the file, so its own PID in it was written by a predecessor.
-        Record::Pid(pid) | Record::PidWithMore(pid) if pid != process.pid() && is_running(pid) => {
-            Ok(Status::RunningUnlocked { pid })
-        }
-        Record::Pid(pid) => Ok(Status::Stale { pid }),
-        Record::PidWithMore(pid) => Err(PidFileError::has_more(path, pid)),
-    }
+    Ok(match contention::judge(target, path, &record, &stat)? {
+        Verdict::Blank => Status::Empty,
+        Verdict::Stale(pid) => Status::Stale { pid },
+        Verdict::Running(pid) => Status::RunningUnlocked { pid },
+    })
 }

@@ -21,10 +21,9 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::alarm::Alarm;
-use crate::cleanup::Handle;
 use crate::error::{During, PidFileError, Result};
 use crate::guard::PidGuard;
-use crate::protocol::acquire::{Attempt, Locked, Start};
+use crate::protocol::acquire::{Locked, Start};
 use crate::protocol::lockless;
 use crate::queue::Place;
 use crate::settings::Target;
@@ -53,11 +52,6 @@ impl fmt::Debug for OnWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OnWait")
     }
-}
-
-pub(crate) fn acquire(target: Target, on_wait: Option<OnWait>) -> Result<Handle> {
-    let settings = target.settings;
-    Ok(lock(target, on_wait, true)?.into_handle(&settings))
 }
 
 /// Acquires the file, and waits for its holder. Writes the record if `leaves_record` is set, and
@@ -131,9 +125,12 @@ impl Waiter {
         if !self.start.process.is_current() {
             // This is a forked child. It is a start of its own, and must not use the descriptors
             // that it shares with its parent.
-            self.start.restart();
-            self.place = None;
-            self.events = None;
+            let start = &self.start;
+            let (target, leaves_record) = (start.target.clone(), start.leaves_record);
+            *self = Self {
+                began: self.began,
+                ..Self::new(target, self.on_wait.take(), leaves_record)
+            };
         }
         if self.events.as_mut().is_some_and(Events::take) {
             self.after_event = AFTER_EVENT.iter();
@@ -157,14 +154,12 @@ impl Waiter {
             }
         };
         let pause = match self.attempt(is_over) {
-            Ok(Attempt::Locked(locked)) => return Ok(Poll::Ready(locked)),
-            Ok(Attempt::Unclear(_)) if is_over && self.is_waiting => {
+            Ok(Poll::Ready(locked)) => return Ok(Poll::Ready(locked)),
+            Ok(Poll::Pending) if self.is_queued && !is_over => Duration::MAX,
+            Ok(Poll::Pending) if is_over && self.is_waiting => {
                 return Err(refusal(PidFileError::locked(&self.start.target.path, None)));
             }
-            Ok(Attempt::Unclear(pause)) => match self.start.gave_up().filter(|_| is_over) {
-                Some(error) => return Err(error),
-                None => pause,
-            },
+            Ok(Poll::Pending) => self.start.next_pause(is_over)?,
             Err(error) if error.is_contention() && !is_over => self.outlast(&error, waker),
             Err(error) => return Err(refusal(error)),
         };
@@ -175,14 +170,12 @@ impl Waiter {
         Ok(Poll::Pending)
     }
 
-    fn attempt(&mut self, is_over: bool) -> Result<Attempt> {
-        if self.is_queued && !is_over {
-            return Ok(Attempt::Unclear(Duration::MAX));
-        }
-        let attempt = match self.start.target.settings.lock {
+    fn attempt(&mut self, is_over: bool) -> Result<Poll<Locked>> {
+        let target = &self.start.target;
+        let attempt = match target.settings.lock {
+            _ if self.is_queued && !is_over => return Ok(Poll::Pending),
             true => self.start.attempt(),
-            false => lockless::acquire(&self.start.target)
-                .map(|handle| Attempt::Locked(Locked::HeldBySelf(handle))),
+            false => lockless::acquire(target).map(|it| Poll::Ready(Locked::HeldBySelf(it))),
         };
         match attempt {
             Err(error) if error.is_in_use() => self.start.outlast_use().ok_or(error),
@@ -292,10 +285,9 @@ impl Future for Acquire {
         let is_asleep = |alarm: &Alarm| alarm.set_waker(waker());
         if waiter.is_queued || !self.alarm.as_ref().is_some_and(is_asleep) {
             self.alarm = None;
-            let settings = waiter.start.target.settings;
             if let Poll::Ready(locked) = waiter.step(waker)? {
-                let handle = locked.into_handle(&settings);
-                return Poll::Ready(Ok(PidGuard::new(handle)));
+                let handle = locked.into_handle();
+                return Poll::Ready(Ok(PidGuard { handle }));
             }
             let alarm = Alarm::set(waiter.until, waiter.sources(), waker());
             self.alarm = Some(alarm.during("wait for", &waiter.start.target.path)?);

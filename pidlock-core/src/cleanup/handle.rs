@@ -10,7 +10,7 @@ use super::shutdown::RemoveOn;
 use super::table::{Entry, Table};
 use crate::error::Result;
 use crate::held::HeldFile;
-use crate::settings::{OnSignal, Settings};
+use crate::settings::OnSignal;
 use crate::sys::{self, FileId};
 use crate::trace::event;
 
@@ -21,7 +21,8 @@ pub(crate) struct Handle(Option<Arc<Entry>>); // `None` after release
 impl CriticalSection {
     /// Takes over a held file, which from now on is removed however the process ends, and returns its
     /// first handle.
-    pub(crate) fn insert(&self, settings: &Settings, held: HeldFile) -> Handle {
+    pub(crate) fn insert(&self, held: HeldFile) -> Handle {
+        let settings = held.settings;
         let entry = self.process.table().insert(&self.process.slots, held);
         let on_signal = settings.on_signal != OnSignal::Off;
         let occasions = RemoveOn::new(on_signal, settings.at_exit);

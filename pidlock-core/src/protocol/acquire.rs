@@ -4,18 +4,18 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use super::adopt;
-use super::contention::{self, Backoff, Running};
-use super::open::{self, Origin};
+use super::contention::{self, Backoff, Running, Verdict};
+use super::open::{self, OpenFile};
 use crate::cleanup::{self, CriticalSection, Handle, Table};
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::held::HeldFile;
-use crate::liveness;
-use crate::record::{self, Record};
-use crate::settings::{Settings, Target};
+use crate::record;
+use crate::settings::Target;
 use crate::sys::{self, FileId, ProcessInstance, Stat};
 use crate::trace::event;
 
@@ -35,9 +35,9 @@ pub(crate) enum Locked {
 }
 
 impl Locked {
-    pub(crate) fn into_handle(self, settings: &Settings) -> Handle {
+    pub(crate) fn into_handle(self) -> Handle {
         let (handle, stale) = match self {
-            Self::Acquired(held, section, stale) => (section.insert(settings, held), stale),
+            Self::Acquired(held, section, stale) => (section.insert(held), stale),
             Self::HeldBySelf(handle) => (handle, None),
         };
         if let Some(pid) = stale {
@@ -52,31 +52,11 @@ impl Locked {
     }
 }
 
-/// The result of an attempt. If another process holds the file, the attempt returns an error
-/// instead.
-pub(crate) enum Attempt {
-    Locked(Locked),
-    /// The path refers to another file by now, or it is unclear whether there is a holder. The
-    /// caller makes the next attempt after this time.
-    Unclear(Duration),
-}
-
-/// The state of a file that this start has locked.
-enum Verdict {
-    Blank,
-    /// The process with this PID, which is recorded, is gone.
-    Stale(u32),
-    /// The recorded process is running, and may have written the file, but does not lock it.
-    Running(u32),
-    /// This process holds it without a kernel lock.
-    HeldBySelf,
-}
-
 /// A start that acquires the pidfile in one attempt or several.
 pub(crate) struct Start {
     pub(crate) target: Target,
     pub(crate) process: ProcessInstance,
-    leaves_record: bool,
+    pub(crate) leaves_record: bool,
     /// The file stays open between two attempts, because to close it would wake this start and
     /// other waiters.
     open: Option<OpenFile>,
@@ -85,14 +65,6 @@ pub(crate) struct Start {
     stale: Option<u32>,
     backoff: Backoff,
     attempts: u32,
-}
-
-struct OpenFile {
-    file: File,
-    origin: Origin,
-    /// The number of forks before the file was opened. A child that was forked since may share the
-    /// file.
-    forks: u32,
 }
 
 impl Start {
@@ -111,62 +83,53 @@ impl Start {
         }
     }
 
-    /// Starts anew, in a forked child.
-    pub(crate) fn restart(&mut self) {
-        *self = Self::new(self.target.clone(), self.leaves_record);
-    }
-
-    pub(crate) fn attempt(&mut self) -> Result<Attempt> {
+    /// Makes an attempt. Returns an error if another process holds the file, and `Pending` if the
+    /// path refers to another file by now, or if it is unclear whether there is a holder. Then the
+    /// caller makes the next attempt after `next_pause`.
+    pub(crate) fn attempt(&mut self) -> Result<Poll<Locked>> {
         #[cfg(unix)]
         if self.leaves_record {
             if let Some(handle) = adopt::adopt(&self.target, self.process)? {
-                return Ok(Attempt::Locked(Locked::HeldBySelf(handle)));
+                return Ok(Poll::Ready(Locked::HeldBySelf(handle)));
             }
         }
         if let Some((held, section)) = self.lock()? {
             let locked = Locked::Acquired(held, section, self.stale);
-            return Ok(Attempt::Locked(locked));
+            return Ok(Poll::Ready(locked));
         }
         let handle = held_by_this_process(&self.target, self.process)?;
-        Ok(match handle.map(Locked::HeldBySelf) {
-            Some(locked) => Attempt::Locked(locked),
-            None => Attempt::Unclear(self.backoff.take_pause()),
-        })
+        Ok(handle.map_or(Poll::Pending, |it| Poll::Ready(Locked::HeldBySelf(it))))
     }
 
-    /// Returns an error if the start has made enough attempts. Counts them, so call it once after
-    /// each unclear attempt.
-    pub(crate) fn gave_up(&mut self) -> Option<PidFileError> {
-        if self.open.is_some() {
-            return None; // `contention` decides how long to search for the holder of one file
+    /// The pause after an unclear attempt. If `is_limited` is set, returns an error after enough
+    /// attempts.
+    pub(crate) fn next_pause(&mut self, is_limited: bool) -> Result<Duration> {
+        // `contention` decides how long to search for the holder of one file.
+        if self.open.is_none() {
+            self.attempts += 1;
+            if is_limited && self.backoff.timed_out() && self.attempts >= MIN_ATTEMPTS {
+                let why = "other processes kept creating and removing it";
+                return Err(PidFileError::gave_up(&self.target.path, why));
+            }
         }
-        self.attempts += 1;
-        let is_over = self.backoff.timed_out() && self.attempts >= MIN_ATTEMPTS;
-        let why = "other processes kept creating and removing it";
-        is_over.then(|| PidFileError::gave_up(&self.target.path, why))
+        Ok(self.backoff.next_pause())
     }
 
     /// Another program may have the file open. `None` if the start has been retrying for long enough.
-    pub(crate) fn outlast_use(&mut self) -> Option<Attempt> {
-        self.backoff.retry_soon();
-        let is_over = self.backoff.timed_out();
-        (!is_over).then(|| Attempt::Unclear(self.backoff.take_pause()))
+    pub(crate) fn outlast_use(&mut self) -> Option<Poll<Locked>> {
+        (!self.backoff.timed_out()).then_some(Poll::Pending)
     }
 
     /// Prepares the start, which has found a holder, for further attempts. The file stays open if
     /// `stays_open` is set.
     pub(crate) fn outlast_holder(&mut self, stays_open: bool) {
-        self.backoff.reset_doubt();
+        let held_since = self.backoff.held_since;
+        self.backoff = Backoff::default();
+        self.backoff.held_since = held_since;
         self.attempts = 0;
         self.open = self.open.take().filter(|_| stays_open);
-        if let Some(
-            open @ OpenFile {
-                origin: Origin::Created,
-                ..
-            },
-        ) = &mut self.open
-        {
-            open.origin = Origin::Found; // the holder may have written into it
+        if let Some(open) = &mut self.open {
+            open.created = false; // the holder may have written into it
         }
     }
 
@@ -175,7 +138,6 @@ impl Start {
     fn lock(&mut self) -> Result<Option<(HeldFile, CriticalSection)>> {
         if let Some(running) = &self.running {
             if running.is_unclear(&self.target)? {
-                self.backoff.retry_soon();
                 return Ok(None);
             }
             self.running = None;
@@ -196,7 +158,7 @@ impl Start {
             }
             return unclear.map(|_| None);
         }
-        let settled = self.settle(&open.file, open.origin);
+        let settled = self.settle(&open);
         let Ok(Some(id)) = settled else {
             // Unlocked explicitly, because a child that another thread has just forked would keep
             // the lock after the descriptor is closed.
@@ -221,29 +183,23 @@ impl Start {
         if let Some(open) = self.open.take().filter(is_current) {
             return Ok(Some(open));
         }
-        self.backoff.reset_holder();
-        let forks = sys::fork_count();
-        let opened = open::open_or_create(&self.target, || self.backoff.is_in_doubt())?;
-        Ok(opened.map(|(file, origin)| OpenFile {
-            file,
-            origin,
-            forks,
-        }))
+        self.backoff.held_since = None;
+        open::open_or_create(&self.target, || self.backoff.is_in_doubt())
     }
 
     /// Takes over a file that this start has locked, if it is new, blank or stale. `None` if
     /// another attempt is needed.
-    fn settle(&mut self, file: &File, origin: Origin) -> Result<Option<FileId>> {
-        let path = &self.target.path;
+    fn settle(&mut self, open: &OpenFile) -> Result<Option<FileId>> {
+        let (path, file) = (&self.target.path, &open.file);
         let stat = sys::unless_removed(sys::stat(file));
         let Some(stat) = stat.during("inspect", path)? else {
             return Ok(None);
         };
         // A program that does not lock may have written into a file that this start created. Then
         // inspect it like any other.
-        let created = origin == Origin::Created && stat.size == 0;
+        let created = open.created && stat.size == 0;
         let verdict = match created {
-            true => Ok(Verdict::Blank),
+            true => Ok(Some(Verdict::Blank)),
             false => self.inspect(file, &stat),
         };
         // The path must still refer to the locked file. Checked after the recorded process is known
@@ -256,25 +212,29 @@ impl Start {
             return Ok(None);
         };
         let verdict = verdict?;
-        if let Verdict::Stale(pid) = verdict {
+        if let Some(Verdict::Stale(pid)) = verdict {
             self.stale = Some(pid);
         }
         match verdict {
-            Verdict::HeldBySelf => return Ok(None),
-            Verdict::Running(pid) => {
+            None => return Ok(None),
+            Some(Verdict::Running(pid)) => {
                 // The next attempts check that process without locking the file, because the lock
                 // would refuse other starts.
                 let since = Instant::now();
                 self.running = Some(Running { pid, stat, since });
-                self.backoff.retry_soon();
                 return Ok(None);
             }
-            _ if created || self.can_write_into(origin, &stat, &there) => {}
+            _ if created || open.writable && self.is_own(&stat, &there) => {}
             // Another user's start may have just created the file, and be about to lock it.
-            Verdict::Blank if self.backoff.is_in_doubt() => return Ok(None),
-            Verdict::Blank | Verdict::Stale(_) => return self.replace(&stat).map(|()| None),
+            Some(Verdict::Blank) if self.backoff.is_in_doubt() => return Ok(None),
+            Some(Verdict::Blank | Verdict::Stale(_)) => {
+                // Removed while it is locked. The next attempt creates another one.
+                let removed = sys::unless_removed(sys::unlink(path));
+                let removed = removed.map_err(|error| replace_error(path, stat.uid, error));
+                return removed.map(|_| None);
+            }
         }
-        if origin != Origin::Created {
+        if !open.created {
             cleanup::install_handlers(self.target.settings.on_signal);
         }
         let is_filled = self.fill(file, &stat, created)?;
@@ -282,50 +242,28 @@ impl Start {
     }
 
     /// Inspects a file that this start has locked: which process does it name, and is that process
-    /// alive?
-    fn inspect(&self, file: &File, stat: &Stat) -> Result<Verdict> {
+    /// alive? `None` if this process holds the file without a kernel lock.
+    fn inspect(&self, file: &File, stat: &Stat) -> Result<Option<Verdict>> {
         let path = &self.target.path;
         open::check_file_type(path, stat.file_type)?;
         if stat.size == 0 {
-            return Ok(Verdict::Blank);
+            return Ok(Some(Verdict::Blank));
         }
         let record = record::read(file, Some(stat.size)).during("read", path)?;
-        let pid = match record {
-            Record::Blank => return Ok(Verdict::Blank),
-            Record::Invalid(reason) => return Err(PidFileError::unreadable(path, reason)),
-            Record::Pid(pid) | Record::PidWithMore(pid) => pid,
-        };
-        let is_own = pid == self.process.pid();
+        let is_own = record.pid() == Some(self.process.pid());
         if is_own && Table::of(self.process).contains(stat.id) {
-            return Ok(Verdict::HeldBySelf);
+            return Ok(None);
         }
-        // This process does not hold the file, so its own PID in it was written by a predecessor:
-        // PID 1 of a container that was restarted, for example.
-        if !is_own && liveness::may_have_written(pid, stat) {
-            return Ok(Verdict::Running(pid));
-        }
-        match record {
-            Record::PidWithMore(_) => Err(PidFileError::has_more(path, pid)),
-            _ => Ok(Verdict::Stale(pid)),
-        }
+        contention::judge(&self.target, path, &record, stat).map(Some)
     }
 
     /// Returns `true` if a stale file can be filled, so that it need not be replaced by a new one:
-    /// it is open for writing, the path is its only name, and it belongs to the user that a new
-    /// file would belong to.
-    fn can_write_into(&self, origin: Origin, before: &Stat, now: &Stat) -> bool {
+    /// the path is its only name, and it belongs to the user that a new file would belong to.
+    fn is_own(&self, before: &Stat, now: &Stat) -> bool {
         let owner = self.target.settings.uid.unwrap_or_else(sys::effective_uid);
         // Both counts are checked, because while the kernel removes one of two names, the path can
         // still lead to the file although its link count is already one.
-        let has_one_name = before.links == 1 && now.links == 1;
-        origin != Origin::FoundReadOnly && has_one_name && now.uid == owner
-    }
-
-    /// Removes a stale file while it is locked. The next attempt creates another one.
-    fn replace(&self, stat: &Stat) -> Result<()> {
-        let path = &self.target.path;
-        let removed = sys::unless_removed(sys::unlink(path)).map(drop);
-        removed.map_err(|error| replace_error(path, stat.uid, error))
+        before.links == 1 && now.links == 1 && now.uid == owner
     }
 
     /// Sets mode and owner, and writes the record or leaves the file blank. Returns `false` if the

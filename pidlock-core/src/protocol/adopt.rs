@@ -57,7 +57,7 @@ pub(crate) fn adopt(target: &Target, process: ProcessInstance) -> Result<Option<
     let stat = sys::stat(&file).during("inspect", path)?;
     record::write(&file, process.pid(), stat.size).during("write", path)?;
     let held = HeldFile::adopted(target, file, id, process);
-    let handle = section.insert(&target.settings, held);
+    let handle = section.insert(held);
     // Ends the link. To close it would not be enough, because a program that started this one may
     // have a copy of the descriptor.
     let _ = link.shutdown(Shutdown::Both);

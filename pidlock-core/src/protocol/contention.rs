@@ -7,13 +7,13 @@
 
 use std::fs::File;
 use std::io;
-use std::mem;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cleanup::{CriticalSection, Table};
 use crate::error::{During, PidFileError, Result};
 use crate::liveness;
-use crate::record;
+use crate::record::{self, Record};
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance, Stat};
 
@@ -61,10 +61,48 @@ pub(super) fn is_unclear(
     }
     match backoff.may_retry(held && !threads_in_progress) {
         true => Ok(true),
-        false => {
-            let taken_by = sys::lock_taker(&stat);
-            Err(PidFileError::locked_by_unknown(path, taken_by))
+        false => Err(PidFileError::AlreadyLocked {
+            path: path.to_path_buf(),
+            pid: None,
+            waited: None,
+            taken_by: sys::lock_taker(&stat),
+        }),
+    }
+}
+
+/// What the record says of a file that no other process has locked.
+pub(crate) enum Verdict {
+    Blank,
+    /// The recorded process is gone.
+    Stale(u32),
+    /// The recorded process is running, and may have written the file, but does not lock it.
+    Running(u32),
+}
+
+/// Judges a file that this process does not hold and no other process has locked.
+pub(crate) fn judge(target: &Target, path: &Path, record: &Record, file: &Stat) -> Result<Verdict> {
+    // This process does not hold the file, so its own PID in it was written by a predecessor: PID 1
+    // of a container that was restarted, for example.
+    let own = ProcessInstance::current().pid();
+    let is_running = |pid| pid != own && is_running(target, pid, file);
+    match *record {
+        Record::Blank => Ok(Verdict::Blank),
+        Record::Pid(pid) | Record::PidWithMore(pid) if is_running(pid) => Ok(Verdict::Running(pid)),
+        Record::Pid(pid) => Ok(Verdict::Stale(pid)),
+        Record::PidWithMore(pid) => {
+            let reason = format!("contains more than the PID of process {pid}, which is gone");
+            Err(PidFileError::unreadable(path, reason))
         }
+        Record::Invalid(ref reason) => Err(PidFileError::unreadable(path, reason)),
+    }
+}
+
+/// Returns `true` if the recorded process counts as running though it has not locked the file.
+/// Without locks (`lock(false)`), times are not compared.
+pub(crate) fn is_running(target: &Target, pid: u32, file: &Stat) -> bool {
+    match target.settings.lock {
+        true => liveness::may_have_written(pid, file),
+        false => liveness::is_alive(pid),
     }
 }
 
@@ -132,10 +170,10 @@ fn lock_error(target: &Target, error: io::Error) -> PidFileError {
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     since: Option<Instant>,
-    held_since: Option<Instant>,
+    /// Since when the lock of the open file has been held by an unknown process.
+    pub(super) held_since: Option<Instant>,
     in_doubt_since: Option<Instant>,
     retries: u32,
-    pause: Duration,
 }
 
 impl Backoff {
@@ -147,27 +185,7 @@ impl Backoff {
     /// Returns `true` for `HOLDER_GRACE` after the first call. Another user's start may take that
     /// long from creating a file to setting its mode and locking it.
     pub(super) fn is_in_doubt(&mut self) -> bool {
-        self.retry_soon();
         elapsed(&mut self.in_doubt_since) < HOLDER_GRACE
-    }
-
-    pub(super) fn retry_soon(&mut self) {
-        self.pause = Duration::from_millis(1);
-    }
-
-    /// Called when the start has opened another file: the time of its holder begins anew.
-    pub(super) fn reset_holder(&mut self) {
-        self.held_since = None;
-    }
-
-    /// Called when a holder was found: all times begin anew, except how long the lock of this file
-    /// has been held.
-    pub(super) fn reset_doubt(&mut self) {
-        let held_since = self.held_since;
-        *self = Self {
-            held_since,
-            ..Self::default()
-        };
     }
 
     /// Returns `true` if another retry is allowed. `held` means that another process has the lock,
@@ -176,16 +194,14 @@ impl Backoff {
         if !held {
             self.held_since = None;
         }
-        self.retries += 1;
-        self.pause = Duration::from_micros(50 << self.retries.min(5));
         let is_grace_over = held && elapsed(&mut self.held_since) >= HOLDER_GRACE;
         !is_grace_over && !self.timed_out()
     }
 
-    /// The pause before the next attempt. It grows each time that it is unclear whether there is a
-    /// holder.
-    pub(super) fn take_pause(&mut self) -> Duration {
-        mem::take(&mut self.pause)
+    /// The pause before the next attempt. It grows with each unclear attempt.
+    pub(super) fn next_pause(&mut self) -> Duration {
+        self.retries += 1;
+        Duration::from_micros(50 << self.retries.min(5))
     }
 }
 

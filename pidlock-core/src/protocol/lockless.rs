@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::acquire::{held_by_this_process, replace_error, set_owner_and_mode};
+use super::contention::{self, Verdict};
 use super::open;
 use crate::cleanup::{self, CriticalSection, Handle};
 use crate::error::{During, PidFileError, Result};
@@ -48,9 +49,7 @@ pub(crate) fn acquire(target: &Target) -> Result<Handle> {
     }
     let start = Start { target, process };
     // A start that is refused here has written nothing, so it needs no write access.
-    if let Occupant::Alive(pid) = start.inspect(&target.path)? {
-        return Err(PidFileError::running(&target.path, pid));
-    }
+    start.inspect(&target.path)?;
     cleanup::install_handlers(target.settings.on_signal);
     let mut staging = vec![start.stage(0)?];
     let held = start.climb(&mut staging).inspect_err(|_| {
@@ -59,16 +58,7 @@ pub(crate) fn acquire(target: &Target) -> Result<Handle> {
         staging.iter().for_each(|file| file.held.blank());
     })?;
     start.remove_orphans();
-    Ok(section.insert(&target.settings, held))
-}
-
-/// What occupies a name.
-enum Occupant {
-    None,
-    Alive(u32),
-    /// A file that names a dead process or none. It stays open, so that its inode number is not
-    /// reused.
-    Stale(File, Stat),
+    Ok(section.insert(held))
 }
 
 struct Start<'a> {
@@ -101,14 +91,13 @@ impl Start<'_> {
                 continue;
             }
             match self.inspect(&name)? {
-                Occupant::None => {}
-                Occupant::Alive(pid) => return Err(PidFileError::running(path, pid)),
-                Occupant::Stale(..) if staging.len() == MAX_LEVELS => {
+                None => {}
+                Some(_) if staging.len() == MAX_LEVELS => {
                     let why = "too many interrupted take-overs; remove the leftover files with the \
                                same name and .t1, .t2 and so on behind it";
                     return Err(PidFileError::gave_up(path, why));
                 }
-                Occupant::Stale(..) => staging.push(self.stage(level + 1)?),
+                Some(_) => staging.push(self.stage(level + 1)?),
             }
         }
         let why = "other processes kept taking and releasing it";
@@ -141,7 +130,7 @@ impl Start<'_> {
     /// Replaces a stale name. The caller must have taken the next level's name. Returns `false` if
     /// the name is not stale, or the staging file is gone.
     fn replace_if_stale(&self, name: &AbsPath, new: &StagingFile) -> Result<bool> {
-        let Occupant::Stale(open, stat) = self.inspect(name)? else {
+        let Some((open, stat)) = self.inspect(name)? else {
             return Ok(false);
         };
         if !sys::path_refers_to(name, stat.id).during("inspect", name)? {
@@ -153,24 +142,19 @@ impl Start<'_> {
         Ok(renamed.is_some())
     }
 
-    fn inspect(&self, name: &AbsPath) -> Result<Occupant> {
+    /// Returns the stale file that occupies the name, open, so that its inode number is not reused.
+    /// `None` if there is none. An error if the process that it names is alive.
+    fn inspect(&self, name: &AbsPath) -> Result<Option<(File, Stat)>> {
         let Some((file, stat)) = open::open_existing(self.target, name)? else {
-            return Ok(Occupant::None);
+            return Ok(None);
         };
         let record = sys::unless_removed(record::read(&file, Some(stat.size)));
         let Some(record) = record.during("read", name)? else {
-            return Ok(Occupant::None);
+            return Ok(None);
         };
-        let is_alive = |pid| pid != self.process.pid() && liveness::is_alive(pid);
-        match record {
-            Record::Invalid(reason) => Err(PidFileError::unreadable(name, reason)),
-            Record::Pid(pid) | Record::PidWithMore(pid) if is_alive(pid) => {
-                Ok(Occupant::Alive(pid))
-            }
-            Record::PidWithMore(pid) => Err(PidFileError::has_more(name, pid)),
-            // This process does not hold the file, so its own PID in it was written by a
-            // predecessor.
-            Record::Pid(_) | Record::Blank => Ok(Occupant::Stale(file, stat)),
+        match contention::judge(self.target, name, &record, &stat)? {
+            Verdict::Running(pid) => Err(PidFileError::running(&self.target.path, pid)),
+            Verdict::Blank | Verdict::Stale(_) => Ok(Some((file, stat))),
         }
     }
 

@@ -9,13 +9,16 @@ use crate::error::{During, PidFileError, Result, quoted};
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, Access, FileType, Stat};
 
-/// Whether a start created or found the file that it has opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    Created,
-    Found,
-    /// Opened without write access. It can be locked, and replaced if it is stale.
-    FoundReadOnly,
+/// The file that a start has opened.
+pub(super) struct OpenFile {
+    pub(super) file: File,
+    /// The start has created the file.
+    pub(super) created: bool,
+    /// Without write access, the file can be locked, and replaced if it is stale.
+    pub(super) writable: bool,
+    /// The number of forks before the file was opened. A child that was forked since may share the
+    /// file.
+    pub(super) forks: u32,
 }
 
 /// Opens the file, or else creates it. `None` if the file appeared or disappeared in between, or if
@@ -23,17 +26,26 @@ pub(super) enum Origin {
 pub(super) fn open_or_create(
     target: &Target,
     may_retry: impl FnOnce() -> bool,
-) -> Result<Option<(File, Origin)>> {
+) -> Result<Option<OpenFile>> {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let path = &target.path;
+    let forks = sys::fork_count();
+    let opened = |file, created, writable| {
+        Ok(Some(OpenFile {
+            file,
+            created,
+            writable,
+            forks,
+        }))
+    };
     match sys::open(path, Access::ReadWrite) {
-        Ok(file) => return Ok(Some((file, Origin::Found))),
+        Ok(file) => return opened(file, false, true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if sys::is_removed(&error) => return Ok(None),
         Err(error) => {
             if let PermissionDenied | ReadOnlyFilesystem = error.kind() {
                 if let Ok(file) = sys::open(path, Access::Read) {
-                    return Ok(Some((file, Origin::FoundReadOnly)));
+                    return opened(file, false, false);
                 }
                 // Another user's start may have just created the file. Until that start sets the
                 // mode, its umask restricts the file, so this process may get access in a moment.
@@ -53,7 +65,7 @@ pub(super) fn open_or_create(
     // earlier, because a start that finds the file held must not change signal dispositions.
     cleanup::install_handlers(target.settings.on_signal);
     match create(path, target.settings.marked_mode()) {
-        Ok(file) => Ok(Some((file, Origin::Created))),
+        Ok(file) => opened(file, true, true),
         Err(error) => match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::StaleNetworkFileHandle => Ok(None),
             _ => Err(directory_error(target, "create", error)),
