@@ -267,18 +267,6 @@ impl PidFileError {
         Self::Replaced { path }
     }
 
-    #[cfg(unix)]
-    pub(crate) fn not_committed(path: &Path, reason: String) -> Self {
-        let path = path.to_owned();
-        Self::NotCommitted { path, reason }
-    }
-
-    /// `reason` follows "cannot confirm that process ... holds pidfile 'path': ".
-    pub(crate) fn unconfirmed(path: &Path, pid: Option<u32>, reason: impl Into<String>) -> Self {
-        let (path, reason) = (path.to_owned(), reason.into());
-        Self::Unconfirmed { path, pid, reason }
-    }
-
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
         let message = message.into();
         Self::Configuration { message }
@@ -533,7 +521,11 @@ mod tests {
             ),
             (PidFileError::replaced(path), io::ErrorKind::NotFound),
             (
-                PidFileError::unconfirmed(path, Some(7), "it is gone"),
+                PidFileError::Unconfirmed {
+                    path: path.to_owned(),
+                    pid: Some(7),
+                    reason: "it is gone".to_owned(),
+                },
                 io::ErrorKind::Other,
             ),
             (

@@ -13,6 +13,7 @@ use crate::error::{During, PidFileError, Result, quoted};
 use crate::liveness;
 use crate::protocol::contention::{self, HOLDER_GRACE};
 use crate::protocol::open;
+#[cfg(unix)]
 use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, LOCK_MARK, ProcessHandle, ProcessInstance, Stat};
@@ -69,12 +70,8 @@ pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
         // Decided before the attempt, because an attempt can take longer than `HOLDER_GRACE` on an
         // overloaded machine.
         let is_last = failed_at.is_some_and(|time| time.elapsed() >= HOLDER_GRACE);
-        let is_locked = target.settings.lock && sys::is_locked(&file).during("lock", path)?;
-        let recorded = match record::read_settled(&file) {
-            // CIFS does not let other processes read a locked file.
-            Err(error) if is_locked && error.kind() == io::ErrorKind::PermissionDenied => None,
-            record => record.during("read", path)?.pid(),
-        };
+        let (is_locked, record) = contention::probe(target, &file)?;
+        let recorded = record.pid();
         if first.is_some() && recorded != first {
             return Ok(None); // the process that was recorded first has released the file
         }
@@ -111,7 +108,13 @@ fn confirm(
     is_locked: bool,
 ) -> Result<Option<ProcessHandle>> {
     let path = &target.path;
-    let failed = |reason| Err(PidFileError::unconfirmed(path, recorded, reason));
+    let failed = |reason: &str| {
+        Err(PidFileError::Unconfirmed {
+            path: path.to_path_buf(),
+            pid: recorded,
+            reason: reason.to_owned(),
+        })
+    };
     let open = |pid| {
         let doing = format!("find process {pid}, which is recorded in");
         ProcessHandle::open(pid).during(&doing, path)

@@ -176,7 +176,8 @@ impl Reservation {
                 return Ok(pid);
             }
             if let Some(reason) = reason {
-                return Err(PidFileError::not_committed(&self.target.path, reason));
+                let path = self.path().to_owned();
+                return Err(PidFileError::NotCommitted { path, reason });
             }
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use crate::cleanup::Table;
-use crate::error::{During, PidFileError};
+use crate::error::PidFileError;
 use crate::protocol::contention::{self, Verdict};
 use crate::protocol::open;
-use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance};
 
@@ -125,7 +124,6 @@ impl fmt::Display for Status {
 
 pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     let path = &target.path;
-    let lock = target.settings.lock;
     let Some((file, stat)) = open::open_existing(target, path)? else {
         return Ok(Status::NoFile);
     };
@@ -133,23 +131,13 @@ pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     if Table::of(process).contains(stat.id) {
         return Ok(Status::HeldBySelf);
     }
-    // The lock is shared, so that two probes do not take each other for a holder. It is released
-    // explicitly, because a child that another thread has just forked would keep it after the
-    // close.
-    let is_locked = lock && !sys::try_lock_shared(&file).during("lock", path)?;
-    let record = record::read_settled(&file);
-    if lock && !is_locked {
-        sys::unlock(&file).during("unlock", path)?;
-    }
+    let (is_locked, record) = contention::probe(target, &file)?;
     if is_locked {
         let is_other = |&pid: &u32| pid != process.pid() && sys::exists(pid);
-        // CIFS does not let other processes read a locked file.
-        let recorded = record.map_or(None, |record| record.pid());
         return Ok(Status::Locked {
-            pid: recorded.filter(is_other),
+            pid: record.pid().filter(is_other),
         });
     }
-    let record = record.during("read", path)?;
     Ok(match contention::judge(target, path, &record, &stat)? {
         Verdict::Blank => Status::Empty,
         Verdict::Stale(pid) => Status::Stale { pid },

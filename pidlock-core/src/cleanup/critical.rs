@@ -15,7 +15,11 @@ impl CriticalSection {
     pub(crate) fn enter(process: ProcessInstance) -> Self {
         let process = ProcessData::get(process);
         if !process.shutdown.enter() {
-            wait_for_termination();
+            // Not `thread::park`, which needs thread-local storage, and that is gone when a guard is
+            // dropped by the last destructor of a thread.
+            loop {
+                thread::sleep(Duration::from_secs(60));
+            }
         }
         Self { process }
     }
@@ -23,14 +27,6 @@ impl CriticalSection {
     /// Returns `true` if any thread of the process is inside one.
     pub(crate) fn any_in_progress(process: ProcessInstance) -> bool {
         ProcessData::get(process).shutdown.in_progress()
-    }
-}
-
-/// Sleeps, because `thread::park` needs thread-local storage, which is gone when a guard is dropped
-/// by the last destructor of a thread.
-fn wait_for_termination() -> ! {
-    loop {
-        thread::sleep(Duration::from_secs(60));
     }
 }
 

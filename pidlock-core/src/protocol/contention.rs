@@ -97,6 +97,26 @@ pub(crate) fn judge(target: &Target, path: &Path, record: &Record, file: &Stat) 
     }
 }
 
+/// Returns whether another process has locked the file, and what the file contains. Changes nothing.
+pub(crate) fn probe(target: &Target, file: &File) -> Result<(bool, Record)> {
+    let (path, lock) = (&target.path, target.settings.lock);
+    // The lock is shared, so that two probes do not take each other for a holder. It is released
+    // explicitly, because a child that another thread has just forked would keep it after the
+    // close.
+    let is_locked = lock && !sys::try_lock_shared(file).during("lock", path)?;
+    let record = record::read_settled(file);
+    if lock && !is_locked {
+        sys::unlock(file).during("unlock", path)?;
+    }
+    match record {
+        // CIFS does not let other processes read a locked file.
+        Err(error) if is_locked && error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok((true, Record::Blank))
+        }
+        record => Ok((is_locked, record.during("read", path)?)),
+    }
+}
+
 /// Returns `true` if the recorded process counts as running though it has not locked the file.
 /// Without locks (`lock(false)`), times are not compared.
 pub(crate) fn is_running(target: &Target, pid: u32, file: &Stat) -> bool {
