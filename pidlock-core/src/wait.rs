@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
@@ -98,6 +99,7 @@ struct Waiter {
     events: Option<Events>,
     after_event: slice::Iter<'static, u64>,
     tick: Duration,
+    rivals: Rivals,
     /// When to call `step` again, unless an event or the waker comes first. `None` if only these
     /// count.
     until: Option<Instant>,
@@ -115,6 +117,7 @@ impl Waiter {
             events: None,
             after_event: [].iter(),
             tick: Duration::ZERO,
+            rivals: Rivals::default(),
             until: None,
         }
     }
@@ -132,6 +135,7 @@ impl Waiter {
                 ..Self::new(target, self.on_wait.take(), leaves_record)
             };
         }
+        self.rivals.is_backing_off = false;
         if self.events.as_mut().is_some_and(Events::take) {
             self.after_event = AFTER_EVENT.iter();
         }
@@ -200,6 +204,9 @@ impl Waiter {
         if self.is_queued {
             return Duration::MAX;
         }
+        if let Some(pause) = self.rivals.back_off(refusal.pid()) {
+            return pause;
+        }
         let [shortest, longest] = match self.watch(refusal) {
             // The holder may have released the file before the watch began, so try again at once.
             Ok(true) => return Duration::ZERO,
@@ -228,8 +235,41 @@ impl Waiter {
         Ok(process.is_some_and(|pid| events.watch_process(pid)) || is_new)
     }
 
+    /// What ends the sleep until the next call of `step`.
     fn sources(&self) -> Vec<Source> {
-        self.events.as_ref().map_or(Vec::new(), Events::sources)
+        match &self.events {
+            Some(events) if !self.rivals.is_backing_off => events.sources(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The other processes that wait for the same file.
+///
+/// A release wakes all waiters, and all but one are refused again. With hundreds of waiters, that
+/// takes longer than a short hold. So a waiter that has lost a race against another process ignores
+/// events for a random time, whose limit doubles with each loss.
+#[derive(Default)]
+struct Rivals {
+    holder: Option<u32>,
+    losses: u32,
+    is_backing_off: bool,
+}
+
+impl Rivals {
+    /// The limit of the pause doubles up to 32 ms.
+    const MAX_DOUBLINGS: u32 = 5;
+
+    /// Returns how long to ignore events, if the file has another holder than at the last call.
+    fn back_off(&mut self, holder: Option<u32>) -> Option<Duration> {
+        let before = self.holder;
+        self.holder = holder.or(before);
+        self.is_backing_off = before.is_some() && self.holder != before;
+        self.is_backing_off.then(|| {
+            let limit = 1_000 << self.losses.min(Self::MAX_DOUBLINGS);
+            self.losses += 1;
+            Duration::from_micros(RandomState::new().hash_one(()) % limit)
+        })
     }
 }
 
@@ -300,5 +340,25 @@ impl Future for Acquire {
 impl fmt::Debug for Acquire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiter_backs_off_only_when_the_holder_changes() {
+        let mut rivals = Rivals::default();
+        for holder in [None, Some(1), Some(1), None, Some(1)] {
+            assert_eq!(rivals.back_off(holder), None);
+        }
+        for (losses, holder) in (2..20).enumerate() {
+            let limit = Duration::from_millis([1, 2, 4, 8, 16, 32][losses.min(5)]);
+            assert!(rivals.back_off(Some(holder)).expect("a pause") < limit);
+            assert!(rivals.is_backing_off);
+            assert_eq!(rivals.back_off(Some(holder)), None);
+            assert!(!rivals.is_backing_off);
+        }
     }
 }
