@@ -16,6 +16,8 @@ use crate::sys;
 /// Control characters in a path are printed escaped, so a file name cannot send escape sequences
 /// to the terminal.
 ///
+/// The variants may get more fields, so a pattern ends with `..`.
+///
 /// # Examples
 ///
 /// ```
@@ -38,8 +40,9 @@ pub enum PidFileError {
     AlreadyLocked {
         /// The pidfile.
         path: PathBuf,
-        /// The holder, if the recorded process exists and is visible. A holder in another PID
-        /// namespace, or one that has not written its PID, is not known.
+        /// The holder, if the recorded process exists. `None` if the holder has not written its PID. A
+        /// holder in another PID namespace has written its PID there, which may be another process's
+        /// here: [`PidFile::holder`](crate::PidFile::holder) tells them apart.
         pid: Option<u32>,
         /// How long the start has waited for the holder; `None` if it did not wait
         /// ([`PidFile::timeout`](crate::PidFile::timeout)).
@@ -111,13 +114,13 @@ pub enum PidFileError {
         path: PathBuf,
     },
 
-    /// A reservation was not committed: the daemon has not started.
+    /// A reservation has not been committed: no child will commit it any more, or the time is over.
     #[error("pidfile {} was not committed by a child: {reason}", quoted(path))]
     #[non_exhaustive]
     NotCommitted {
         /// The pidfile.
         path: PathBuf,
-        /// Why no child will commit it, or that the time is over.
+        /// Which of the two, and why.
         reason: String,
     },
 
@@ -193,7 +196,7 @@ impl PidFileError {
     }
 
     /// Returns `true` if another instance is the cause: [`AlreadyLocked`](Self::AlreadyLocked) or
-    /// [`AlreadyRunning`](Self::AlreadyRunning). All other errors need fixing.
+    /// [`AlreadyRunning`](Self::AlreadyRunning). No other error goes away by itself.
     ///
     /// ```
     /// use pidlock_core::PidFile;

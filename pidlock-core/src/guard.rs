@@ -151,8 +151,9 @@ impl PidGuard {
 
     /// Releases the pidfile and reports errors.
     ///
-    /// If other [`reentrant`](crate::PidFile::reentrant) guards exist, in a forked child, and if a
-    /// forked child goes on with the lock, nothing is removed and the result is `Ok`.
+    /// Nothing is removed, and the result is `Ok`, in three cases: another
+    /// [`reentrant`](crate::PidFile::reentrant) guard exists; this is a forked child; or a child that this
+    /// process forked goes on with the lock.
     ///
     /// # Errors
     ///

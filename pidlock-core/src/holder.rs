@@ -22,7 +22,8 @@ use crate::sys::{self, AbsPath, LOCK_MARK, ProcessHandle, ProcessInstance, Stat}
 ///
 /// The PID in a file is only a hint: the kernel may have given it to another process. So the process is
 /// confirmed before it can be signalled: it has the lock, through a descriptor of this very file. If it
-/// exits, no signal reaches a later process with its PID.
+/// exits, no signal reaches a later process with its PID. [`PidFile::holder`](crate::PidFile::holder) says
+/// how a process is confirmed that uses [`lock(false)`](crate::PidFile::lock).
 ///
 /// # Platform-specific behavior
 ///
@@ -143,7 +144,11 @@ fn confirm(
         let is_marked = stat.mode & LOCK_MARK != 0;
         return match process.filter(|process| !process.is_gone()) {
             Some(_) if pid == this.pid() || !is_running => Ok(None),
-            Some(process) if !is_marked && liveness::is_meant(pid, stat) => Ok(Some(process)),
+            Some(process)
+                if !target.settings.lock && !is_marked && liveness::is_meant(pid, stat) =>
+            {
+                Ok(Some(process))
+            }
             Some(_) => failed(
                 "it does not have the lock, and may have got the PID of the process that wrote the \
                  file, or another user wrote it; if it is a different program, remove the file",

@@ -104,9 +104,10 @@ impl PidFile {
     /// service exclude each other while the user is logged in. `/run/user/UID` exists only then, unless
     /// `loginctl enable-linger` keeps it. On Windows it is `%APPDATA%`.
     ///
-    /// Starts of different users do **not** meet there, because each user has another default
-    /// directory. Neither do starts that see different file systems: in a container, or in a service
-    /// with a temporary directory of its own (`PrivateTmp=`). Give such programs a common directory.
+    /// Starts of different users do **not** meet in `/run/user/UID`. Where there is no such directory,
+    /// they meet in the temporary directory, and there a stale file can only be taken over by its owner
+    /// and by root. Starts that see different file systems do not meet: in a container, or in a service
+    /// with a temporary directory of its own (`PrivateTmp=`). Name a directory if either matters.
     ///
     /// ```
     /// use pidlock_core::PidFile;
@@ -334,9 +335,10 @@ impl PidFile {
     /// Sets how long to wait for a holder. Default: `None`, a refusal at once. Replaces [`wait`](Self::wait).
     ///
     /// A start waits while the file is held, and acquires it as soon as the holder has released it, has
-    /// exited or was killed. If the time is over, the error is the refusal, which says how long the start
-    /// has waited. Several starts that wait acquire the file in any order; those in one process do in the
-    /// order in which they began to wait.
+    /// exited or was killed. The limit is for the whole wait, also if one holder follows another. If the
+    /// time is over, the error is the refusal, which says how long the start has waited. Several starts
+    /// that wait acquire the file in any order; those in one process do in the order in which they began
+    /// to wait.
     ///
     /// Only a holder is waited for. Any other error is returned at once. A time limit below 50 ms can be
     /// exceeded by as much while it is unclear whether there is a holder, as [`acquire`](Self::acquire)
@@ -346,7 +348,9 @@ impl PidFile {
     ///
     /// On Linux the kernel wakes the start when the file is closed, removed or replaced, or when a process
     /// that does not lock it ends (`inotify(7)`, `pidfd_open(2)`). The release of a holder that keeps the
-    /// file open, or that runs on another machine, is noticed within about a second. On other systems, and
+    /// file open, or that runs on another machine, is noticed within about a second. If other processes wait
+    /// too, a start that was slower than one of them can notice the next release up to 32 ms late. On other
+    /// systems, and
     /// if the user has too many inotify instances, the start looks every 20 ms. A process that has waited
     /// keeps an inotify instance for its next wait.
     ///
@@ -394,8 +398,9 @@ impl PidFile {
         self
     }
 
-    /// Sets a function that is called when a start begins to wait, once, with the refusal that it would
-    /// return without [`timeout`](Self::timeout) or [`wait`](Self::wait). By default nothing is called.
+    /// Sets a function that is called once, when a start begins to wait. Its argument is the error that
+    /// the start would return without [`timeout`](Self::timeout) or [`wait`](Self::wait), and names the
+    /// holder at that time. By default nothing is called.
     ///
     /// ```
     /// use std::time::Duration;
@@ -586,11 +591,13 @@ impl PidFile {
     /// Returns the process that holds the file, confirmed, so that it can be signalled: `None` if there
     /// is none. Changes nothing.
     ///
-    /// The recorded process is the holder if it has the lock. It has it too if it inherited the lock,
-    /// for example by [`commit`](crate::Reservation::commit) in a forked child. Without a lock, with
-    /// [`lock(false)`](Self::lock) or for a program that does not lock, it is the holder if it started
-    /// before the file was written, and if no other user can have written the file. This process is
-    /// returned, too, if it holds the file.
+    /// The recorded process is the holder if it has the lock, which it may have inherited, for example by
+    /// [`commit`](crate::Reservation::commit) in a forked child. This process is returned, too, if it
+    /// holds the file.
+    ///
+    /// With [`lock(false)`](Self::lock) no process has a lock. Then the recorded process is the holder if
+    /// it started before the file was written. The file must belong to that process's user, to the
+    /// calling user or to root, and no other user may have permission to write it.
     ///
     /// # Errors
     ///
@@ -624,9 +631,11 @@ impl PidFile {
     /// Sends SIGTERM to the [holder](Self::holder) and waits until the file is free. Returns `false` if
     /// there was no holder.
     ///
-    /// The file is free when no process has the lock that the holder had, so a child that shares it must
-    /// end too. A holder that does not lock must exit. Another instance may have started by the time this
-    /// returns, for example if a service manager restarts it. That one is not signalled.
+    /// The file is free when no process has the lock that the holder had. A child that shares the lock
+    /// must end too. The holder itself may still be exiting, with its ports still in use:
+    /// [`Holder::wait_gone`] waits for its end. With [`lock(false)`](Self::lock) the file is free when the
+    /// holder is gone. Another instance may have started by the time this returns, for example if a
+    /// service manager restarts it. That one is not signalled.
     ///
     /// # Errors
     ///
@@ -663,8 +672,9 @@ impl PidFile {
     ///
     /// Signals only the process that held the file when this was called. If several processes replace
     /// the same holder, one of them acquires the file and the others are refused. All are refused if a
-    /// service manager restarts the holder first. With [`timeout`](Self::timeout) or
-    /// [`wait`](Self::wait), they wait for the process that was faster.
+    /// service manager restarts the holder first. The `timeout` of this method is for the end of the
+    /// holder. With [`PidFile::timeout`](Self::timeout) or [`wait`](Self::wait) too, a process that would
+    /// be refused waits for the faster one instead.
     ///
     /// # Errors
     ///

@@ -23,9 +23,10 @@ use crate::wait::{self, OnWait};
 /// [`commit`](Self::commit) becomes the owner, and the others get an error.
 ///
 /// If it is dropped uncommitted, the file is removed only in the reserving process, and only if that
-/// has not forked since: a parent cannot know whether a child has committed. The end of a process
-/// removes nothing. Once all processes that share the file are gone, an empty, unlocked file remains,
-/// which the next start takes over.
+/// has not forked since: a parent cannot know whether a child has committed.
+/// [`wait_committed`](Self::wait_committed) finds out, and removes the file if no child is left. The end
+/// of a process removes nothing, and no signal is handled before the commit. Once all processes that
+/// share the file are gone, an empty, unlocked file remains, which the next start takes over.
 ///
 /// # Examples
 ///
@@ -136,8 +137,11 @@ impl Reservation {
     ///
     /// # Errors
     ///
-    /// [`NotCommitted`](PidFileError::NotCommitted): all processes that share the reservation have
-    /// ended or dropped it, another start has acquired the file meanwhile, or `timeout` has passed.
+    /// [`NotCommitted`](PidFileError::NotCommitted):
+    ///
+    /// - All processes that share the reservation have ended or dropped it. The file is removed.
+    /// - The file was removed, or another start has acquired it.
+    /// - `timeout` has passed. The child may still commit, unless the caller ends it.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -176,11 +180,21 @@ impl Reservation {
                 return Ok(pid);
             }
             if let Some(reason) = reason {
+                self.remove_unshared(file);
                 let path = self.path().to_owned();
                 return Err(PidFileError::NotCommitted { path, reason });
             }
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Removes the file if no other process has the lock, so that it is this process's alone.
+    fn remove_unshared(&self, file: Option<&File>) {
+        let is_unshared = |file| matches!(sys::try_lock_exclusive(file), Ok(true));
+        if let Some(held) = self.held.as_ref().filter(|_| file.is_some_and(is_unshared)) {
+            let _section = CriticalSection::enter(held.owner);
+            let _ = held.release();
         }
     }
 

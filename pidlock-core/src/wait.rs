@@ -153,8 +153,8 @@ impl Waiter {
                 event!(DEBUG, path, error.pid(), "refused", error);
             }
             match timeout {
+                None | Some(Duration::ZERO) => error,
                 Some(_) => error.after(began.elapsed()),
-                None => error,
             }
         };
         let pause = match self.attempt(is_over) {

@@ -47,7 +47,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|---|
 /// | [`name`] | text: a single path component. It can also stand first, without its key | the program's name | `pidname` |
 /// | [`dir`] | text: the directory | the first suitable one | `piddir` |
-/// | [`suffix`] | `bool`: append `.pid` to the name | `true` | `enforce_dotpid_postfix` |
+/// | [`suffix`] | `bool`: append `.pid` to a name that lacks it | `true` | `enforce_dotpid_postfix` |
 /// | [`temp_dir`] | `bool`: use the temporary directory | `false` | `force_tmpdir` |
 /// | [`path`] | text: the exact path; excludes the four keys above | | |
 /// | [`mode`] | `u32`: the permission bits of the file, regardless of the umask; a literal is octal, not decimal | `0o644` | `chmod` |

@@ -1,7 +1,7 @@
 //! Acquires a pidfile with the given settings, and holds it until its input ends.
 //!
 //! `holder [OPTION..]`, where the options are
-//! - `--at PATH`: the path of the pidfile
+//! - `--at PATH`: the path of the pidfile, before its settings
 //! - `--name NAME`, `--dir DIR`, `--no-lock`, `--keep`, `--reentrant`, `--mode OCTAL`, `--uid UID`,
 //!   `--gid GID`: settings of the pidfile
 //! - `--remapped UID`: changes to this user, acquires and releases another file, and then enters a
@@ -44,7 +44,11 @@ fn main() -> ExitCode {
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();
         file = match flag.as_str() {
-            "--at" => PidFile::at(value()),
+            "--at" => {
+                let untouched = format!("{:?}", PidFile::default());
+                assert_eq!(format!("{file:?}"), untouched, "--at drops these settings");
+                PidFile::at(value())
+            }
             "--name" => file.name(value()),
             "--dir" => file.dir(value()),
             "--no-lock" => file.lock(false),

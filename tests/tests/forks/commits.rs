@@ -61,7 +61,7 @@ fn parent_whose_children_are_gone_learns_that_none_committed() {
         let place = Place::new();
         let reason = "no process shares the reservation any more";
         check_not_committed(what, &place, None, reason);
-        place.check_next_start(what);
+        place.check_gone(what);
     }
 }
 

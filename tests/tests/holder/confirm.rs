@@ -187,15 +187,18 @@ fn program_that_does_not_lock_is_confirmed_by_its_start_time() {
     let hour = Duration::from_secs(3600);
     set_written(SystemTime::now() - hour);
     assert!(place.file().holder().expect("look").is_none());
-    check_unconfirmed(&place.file().lock(false), Some(program.pid()));
+    let lockless = place.file().lock(false);
+    check_unconfirmed(&lockless, Some(program.pid()));
     // The file is from the future, so its time means nothing.
     set_written(SystemTime::now() + hour);
-    place.check_unconfirmed(Some(program.pid()));
+    check_unconfirmed(&lockless, Some(program.pid()));
 
     set_written(written.expect("read the time"));
-    let found = place.file().holder().expect("confirm").expect("a holder");
+    // A program that locks did not write this file.
+    place.check_unconfirmed(Some(program.pid()));
+    let found = lockless.holder().expect("confirm").expect("a holder");
     assert_eq!(found.pid(), program.pid());
-    assert!(place.file().stop(LONG).expect("stop the program"));
+    assert!(lockless.stop(LONG).expect("stop the program"));
     assert_terminated(&mut program);
     assert!(place.path.exists(), "stopping changes nothing");
 }
@@ -217,27 +220,29 @@ fn program_without_lock(place: &Place, user: Option<u32>) -> Program {
 fn process_named_by_another_user_without_lock_is_not_confirmed() {
     let place = Place::new();
     let program = program_without_lock(&place, None);
+    let lockless = |place: &Place| place.file().lock(false);
     let set_mode = |path: &Path, mode| {
         fs::set_permissions(path, Permissions::from_mode(mode)).expect("set the mode");
     };
     for mode in [0o666, 0o664, 0o646] {
         set_mode(&place.path, mode);
-        place.check_unconfirmed(Some(program.pid()));
+        check_unconfirmed(&lockless(&place), Some(program.pid()));
     }
     set_mode(&place.path, 0o644);
     if is_root() {
         chown(&place.path, Some(ORDINARY_UID), None).expect("set the owner");
-        place.check_unconfirmed(Some(program.pid()));
+        check_unconfirmed(&lockless(&place), Some(program.pid()));
         // That user's own process is theirs to name.
         let theirs = Place::new();
         set_mode(theirs.path.parent().expect("a directory"), 0o777);
         let mut program = program_without_lock(&theirs, Some(ORDINARY_UID));
-        assert!(theirs.file().stop(LONG).expect("stop the program"));
+        let stopped = lockless(&theirs).stop(LONG);
+        assert!(stopped.expect("stop the program"));
         assert_terminated(&mut program);
         chown(&place.path, Some(0), None).expect("set the owner");
     }
-    let found = place.file().holder().expect("confirm").expect("a holder");
-    assert_eq!(found.pid(), program.pid());
+    let found = lockless(&place).holder().expect("confirm");
+    assert_eq!(found.expect("a holder").pid(), program.pid());
     check_untouched(program);
 }
 

@@ -11,8 +11,8 @@ use super::{LONG, Place, assert_terminated};
 
 fn replacer(path: &Path, arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
-    command.arg("--replace").args(arguments);
-    Program::start(command.arg("--at").arg(path))
+    command.arg("--at").arg(path).arg("--replace");
+    Program::start(command.args(arguments))
 }
 
 #[test]
@@ -21,9 +21,7 @@ fn replacer_stops_the_holder_and_is_replaced_in_turn() {
         let place = Place::new();
         let mut holder = place.hold(arguments);
         for _ in 0..2 {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
-            command.arg("--at").arg(&place.path).arg("--replace");
-            let mut next = Program::start(command.args(arguments));
+            let mut next = replacer(&place.path, arguments);
             next.expect(&format!("held {}", place.path.display()));
             assert_eq!(text(&place.path), format!("{}\n", next.pid()));
             assert_terminated(&mut holder);
@@ -51,7 +49,11 @@ fn replacer_acquires_a_free_file() {
 fn wait_until_found(replacer: &Program) {
     let has_found = || {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", replacer.pid()));
-        let descriptors = descriptors.expect("read the descriptors").flatten();
+        let mut descriptors = descriptors
+            .expect("read the descriptors")
+            .flatten()
+            .peekable();
+        assert!(descriptors.peek().is_some(), "the replacer has exited");
         let mut links = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
         links.any(|link| link.to_string_lossy().contains("pidfd"))
     };
