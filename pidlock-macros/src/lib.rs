@@ -140,7 +140,8 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// Values are expressions. They are evaluated at each call before the lock is acquired, `path`
-/// first and the others in the order written. The parameters and `self` are in scope; the values of
+/// first and the others in the order written. In a function that returns a `Result` they may use
+/// `?`. The parameters and `self` are in scope; the values of
 /// `name`, `dir` and `path` are borrowed, so that the body can still use them. A string literal for
 /// one of these three keys is a format string over the variables in scope: `"worker-{id}"`, with
 /// `{{` for a literal brace. Any other expression, such as a constant, is used unchanged. The

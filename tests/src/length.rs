@@ -22,7 +22,7 @@ pub fn some<T, const N: usize>(all: [T; N]) -> impl Iterator<Item = T> {
 /// Returns `n` if a test interferes at every `n`-th system call.
 #[must_use]
 pub fn stride() -> usize {
-    by_length(7, 1)
+    by_length(11, 1)
 }
 
 /// Returns the positions, from 0, of the system calls at which a job interferes. At full length, a
