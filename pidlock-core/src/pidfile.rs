@@ -670,11 +670,14 @@ impl PidFile {
 
     /// [Stops](Self::stop) the holder, if there is one, and acquires the file.
     ///
-    /// Signals only the process that held the file when this was called. If several processes replace
-    /// the same holder, one of them acquires the file and the others are refused. All are refused if a
-    /// service manager restarts the holder first. The `timeout` of this method is for the end of the
-    /// holder. With [`PidFile::timeout`](Self::timeout) or [`wait`](Self::wait) too, a process that would
-    /// be refused waits for the faster one instead.
+    /// Signals only the process that held the file when this was called. If several processes find the
+    /// same holder, one of them acquires the file and the others are refused. A process that calls this
+    /// later finds the new holder, and replaces that one. All are refused if a service manager restarts
+    /// the holder first.
+    ///
+    /// `timeout` limits the time that the holder takes to release the file. With
+    /// [`PidFile::timeout`](Self::timeout) or [`wait`](Self::wait), a process is not refused because
+    /// another one was faster, but waits until that one has released the file.
     ///
     /// # Errors
     ///

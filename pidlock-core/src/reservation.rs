@@ -132,15 +132,15 @@ impl Reservation {
     /// Waits until a forked child has committed, and returns its PID, which is in the file then.
     ///
     /// For the process that reserved the file and forked: when it exits after that, a service manager
-    /// such as systemd (`Type=forking`) finds the daemon's PID in the file. Afterwards only the
-    /// children share the reservation.
+    /// such as systemd (`Type=forking`) finds the daemon's PID in the file. If this process ends while
+    /// it waits, the child goes on, and may still commit.
     ///
     /// # Errors
     ///
     /// [`NotCommitted`](PidFileError::NotCommitted):
     ///
     /// - All processes that share the reservation have ended or dropped it. The file is removed.
-    /// - The file was removed, or another start has acquired it.
+    /// - The file was removed, or all children have ended and another start was faster to acquire it.
     /// - `timeout` has passed. The child may still commit, unless the caller ends it.
     ///
     /// ```no_run

@@ -46,7 +46,7 @@ use proc_macro::TokenStream;
 /// | key | value | default | Python's `pid` |
 /// |---|---|---|---|
 /// | [`name`] | text: a single path component. It can also stand first, without its key | the program's name | `pidname` |
-/// | [`dir`] | text: the directory | the first suitable one | `piddir` |
+/// | [`dir`] | text: the directory, which is created if it is missing | the first suitable one | `piddir` |
 /// | [`suffix`] | `bool`: append `.pid` to a name that lacks it | `true` | `enforce_dotpid_postfix` |
 /// | [`temp_dir`] | `bool`: use the temporary directory | `false` | `force_tmpdir` |
 /// | [`path`] | text: the exact path; excludes the four keys above | | |
@@ -58,7 +58,7 @@ use proc_macro::TokenStream;
 /// | [`keep`] | `bool`, or the key alone: truncate the file on release instead of removing it | `false` | |
 /// | [`on_signal`] | `OnSignal`: how to handle SIGTERM, SIGINT and SIGHUP | `OnSignal::Auto` | `register_term_signal_handler` |
 /// | [`at_exit`] | `bool`: remove the file when the process exits | `true` | `register_atexit` |
-/// | [`timeout`] | `Duration` or `Option<Duration>`: how long to wait for a holder | a refusal at once | |
+/// | [`timeout`] | `Duration` or `Option<Duration>`: how long to wait for a holder | `None`: do not wait | |
 /// | [`wait`] | `bool`, or the key alone: wait for a holder without a time limit; excludes `timeout` | `false` | |
 /// | [`on_wait`] | a `'static` function or closure that is called with the refusal when a wait begins | | |
 /// | [`on_error`] | a function or closure that takes the error and returns the function's result | [by return type](#when-the-lock-is-unavailable) | `except` |
