@@ -20,7 +20,7 @@ use crate::sys::{self, ProcessInstance};
 /// use pidlock_core::{PidFile, Status};
 ///
 /// let status = PidFile::new("my_app_status").temp_dir(true).status()?;
-/// println!("{status}"); // not running: there is no pidfile
+/// println!("{status}"); // "running as PID 12345", or for example "not running: there is no pidfile"
 /// match status {
 ///     Status::Locked { pid: Some(pid) } => println!("see /proc/{pid}"),
 ///     Status::RunningUnlocked { pid } => println!("process {pid} runs without the lock"),
