@@ -156,8 +156,8 @@ fn confirm(
             None => Ok(None),
         };
     }
-    let holds_lock = sys::holds_lock(pid, stat);
-    match (process.filter(|process| !process.is_gone()), holds_lock) {
+    let has_lock = sys::has_lock(pid, stat);
+    match (process.filter(|process| !process.is_gone()), has_lock) {
         (None, _) => failed(
             "that process is gone; one that it forked has the lock, and fuser(1) lists the processes \
              that have the file open",

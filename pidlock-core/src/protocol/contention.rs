@@ -150,7 +150,7 @@ fn is_holder(pid: u32, stat: &Stat) -> bool {
         |created: SystemTime| stat.modified.is_some_and(|it| it <= created + HOLDER_GRACE);
     match stat.created.is_some_and(is_first) {
         true => sys::exists(pid),
-        false => liveness::is_alive(pid) && sys::is_holder(pid, stat) != Some(false),
+        false => liveness::is_alive(pid) && sys::has_lock(pid, stat) != Some(false),
     }
 }
 

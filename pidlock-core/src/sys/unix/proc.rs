@@ -5,14 +5,14 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use super::process::exists;
-use crate::sys::types::{ProcessState, Stat};
+use crate::sys::types::{FileId, ProcessState, Stat};
 
 pub(crate) fn process_state(pid: u32) -> ProcessState {
     let unknown = ProcessState::Running {
@@ -109,103 +109,67 @@ fn since_boot() -> Option<Duration> {
     (answer == 0).then_some(Duration::new(seconds, nanoseconds))
 }
 
-/// Returns `true` if the process with this PID has the exclusive lock on this file, acquired or
-/// inherited. `None` if that is hidden from this user, or the lock is another machine's.
-pub(crate) fn is_holder(pid: u32, file: &Stat) -> Option<bool> {
+/// Returns `true` if the process has the exclusive lock on this file, acquired or inherited: one of
+/// its descriptors is this file, and has the lock (proc_pid_fdinfo(5)). `None` if that is hidden from
+/// this user, or the lock is another machine's.
+pub(crate) fn has_lock(pid: u32, file: &Stat) -> Option<bool> {
     if !shows_our_processes() {
         return None;
     }
-    if let Some(has_lock) = has_lock(pid, file) {
-        return Some(has_lock);
-    }
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // A lock that was inherited by a fork is listed with the PID of the parent.
-    let family = [Some(pid), stat_field(&stat, 4)];
-    let takes_it = |owner| !family.contains(&Some(owner)) && exists(owner);
-    let other = lock_owner(File::open("/proc/locks").ok()?, file, takes_it);
-    other.map(|_| false)
-}
-
-/// Answers `is_holder` from the descriptors of the process. `None` if no descriptors are shown.
-fn has_lock(pid: u32, file: &Stat) -> Option<bool> {
-    let mut locks = locks_of(pid)?.into_iter();
-    Some(locks.any(|(_, inode)| inode == file.id.inode))
-}
-
-/// Returns `true` if one of the process's descriptors is this file, and has the exclusive lock,
-/// acquired or inherited. `None` if that is hidden from this user.
-///
-/// Unlike [`is_holder`], this compares the device as well as the inode, so there is no doubt.
-/// For that it asks the file system of each locked file, which can take long over a network.
-pub(crate) fn holds_lock(pid: u32, file: &Stat) -> Option<bool> {
-    if !shows_our_processes() {
-        return None;
-    }
-    let is_file = |descriptor: OsString| {
-        let descriptor = Path::new("/proc")
-            .join(pid.to_string())
-            .join("fd")
-            .join(descriptor);
-        fs::metadata(descriptor).is_ok_and(|metadata| Stat::from(metadata).id == file.id)
-    };
-    let mut locks = locks_of(pid)?.into_iter();
-    Some(locks.any(|(descriptor, _)| is_file(descriptor)))
-}
-
-/// The descriptors of the process that have exclusive locks, each with the inode that the kernel
-/// lists (proc_pid_fdinfo(5)). `None` if no descriptors are shown: those of a process whose main
-/// thread has ended are not.
-fn locks_of(pid: u32) -> Option<Vec<(OsString, u64)>> {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?.flatten();
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter();
     let read = |entry: fs::DirEntry| {
         let info = fs::read_to_string(entry.path()).ok()?;
         Some((entry.file_name(), info))
     };
-    let infos: Vec<(OsString, String)> = descriptors.filter_map(read).collect();
-    let locks = infos.iter().filter_map(|(descriptor, info)| {
+    let infos = entries.flatten().flatten().filter_map(read);
+    let infos: Vec<(OsString, String)> = infos.collect();
+    if infos.is_empty() {
+        // The descriptors are hidden, as are those of a process whose main thread has ended. A lock
+        // that was inherited by a fork is listed with the PID of the parent.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let family = [Some(pid), stat_field(&stat, 4)];
+        let is_other = |taker| !family.contains(&Some(taker)) && exists(taker);
+        return lock_takers(file).any(is_other).then_some(false);
+    }
+    let is_file = |descriptor: &OsString| {
+        let descriptor = Path::new(&format!("/proc/{pid}/fd")).join(descriptor);
+        fs::metadata(descriptor).is_ok_and(|metadata| Stat::from(metadata).id == file.id)
+    };
+    // The inode is compared before the file system is asked, because that of another locked file
+    // may not answer over a network.
+    Some(infos.iter().any(|(descriptor, info)| {
         let mut lines = info.lines().filter_map(|line| line.strip_prefix("lock:"));
-        let (_, inode) = lines.find_map(parse_lock)?;
-        Some((descriptor.clone(), inode))
-    });
-    (!infos.is_empty()).then(|| locks.collect())
+        lines.any(|line| lock_on(file.id, line).is_some()) && is_file(descriptor)
+    }))
 }
 
 /// The PID of the process that took the lock of this file, perhaps long ago. Another process
 /// may have got that PID by now, so it is for messages only.
 pub(crate) fn lock_taker(file: &Stat) -> Option<u32> {
-    let locks = File::open("/proc/locks")
-        .ok()
-        .filter(|_| shows_our_processes())?;
-    lock_owner(locks, file, |_| true)
+    lock_takers(file).next().filter(|_| shows_our_processes())
 }
 
-/// The first process in the list that took an exclusive lock on this file and for which
-/// `is_wanted` returns `true`. Reads the list piece by piece, because it can be long.
-fn lock_owner(mut locks: File, file: &Stat, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
-    let is_wanted = |&(owner, inode): &(u32, u64)| inode == file.id.inode && is_wanted(owner);
-    let mut text = String::new();
-    let mut piece = [0; 4096];
-    loop {
-        let len = locks.read(&mut piece).ok().filter(|&len| len > 0)?;
-        text += &String::from_utf8_lossy(&piece[..len]);
-        let (lines, rest) = text.rsplit_once('\n').unwrap_or(("", &text));
-        if let Some((owner, _)) = lines.lines().filter_map(parse_lock).find(is_wanted) {
-            return Some(owner);
-        }
-        text = rest.to_owned();
-    }
+/// The processes that took an exclusive lock on this file.
+fn lock_takers(file: &Stat) -> impl Iterator<Item = u32> {
+    let id = file.id;
+    let locks = File::open("/proc/locks").into_iter();
+    let lines = locks.flat_map(|locks| BufReader::new(locks).lines());
+    lines
+        .map_while(Result::ok)
+        .filter_map(move |line| lock_on(id, &line))
 }
 
-/// The owner and the inode of an exclusive `flock(2)` lock, from a line like `7: FLOCK ADVISORY
-/// WRITE 1234 08:01:5678 0 EOF`. The device cannot be compared: on btrfs and overlayfs it
+/// The process that took an exclusive `flock(2)` lock on the file, from a line like `7: FLOCK
+/// ADVISORY WRITE 1234 08:01:5678 0 EOF`. The device cannot be compared: on btrfs and overlayfs it
 /// differs from `st_dev`. The line of a process that waits for the lock has an arrow in the
 /// second place, so it is not parsed.
-fn parse_lock(line: &str) -> Option<(u32, u64)> {
+fn lock_on(file: FileId, line: &str) -> Option<u32> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, "FLOCK", _, "WRITE", owner, file, ..] = fields[..] else {
+    let [_, "FLOCK", _, "WRITE", taker, place, ..] = fields[..] else {
         return None;
     };
-    Some((owner.parse().ok()?, file.rsplit(':').next()?.parse().ok()?))
+    let inode: u64 = place.rsplit(':').next()?.parse().ok()?;
+    taker.parse().ok().filter(|_| inode == file.inode)
 }
 
 #[cfg(test)]
@@ -222,14 +186,16 @@ mod tests {
     #[test]
     fn exclusive_flock_line_is_parsed_and_others_are_not() {
         let line = "7: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF";
-        assert_eq!(parse_lock(line), Some((1234, 5678)));
+        let file = |inode| FileId { device: 1, inode };
+        assert_eq!(lock_on(file(5678), line), Some(1234));
+        assert_eq!(lock_on(file(5679), line), None);
         for other in [
             "7: FLOCK  ADVISORY  READ 1234 08:01:5678 0 EOF",
             "7: POSIX  ADVISORY  WRITE 1234 08:01:5678 0 EOF",
             "7: -> FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF",
             "",
         ] {
-            assert_eq!(parse_lock(other), None, "{other}");
+            assert_eq!(lock_on(file(5678), other), None, "{other}");
         }
     }
 
