@@ -30,7 +30,7 @@ const LAYERS: &[&[&str]] = &[
     &["alarm", "queue", "windows_names"],
     &["error"],
     &["sys"],
-    &["sys/unwatched"],
+    &["sys/not_linux"],
     &["sys/unix", "sys/windows"],
     &["sys/unix/inherit", "sys/unix/pidfd"],
     &["sys/unix/kinfo", "sys/unix/proc"],

@@ -20,20 +20,20 @@ compile_error!(
 );
 
 mod atomic_ref;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod not_linux;
 mod types;
 #[cfg(unix)]
 mod unix;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod unwatched;
 #[cfg(windows)]
 mod windows;
 
 pub(crate) use atomic_ref::AtomicRef;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use not_linux::*;
 pub(crate) use types::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use unwatched::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
 

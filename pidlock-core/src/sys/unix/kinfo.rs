@@ -13,7 +13,7 @@ use libc::kinfo_proc2 as kinfo_proc;
 use libc::pid_t;
 
 use super::process::exists;
-use crate::sys::types::{ProcessState, Stat};
+use crate::sys::types::ProcessState;
 
 struct Info {
     is_zombie: bool,
@@ -125,22 +125,6 @@ fn info(pid: u32) -> Option<Info> {
         )
     };
     Some(Info { is_zombie, started })
-}
-
-pub(crate) fn process_owner(_pid: u32) -> Option<u32> {
-    None
-}
-
-pub(crate) fn is_holder(_pid: u32, _file: &Stat) -> Option<bool> {
-    None
-}
-
-pub(crate) fn holds_lock(_pid: u32, _file: &Stat) -> Option<bool> {
-    None
-}
-
-pub(crate) fn lock_taker(_file: &Stat) -> Option<u32> {
-    None
 }
 
 #[cfg(test)]

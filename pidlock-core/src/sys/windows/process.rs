@@ -11,7 +11,7 @@ use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJ
 use windows_sys::Win32::System::Threading::*;
 
 use super::file::{is_any_of, system_time};
-use crate::sys::types::{ProcessState, Stat};
+use crate::sys::types::ProcessState;
 
 /// Returns `true` if a running process has this PID.
 pub(crate) fn exists(pid: u32) -> bool {
@@ -70,22 +70,6 @@ pub(crate) fn process_state(pid: u32) -> ProcessState {
         started: system_time(created).filter(|_| answer != 0),
         exiting: false,
     }
-}
-
-pub(crate) fn is_holder(_: u32, _: &Stat) -> Option<bool> {
-    None
-}
-
-pub(crate) fn holds_lock(_: u32, _: &Stat) -> Option<bool> {
-    None
-}
-
-pub(crate) fn process_owner(_: u32) -> Option<u32> {
-    None
-}
-
-pub(crate) fn lock_taker(_: &Stat) -> Option<u32> {
-    None
 }
 
 /// A process. Its PID is not reused while the handle is open.

@@ -1,10 +1,23 @@
-//! Where no events of files are watched. Sleeps end by time alone, and none is long.
+//! Where only Linux tells more: no events of files are watched, so sleeps end by time alone and none
+//! is long, and which process has a lock is not known.
 
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-use super::{AbsPath, ProcessInstance};
+use super::{AbsPath, ProcessInstance, Stat};
+
+pub(crate) fn process_owner(_pid: u32) -> Option<u32> {
+    None
+}
+
+pub(crate) fn has_lock(_pid: u32, _file: &Stat) -> Option<bool> {
+    None
+}
+
+pub(crate) fn lock_taker(_file: &Stat) -> Option<u32> {
+    None
+}
 
 /// There is none.
 #[derive(Clone, Copy)]
