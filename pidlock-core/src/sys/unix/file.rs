@@ -10,7 +10,7 @@
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Seek, SeekFrom};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use libc::c_int;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-use libc::lstat as lstat64;
+use libc::{fstat as fstat64, lstat as lstat64, stat as stat64};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use libc::lstat64;
+use libc::{fstat64, lstat64, stat64};
 
 use super::path::AbsPath;
 use crate::sys::types::{Access, FileId, FileType, Stat};
@@ -310,22 +310,34 @@ fn file_type(file_type: fs::FileType) -> FileType {
 }
 
 /// The identity of what is at the path. Does not allocate, unlike `stat_path`.
+pub(crate) fn id_at(path: &AbsPath) -> io::Result<FileId> {
+    let path = path.as_c_str().as_ptr();
+    // SAFETY: `path` is a C string that outlives the call, which fills the buffer.
+    match id_and_links(|buffer| unsafe { lstat64(path, buffer) })? {
+        // A name that is being removed can still be found for a moment.
+        (_, 0) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+        (id, _) => Ok(id),
+    }
+}
+
+/// The identity of what a descriptor refers to. An error if the descriptor is not open.
+pub(super) fn id_of(descriptor: RawFd) -> io::Result<FileId> {
+    // SAFETY: takes a number, and fills the buffer.
+    id_and_links(|buffer| unsafe { fstat64(descriptor, buffer) }).map(|it| it.0)
+}
+
 // The widths of the fields differ between platforms.
 #[allow(clippy::unnecessary_cast)]
-pub(crate) fn id_at(path: &AbsPath) -> io::Result<FileId> {
+fn id_and_links(call: impl FnOnce(*mut stat64) -> c_int) -> io::Result<(FileId, u64)> {
     let mut stat = MaybeUninit::uninit();
-    // SAFETY: the path is a C string that outlives the call, and the buffer is large enough.
-    if unsafe { lstat64(path.as_c_str().as_ptr(), stat.as_mut_ptr()) } != 0 {
+    if call(stat.as_mut_ptr()) != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded, so it filled the buffer.
     let stat = unsafe { stat.assume_init() };
-    match stat.st_nlink {
-        // A name that is being removed can still be found for a moment.
-        0 => Err(io::Error::from_raw_os_error(libc::ENOENT)),
-        _ => Ok(FileId {
-            device: stat.st_dev as u64,
-            inode: stat.st_ino as u64,
-        }),
-    }
+    let id = FileId {
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+    };
+    Ok((id, stat.st_nlink as u64))
 }

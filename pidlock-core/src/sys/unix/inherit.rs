@@ -5,7 +5,6 @@
 use std::env;
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -13,12 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::c_int;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-use libc::fstat as fstat64;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use libc::fstat64;
 
-use super::file::stat;
+use super::file::id_of;
 use super::process::is_secure_execution;
 use crate::sys::types::FileId;
 
@@ -42,7 +37,7 @@ pub(crate) fn pass_on(
     let copies: Arc<[File]> = copies?;
     let mut names = Vec::new();
     for copy in copies.iter() {
-        let id = stat(copy)?.id;
+        let id = id_of(copy.as_raw_fd())?;
         names.push(format!("{}:{}:{}", copy.as_raw_fd(), id.device, id.inode));
     }
     let weak = Arc::downgrade(&copies);
@@ -92,7 +87,7 @@ pub(crate) fn inherited<const N: usize>(variable: &str) -> Option<Inherited<N>> 
     }
     let all: Option<Vec<_>> = names.split(',').map(parse).collect();
     let all: [(RawFd, FileId); N] = all?.try_into().ok()?;
-    let is_there = |&(descriptor, id): &(RawFd, FileId)| id_of(descriptor) == Some(id);
+    let is_there = |&(descriptor, id): &(RawFd, FileId)| id_of(descriptor).is_ok_and(|it| it == id);
     // A descriptor must have one owner, so a variable that names it twice is not valid.
     let is_distinct = |n: usize| all[..n].iter().all(|other| other.0 != all[n].0);
     let is_valid = (0..N).all(is_distinct) && all.iter().all(is_there);
@@ -108,23 +103,6 @@ fn parse(name: &str) -> Option<(RawFd, FileId)> {
     };
     let descriptor = descriptor.parse().ok();
     Some((descriptor.filter(|&number| number >= LOWEST)?, id))
-}
-
-/// The identity of the file that a descriptor refers to. `None` if the descriptor is not open.
-// The widths of the fields differ between platforms.
-#[allow(clippy::unnecessary_cast)]
-fn id_of(descriptor: RawFd) -> Option<FileId> {
-    let mut stat = MaybeUninit::uninit();
-    // SAFETY: takes a number and a buffer that is large enough.
-    if unsafe { fstat64(descriptor, stat.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: the call succeeded, so it filled the buffer.
-    let stat = unsafe { stat.assume_init() };
-    Some(FileId {
-        device: stat.st_dev as u64,
-        inode: stat.st_ino as u64,
-    })
 }
 
 impl<const N: usize> Inherited<N> {
