@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
+use std::thread;
+#[cfg(unix)]
 use std::time::Duration;
 
 use crate::error::{During, PidFileError, Result};
@@ -272,7 +274,7 @@ impl HeldFile {
             return false;
         }
         let mut tries = (0..TRIES).map(|number| {
-            sys::pause(Duration::from_millis(number.min(1).into()));
+            thread::sleep(Duration::from_millis(number.min(1).into()));
             sys::try_lock_exclusive(file)
         });
         // The file was unlocked in between. Another start may have acquired and removed it then,

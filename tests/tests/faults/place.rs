@@ -121,7 +121,8 @@ impl Place {
 
     /// Lets a program that holds the file end when the traced process begins to sleep.
     pub(crate) fn end_holder_at_sleep(&mut self, moment: Moment) {
-        const SLEEPS: [libc::c_long; 3] = [libc::SYS_futex, libc::SYS_poll, libc::SYS_ppoll];
+        const SLEEPS: [libc::c_long; 3] =
+            [libc::SYS_clock_nanosleep, libc::SYS_futex, libc::SYS_ppoll];
         let sleeps = matches!(moment, Moment::Before(call) if SLEEPS.iter().any(|&it| call.is(it)));
         self.sleeps += u32::from(sleeps);
         // The first sleep of a start is over at once, so that it makes an attempt after its watch

@@ -2,8 +2,7 @@
 //!
 //! A signal handler releases pidfiles, so everything that `HeldFile::release` calls in here makes
 //! system calls and does nothing else: no allocation, no lock. POSIX lists them as
-//! async-signal-safe, except `flock(2)` and `statx(2)`, which POSIX does not know and which are bare
-//! system calls.
+//! async-signal-safe, except `flock(2)`, `statx(2)` and `nanosleep(2)`, which are bare system calls.
 
 #![allow(unsafe_code)]
 
@@ -14,7 +13,6 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use libc::c_int;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -140,13 +138,6 @@ pub(crate) fn confirm_lock(file: &File) -> bool {
             Ok(()) => return true,
         }
     }
-}
-
-/// Sleeps. `poll(2)` is the only way that POSIX allows in a signal handler with this precision.
-pub(crate) fn pause(time: Duration) {
-    let milliseconds = c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX);
-    // SAFETY: with no descriptors the call reads no memory.
-    unsafe { libc::poll(std::ptr::null_mut(), 0, milliseconds) };
 }
 
 /// The file system has no locks, or none without a lock manager (NFS).

@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsRawFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use libc::{c_int, pid_t};
 
-use super::file::pause;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::kinfo::{process_state, start_ticks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -119,7 +119,7 @@ impl ProcessHandle {
         if process_state(self.pid) == ProcessState::Gone || !self.has_pid() {
             return true;
         }
-        pause(time.min(Duration::from_millis(10)));
+        thread::sleep(time.min(Duration::from_millis(10)));
         false
     }
 }
