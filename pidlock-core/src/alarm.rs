@@ -135,7 +135,8 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
         }
         was_idle = is_idle;
         let next = pending.values().filter_map(|it| it.until).min();
-        let time = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let longest = if is_idle { IDLE } else { Duration::MAX };
+        let time = next.map_or(longest, |it| it.saturating_duration_since(Instant::now()));
         let sources = pending
             .iter()
             .flat_map(|(number, it)| it.sources.iter().map(|it| (*number, *it)));
@@ -143,7 +144,7 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
         alarms_now.wakes_at = next;
         drop(alarms_now);
 
-        let ready = interrupt.sleep(sources, time.or(is_idle.then_some(IDLE)));
+        let ready = interrupt.sleep(sources, time);
         let mut due: Vec<u64> = numbers
             .into_iter()
             .zip(ready)

@@ -15,7 +15,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::slice;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -31,17 +30,14 @@ use crate::settings::Target;
 use crate::sys::{self, Events, Source};
 use crate::trace::event;
 
-/// The pauses between the attempts after an event, in microseconds. The first attempt follows the
-/// event at once. It can come too early, because the kernel reports that a file is closed before it
-/// releases the lock.
-const AFTER_EVENT: [u64; 4] = [50, 1_000, 2_000, 4_000];
-
-/// The pause between two attempts while no event comes. It doubles from the first value up to the
-/// second. Attempts are made without an event, too, because an unlock without a close and a change
-/// by another machine cause none.
-const WATCHED: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
-/// The same pause where the file cannot be watched.
-const UNWATCHED: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+/// The pause between the attempts that are made without a further event. It grows from this one up
+/// to the longest, and each event starts it anew, because the attempt that follows the event at
+/// once can come too early: the kernel reports that a file is closed before it releases the lock.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+/// Some changes cause no event: an unlock without a close, or a change by another machine.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause where the file cannot be watched.
+const LONGEST_UNWATCHED: Duration = Duration::from_millis(20);
 
 /// Called with the refusal when a start begins to wait.
 #[derive(Clone)]
@@ -60,13 +56,14 @@ impl fmt::Debug for OnWait {
 pub(crate) fn lock(target: Target, on_wait: Option<OnWait>, leaves_record: bool) -> Result<Locked> {
     let mut waiter = Waiter::new(target, on_wait, leaves_record);
     loop {
-        let locked = waiter.step(|| Arc::new(Unpark(thread::current())).into())?;
-        let time = waiter.until.map(time_until);
-        match (locked, time) {
-            (Poll::Ready(locked), _) => return Ok(locked),
-            (_, Some(time)) if waiter.is_queued => thread::park_timeout(time),
-            (_, None) if waiter.is_queued => thread::park(),
-            _ => drop(sys::sleep(&waiter.sources(), time)),
+        let waker = || Arc::new(Unpark(thread::current())).into();
+        if let Poll::Ready(locked) = waiter.step(waker)? {
+            return Ok(locked);
+        }
+        let time = waiter.until.map_or(Duration::MAX, time_until);
+        match waiter.is_queued {
+            true => thread::park_timeout(time),
+            false => drop(sys::sleep(&waiter.sources(), time)),
         }
     }
 }
@@ -90,15 +87,14 @@ struct Waiter {
     on_wait: Option<OnWait>,
     /// When the first attempt was made.
     began: Option<Instant>,
-    /// An attempt was refused, so the start waits for a holder.
-    is_waiting: bool,
+    /// `None` until an attempt was refused, so that the start waits for a holder.
     place: Option<Place>,
     /// Another waiter of this process is before this one in the queue, so this one makes no
     /// attempt.
     is_queued: bool,
     events: Option<Events>,
-    after_event: slice::Iter<'static, u64>,
-    tick: Duration,
+    /// The last pause.
+    pause: Duration,
     rivals: Rivals,
     /// When to call `step` again, unless an event or the waker comes first. `None` if only these
     /// count.
@@ -111,12 +107,10 @@ impl Waiter {
             start: Start::new(target, leaves_record),
             on_wait,
             began: None,
-            is_waiting: false,
             place: None,
             is_queued: false,
             events: None,
-            after_event: [].iter(),
-            tick: Duration::ZERO,
+            pause: Duration::ZERO,
             rivals: Rivals::default(),
             until: None,
         }
@@ -137,7 +131,7 @@ impl Waiter {
         }
         self.rivals.is_backing_off = false;
         if self.events.as_mut().is_some_and(Events::take) {
-            self.after_event = AFTER_EVENT.iter();
+            self.pause = Duration::ZERO;
         }
         self.is_queued = self
             .place
@@ -160,7 +154,7 @@ impl Waiter {
         let pause = match self.attempt(is_over) {
             Ok(Poll::Ready(locked)) => return Ok(Poll::Ready(locked)),
             Ok(Poll::Pending) if self.is_queued && !is_over => Duration::MAX,
-            Ok(Poll::Pending) if is_over && self.is_waiting => {
+            Ok(Poll::Pending) if is_over && self.place.is_some() => {
                 return Err(refusal(PidFileError::locked(&self.start.target.path, None)));
             }
             Ok(Poll::Pending) => self.start.next_pause(is_over)?,
@@ -194,9 +188,8 @@ impl Waiter {
             on_wait(refusal);
         }
         let path = &self.start.target.path;
-        if !self.is_waiting {
+        if self.place.is_none() {
             event!(DEBUG, path, refusal.pid(), "waiting");
-            self.is_waiting = true;
         }
         let place = (self.place).get_or_insert_with(|| Place::take(path.to_path_buf(), waker()));
         self.is_queued = !place.is_first(waker());
@@ -207,17 +200,14 @@ impl Waiter {
         if let Some(pause) = self.rivals.back_off(refusal.pid()) {
             return pause;
         }
-        let [shortest, longest] = match self.watch(refusal) {
+        let longest = match self.watch(refusal) {
             // The holder may have released the file before the watch began, so try again at once.
             Ok(true) => return Duration::ZERO,
-            Ok(false) => WATCHED,
-            Err(_) => UNWATCHED,
+            Ok(false) => LONGEST_PAUSE,
+            Err(_) => LONGEST_UNWATCHED,
         };
-        if let Some(pause) = self.after_event.next() {
-            return Duration::from_micros(*pause);
-        }
-        self.tick = (self.tick * 2).clamp(shortest, longest);
-        self.tick
+        self.pause = (self.pause * 4).clamp(SHORTEST_PAUSE, longest);
+        self.pause
     }
 
     /// Watches the file, and the process that the refusal names if that one does not lock the file.

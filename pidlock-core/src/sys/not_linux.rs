@@ -50,8 +50,8 @@ impl Events {
 
 pub(crate) fn close_spare_events(_: ProcessInstance) {}
 
-pub(crate) fn sleep(_sources: &[Source], time: Option<Duration>) -> Vec<bool> {
-    thread::sleep(time.unwrap_or(Duration::MAX));
+pub(crate) fn sleep(_sources: &[Source], time: Duration) -> Vec<bool> {
+    thread::sleep(time);
     Vec::new()
 }
 
@@ -65,8 +65,8 @@ impl Interrupt {
 
     pub(crate) fn send(&self) {}
 
-    pub(crate) fn sleep(&self, sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
+    pub(crate) fn sleep(&self, sources: Vec<Source>, time: Duration) -> Vec<bool> {
         const SHORT: Duration = Duration::from_millis(5);
-        sleep(&sources, Some(time.unwrap_or(SHORT).min(SHORT)))
+        sleep(&sources, time.min(SHORT))
     }
 }

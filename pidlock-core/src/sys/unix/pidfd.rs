@@ -112,7 +112,7 @@ impl ProcessHandle {
     fn poll(&self, time: Duration) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(pidfd) = &self.pidfd {
-            if let [is_gone] = sleep(&[pidfd.as_raw_fd()], Some(time))[..] {
+            if let [is_gone] = sleep(&[pidfd.as_raw_fd()], time)[..] {
                 return is_gone;
             }
         }

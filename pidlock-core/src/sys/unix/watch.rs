@@ -130,7 +130,7 @@ impl Events {
             happened = true;
         }
         if let Some((_, process)) = &mut self.process {
-            let ended = |fd: &mut File| sleep(&[fd.as_raw_fd()], Some(Duration::ZERO)) == [true];
+            let ended = |fd: &mut File| sleep(&[fd.as_raw_fd()], Duration::ZERO) == [true];
             // The descriptor of an ended process stays readable and would end each later sleep, so
             // close it.
             happened |= process.take_if(ended).is_some();
@@ -172,27 +172,26 @@ fn owned(fd: c_int) -> io::Result<File> {
 
 /// Sleeps until a source becomes ready, a signal arrives or the time is over, and returns which sources
 /// are ready. If the kernel cannot tell that, sleeps for a short time and returns nothing.
-pub(crate) fn sleep(sources: &[Source], time: Option<Duration>) -> Vec<bool> {
+pub(crate) fn sleep(sources: &[Source], time: Duration) -> Vec<bool> {
     let poll = |&fd: &Source| libc::pollfd {
         fd,
         events: libc::POLLIN,
         revents: 0,
     };
     let mut polls: Vec<libc::pollfd> = sources.iter().map(poll).collect();
-    let limit = time.map(|time| libc::timespec {
+    let limit = libc::timespec {
         tv_sec: time.as_secs().try_into().unwrap_or(i32::MAX.into()),
         tv_nsec: time.subsec_nanos() as libc::c_long,
-    });
-    let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+    };
     let len = polls.len() as libc::nfds_t;
     // SAFETY: `polls` has `len` elements and, as `limit`, outlives the call. A descriptor that another
     // thread has closed meanwhile is an error in its element, or ends the sleep early.
-    let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), len, limit, ptr::null()) };
+    let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), len, &limit, ptr::null()) };
     if ready < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
         // A sandbox forbids the call, or there are more sources than the limit of descriptors,
         // which was lowered.
         const SHORT: Duration = Duration::from_millis(20);
-        thread::sleep(time.unwrap_or(SHORT).min(SHORT));
+        thread::sleep(time.min(SHORT));
         return Vec::new();
     }
     polls
@@ -218,7 +217,7 @@ impl Interrupt {
     }
 
     /// Like the function `sleep`, but `send` ends it, too.
-    pub(crate) fn sleep(&self, mut sources: Vec<Source>, time: Option<Duration>) -> Vec<bool> {
+    pub(crate) fn sleep(&self, mut sources: Vec<Source>, time: Duration) -> Vec<bool> {
         sources.push(self.0.as_raw_fd());
         let mut ready = sleep(&sources, time);
         if ready.pop() == Some(true) {
