@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::task::Waker;
 
 use crate::sys::{PerProcess, ProcessInstance};
@@ -11,6 +11,8 @@ use crate::sys::{PerProcess, ProcessInstance};
 /// The waiters' wakers, by path, and by the order in which the waiters came.
 type Queues = BTreeMap<PathBuf, BTreeMap<u64, Waker>>;
 
+/// Unlocked before a waker is called or dropped, because code of the waker could enter or leave a
+/// queue, which would deadlock.
 static QUEUES: PerProcess<Mutex<Queues>> = PerProcess::new();
 
 /// A waiter's place in a queue. Dropping it wakes the waiter that is the first then.
@@ -21,18 +23,11 @@ pub(crate) struct Place {
     number: u64,
 }
 
-/// Locks the queues. Callers unlock them before they call or drop a waker, because code of the
-/// waker could enter or leave a queue, which would deadlock.
-fn queues(process: ProcessInstance) -> MutexGuard<'static, Queues> {
-    let queues = QUEUES.get(process, Mutex::default);
-    queues.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Place {
     /// Takes the last place in the queue for the path.
     pub(crate) fn take(path: PathBuf, waker: Waker) -> Self {
         let process = ProcessInstance::current();
-        let mut queues = queues(process);
+        let mut queues = QUEUES.lock(process);
         let queue = queues.entry(path.clone()).or_default();
         let number = queue.last_key_value().map_or(0, |(last, _)| last + 1);
         queue.insert(number, waker);
@@ -46,7 +41,7 @@ impl Place {
     /// Returns `true` if this place is the first. Otherwise the waker is called when it becomes the
     /// first.
     pub(crate) fn is_first(&self, waker: Waker) -> bool {
-        let mut queues = queues(self.process);
+        let mut queues = QUEUES.lock(self.process);
         let queue = queues.get_mut(&self.path).expect("a place is in a queue");
         let first = queue.keys().next() == Some(&self.number);
         let old = queue.insert(self.number, waker);
@@ -61,7 +56,7 @@ impl Drop for Place {
         if !self.process.is_current() {
             return;
         }
-        let mut queues = queues(self.process);
+        let mut queues = QUEUES.lock(self.process);
         let queue = queues.get_mut(&self.path).expect("a place is in a queue");
         let left = queue.remove(&self.number);
         let first = queue.values().next().cloned();

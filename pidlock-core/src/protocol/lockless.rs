@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::acquire::{held_by_this_process, replace_error, set_owner_and_mode};
 use super::contention::{self, Verdict};
@@ -42,8 +42,7 @@ static SERIALIZE: PerProcess<Mutex<()>> = PerProcess::new();
 pub(crate) fn acquire(target: &Target) -> Result<Handle> {
     let process = ProcessInstance::current();
     let section = CriticalSection::enter(process);
-    let serialize = SERIALIZE.get(process, Mutex::default);
-    let _one_at_a_time = serialize.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one_at_a_time = SERIALIZE.lock(process);
     if let Some(handle) = held_by_this_process(target, process)? {
         return Ok(handle);
     }

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(not(any(
     windows,
@@ -58,5 +59,14 @@ pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
     match try_lock_shared(file)? {
         true => unlock(file).map(|()| false),
         false => Ok(true),
+    }
+}
+
+impl<T: Default + Send> PerProcess<Mutex<T>> {
+    /// The value of `owner`, which must be the calling process, locked. A poisoned one is used all
+    /// the same: no code of the program runs under the lock.
+    pub(crate) fn lock(&'static self, owner: ProcessInstance) -> MutexGuard<'static, T> {
+        let mutex = self.get(owner, Mutex::default);
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

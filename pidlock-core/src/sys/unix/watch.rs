@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -33,15 +33,10 @@ pub(crate) struct Events {
 /// ended takes milliseconds, because the kernel waits until no processor uses the watch.
 static SPARE: PerProcess<Mutex<Vec<Arc<File>>>> = PerProcess::new();
 
-fn spare(process: ProcessInstance) -> MutexGuard<'static, Vec<Arc<File>>> {
-    let spare = SPARE.get(process, Mutex::default);
-    spare.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Closes the instances that earlier waits have left. That takes long, so only the helper thread
 /// calls this.
 pub(crate) fn close_spare_events(process: ProcessInstance) {
-    let spare = mem::take(&mut *spare(process));
+    let spare = mem::take(&mut *SPARE.lock(process));
     drop(spare);
 }
 
@@ -62,7 +57,7 @@ fn is_inotify(file: &Arc<File>) -> bool {
 impl Events {
     pub(crate) fn new() -> io::Result<Self> {
         let owner = ProcessInstance::current();
-        let inotify = match spare(owner).pop().filter(is_inotify) {
+        let inotify = match SPARE.lock(owner).pop().filter(is_inotify) {
             Some(inotify) => inotify,
             // SAFETY: takes flags and returns a new descriptor.
             None => Arc::new(owned(unsafe {
@@ -151,7 +146,7 @@ impl Drop for Events {
         // watch.
         if self.owner.is_current() {
             self.unwatch();
-            spare(self.owner).push(self.inotify.clone());
+            SPARE.lock(self.owner).push(self.inotify.clone());
         }
     }
 }
