@@ -28,7 +28,7 @@ impl Location {
         };
         if self.name.is_some() || self.dir.is_some() || self.without_suffix || self.temp_dir {
             let problem = "cannot be combined with name, dir, suffix or temp_dir";
-            return Err(invalid("path", path.as_ref(), problem));
+            check("path", path.as_ref(), Some(problem))?;
         }
         check_exact(path)?;
         absolute(path)
@@ -54,16 +54,13 @@ impl Location {
                 false => default_directory(),
             });
         };
-        reject_nul("directory", dir.as_os_str())?;
         let problem = match dir.as_os_str().is_empty() {
-            _ if self.temp_dir => "cannot be combined with temp_dir",
-            true => "is empty; give a path, or omit dir for the default",
-            false => match windows(problem_of_path, dir.as_ref()) {
-                Some(problem) => problem,
-                None => return Ok(dir.clone()),
-            },
+            _ if self.temp_dir => Some("cannot be combined with temp_dir"),
+            true => Some("is empty; give a path, or omit dir for the default"),
+            false => windows(problem_of_path, dir.as_ref()),
         };
-        Err(invalid("directory", dir.as_os_str(), problem))
+        check("directory", dir.as_os_str(), problem)?;
+        Ok(dir.clone())
     }
 }
 
@@ -72,7 +69,6 @@ fn absolute(path: &Path) -> Result<AbsPath> {
 }
 
 fn check_exact(path: &Path) -> Result<()> {
-    reject_nul("path", path.as_ref())?;
     let is_file_name = matches!(path.components().next_back(), Some(Component::Normal(_)));
     // `components` leaves out what follows the name in `x/` and `x/.`.
     let bytes = path.as_os_str().as_encoded_bytes();
@@ -82,27 +78,21 @@ fn check_exact(path: &Path) -> Result<()> {
         false => Some("does not name a file"),
         true => windows(problem_of_path, path.as_ref()),
     };
-    problem.map_or(Ok(()), |problem| {
-        Err(invalid("path", path.as_ref(), problem))
-    })
+    check("path", path.as_ref(), problem)
 }
 
 /// A name must be a single path component.
 fn check_name(name: &OsStr) -> Result<()> {
-    reject_nul("name", name)?;
     let problem = match name.as_encoded_bytes() {
-        b"" => "is empty",
-        b"." | b".." => "is not a file name",
-        bytes if bytes.iter().any(is_separator) => {
+        b"" => Some("is empty"),
+        b"." | b".." => Some("is not a file name"),
+        bytes if bytes.iter().any(is_separator) => Some(
             "contains a path separator; a name is one component: give the directory with \
-             dir = \"...\", or the whole path with PidFile::at or path = \"...\""
-        }
-        _ => match windows(problem_of_name, name) {
-            Some(problem) => problem,
-            None => return Ok(()),
-        },
+             dir = \"...\", or the whole path with PidFile::at or path = \"...\"",
+        ),
+        _ => windows(problem_of_name, name),
     };
-    Err(invalid("name", name, problem))
+    check("name", name, problem)
 }
 
 fn is_separator(&byte: &u8) -> bool {
@@ -114,16 +104,16 @@ fn windows(rule: fn(&str) -> Option<&'static str>, text: &OsStr) -> Option<&'sta
     cfg!(windows).then(|| rule(&text.to_string_lossy()))?
 }
 
-fn reject_nul(what: &str, text: &OsStr) -> Result<()> {
-    match text.as_encoded_bytes().contains(&0) {
-        true => Err(invalid(what, text, "contains a NUL character")),
-        false => Ok(()),
-    }
-}
-
-fn invalid(what: &str, text: &OsStr, problem: &str) -> PidFileError {
+/// Returns an error if there is a problem with the text, or if it contains a NUL character.
+fn check(what: &str, text: &OsStr, problem: Option<&str>) -> Result<()> {
+    let has_nul = text.as_encoded_bytes().contains(&0);
+    let nul = has_nul.then_some("contains a NUL character");
+    let Some(problem) = nul.or(problem) else {
+        return Ok(());
+    };
     let text = quoted(text.as_ref());
-    PidFileError::configuration(format!("pidfile {what} {text} {problem}"))
+    let message = format!("pidfile {what} {text} {problem}");
+    Err(PidFileError::configuration(message))
 }
 
 /// The file name of `argv[0]`, as Python's `pid` takes `sys.argv[0]`. Unlike `/proc/self/exe` it
