@@ -79,32 +79,8 @@ impl HeldFile {
         }
     }
 
-    /// A file that `owner` has adopted from a predecessor, which may still share it. The new tag
-    /// tells the predecessor that it is no longer the owner.
-    #[cfg(unix)]
-    pub(crate) fn adopted(target: &Target, file: File, id: FileId, owner: ProcessInstance) -> Self {
-        let predecessors = sys::offset(&file).ok();
-        let mut held = Self::new(target, file, id, owner, 0);
-        held.forks = None;
-        // The tags of two processes can be equal by chance, but two tags of one process always
-        // differ. So set another one.
-        if let Some(file) = held
-            .file
-            .as_ref()
-            .filter(|_| Some(held.tag) == predecessors)
-        {
-            held.tag = sys::offset_tag(file, owner.pid());
-        }
-        held
-    }
-
     pub(crate) fn is_offered(&self) -> bool {
         self.offered.load(Ordering::Acquire)
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn set_offered(&self, offered: bool) {
-        self.offered.store(offered, Ordering::Release);
     }
 
     /// The file, if the descriptor still refers to it. A program that becomes a daemon may have
@@ -126,35 +102,6 @@ impl HeldFile {
     /// Returns `true` if the descriptor, and so the lock, is still there.
     pub(crate) fn is_open(&self) -> bool {
         self.open_file().is_some()
-    }
-
-    /// Makes `process`, which shares this blank file, its owner, and writes the record. Releases
-    /// the file if that fails.
-    #[cfg(unix)]
-    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
-        self.owner = process;
-        self.forks = None;
-        let committed = self.write_record();
-        if committed.is_err() {
-            let _ = self.release();
-        }
-        committed
-    }
-
-    /// Leaves the lock to the children that share it. Returns the file, whose lock the caller can
-    /// then probe. `None` if the file is lost or could not be opened anew.
-    #[cfg(unix)]
-    pub(crate) fn leave_lock_to_children(&self) -> Option<&File> {
-        self.open_file().filter(|file| self.leave_lock(file))
-    }
-
-    /// Writes the owner's PID, whatever the file contains.
-    #[cfg(unix)]
-    pub(crate) fn write_record(&self) -> Result<()> {
-        let file = self.verify_path()?;
-        // Another program may have written into the file, so its length is not known.
-        let len = sys::stat(file).map_or(0, |stat| stat.size);
-        record::write(file, self.owner.pid(), len).during("write", &self.path)
     }
 
     /// Checks that the path still refers to this file, and that the file contains the owner's PID.
@@ -261,10 +208,76 @@ impl HeldFile {
         self.settings.lock && self.forks != Some(sys::fork_count())
     }
 
+    /// Leaves a blank file. Unlocks it explicitly, because to close it can release the lock late: a
+    /// program that another thread is just starting shares the lock until exec, and Windows may
+    /// unlock some time after the close. Does not unlock it if a child may go on with the lock.
+    fn truncate(&self, file: &File) -> io::Result<()> {
+        let erased = record::erase(file);
+        if self.settings.lock && !self.may_be_shared() {
+            let _ = sys::unlock(file);
+        }
+        erased.map(drop)
+    }
+
+    /// Erases the record, so that the file does no harm if it cannot be removed.
+    pub(crate) fn blank(&self) {
+        if let Some(file) = self.open_file() {
+            let _ = record::erase(file);
+        }
+    }
+}
+
+/// For forks and hand-overs, after which several processes share the lock.
+#[cfg(unix)]
+impl HeldFile {
+    /// A file that `owner` has adopted from a predecessor, which may still share it. The new tag
+    /// tells the predecessor that it is no longer the owner.
+    pub(crate) fn adopted(target: &Target, file: File, id: FileId, owner: ProcessInstance) -> Self {
+        let predecessors = sys::offset(&file).ok();
+        let mut held = Self::new(target, file, id, owner, 0);
+        held.forks = None;
+        // The tags of two processes can be equal by chance, but two tags of one process always
+        // differ. So set another one.
+        let is_equal = Some(held.tag) == predecessors;
+        if let (true, Some(file)) = (is_equal, &held.file) {
+            held.tag = sys::offset_tag(file, owner.pid());
+        }
+        held
+    }
+
+    pub(crate) fn set_offered(&self, offered: bool) {
+        self.offered.store(offered, Ordering::Release);
+    }
+
+    /// Makes `process`, which shares this blank file, its owner, and writes the record. Releases
+    /// the file if that fails.
+    pub(crate) fn commit(&mut self, process: ProcessInstance) -> Result<()> {
+        self.owner = process;
+        self.forks = None;
+        let committed = self.write_record();
+        if committed.is_err() {
+            let _ = self.release();
+        }
+        committed
+    }
+
+    /// Leaves the lock to the children that share it. Returns the file, whose lock the caller can
+    /// then probe. `None` if the file is lost or could not be opened anew.
+    pub(crate) fn leave_lock_to_children(&self) -> Option<&File> {
+        self.open_file().filter(|file| self.leave_lock(file))
+    }
+
+    /// Writes the owner's PID, whatever the file contains.
+    pub(crate) fn write_record(&self) -> Result<()> {
+        let file = self.verify_path()?;
+        // Another program may have written into the file, so its length is not known.
+        let len = sys::stat(file).map_or(0, |stat| stat.size);
+        record::write(file, self.owner.pid(), len).during("write", &self.path)
+    }
+
     /// Gives up this process's share of the lock on a file of `len` bytes, and then tries to lock
     /// the file for this process alone. Returns `true` if that succeeds. Then no other process
     /// shares the lock, so this process can remove the file.
-    #[cfg(unix)]
     fn lock_unshared(&self, file: &File, len: u64) -> bool {
         // The number of attempts, a millisecond apart. A program that another thread is just
         // starting shares the lock until exec closes the descriptor, and these attempts outlast
@@ -287,7 +300,6 @@ impl HeldFile {
 
     /// Leaves the lock to the other processes that share it: opens the file anew, without a lock,
     /// and puts the result in the place of the old descriptor. Returns `false` if that fails.
-    #[cfg(unix)]
     fn leave_lock(&self, file: &File) -> bool {
         let new = sys::open(&self.path, Access::ReadWrite);
         let Ok(new) = new.or_else(|_| sys::open(&self.path, Access::Read)) else {
@@ -296,24 +308,6 @@ impl HeldFile {
         let is_same = sys::stat(&new).is_ok_and(|stat| stat.id == self.id);
         sys::set_offset_tag(&new, self.tag);
         is_same && sys::put_over(file, new).is_ok()
-    }
-
-    /// Leaves a blank file. Unlocks it explicitly, because to close it can release the lock late: a
-    /// program that another thread is just starting shares the lock until exec, and Windows may
-    /// unlock some time after the close. Does not unlock it if a child may go on with the lock.
-    fn truncate(&self, file: &File) -> io::Result<()> {
-        let erased = record::erase(file);
-        if self.settings.lock && !self.may_be_shared() {
-            let _ = sys::unlock(file);
-        }
-        erased.map(drop)
-    }
-
-    /// Erases the record, so that the file does no harm if it cannot be removed.
-    pub(crate) fn blank(&self) {
-        if let Some(file) = self.open_file() {
-            let _ = record::erase(file);
-        }
     }
 }
 
