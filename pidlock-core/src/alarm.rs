@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::sys::{self, Interrupt, PerProcess, ProcessInstance, Source};
 
+/// Unlocked before a waker is called or dropped, because code of the waker could set or cancel an
+/// alarm, which would deadlock.
 static ALARMS: PerProcess<Mutex<Alarms>> = PerProcess::new();
 
 /// How long the thread stays without alarms. A waiting task sets one alarm after the other, and
@@ -42,13 +44,6 @@ pub(crate) struct Alarm {
     number: u64,
 }
 
-/// Locks the alarms. Callers unlock them before they call or drop a waker, because code of the
-/// waker could set or cancel an alarm, which would deadlock.
-fn alarms(process: ProcessInstance) -> MutexGuard<'static, Alarms> {
-    let alarms = ALARMS.get(process, Mutex::default);
-    alarms.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Alarm {
     /// Sets an alarm, which calls the waker at the time `until` or when a source is ready.
     pub(crate) fn set(
@@ -57,7 +52,7 @@ impl Alarm {
         waker: Waker,
     ) -> io::Result<Self> {
         let process = ProcessInstance::current();
-        let mut alarms = alarms(process);
+        let mut alarms = ALARMS.lock(process);
         if alarms.interrupt.is_none() {
             let interrupt = Arc::new(Interrupt::new()?);
             let thread = thread::Builder::new().name("pidlock".to_owned());
@@ -87,7 +82,7 @@ impl Alarm {
         if !self.process.is_current() {
             return false;
         }
-        let mut alarms = alarms(self.process);
+        let mut alarms = ALARMS.lock(self.process);
         let pending = alarms.pending.get_mut(&self.number);
         let is_pending = pending.map(|it| mem::swap(&mut it.waker, &mut waker));
         drop(alarms); // before `waker`, now the old one, is dropped
@@ -98,7 +93,7 @@ impl Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         if self.process.is_current() {
-            let mut alarms = alarms(self.process);
+            let mut alarms = ALARMS.lock(self.process);
             let cancelled = alarms.pending.remove(&self.number);
             // The thread must not sleep for a source that is closed, nor stay without alarms. An
             // interrupt for each alarm would make it read all of them each time.
@@ -125,7 +120,7 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
     sys::block_signals();
     let mut was_idle = false;
     loop {
-        let mut alarms_now = alarms(process);
+        let mut alarms_now = ALARMS.lock(process);
         let pending = &alarms_now.pending;
         let is_idle = pending.is_empty();
         if is_idle && was_idle {
@@ -152,7 +147,7 @@ fn run(process: ProcessInstance, interrupt: &Interrupt) {
             .map(|it| it.0)
             .collect();
         let now = Instant::now();
-        let mut alarms_now = alarms(process);
+        let mut alarms_now = ALARMS.lock(process);
         let over = alarms_now
             .pending
             .iter()

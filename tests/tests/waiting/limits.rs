@@ -101,7 +101,7 @@ fn start_that_does_not_wait_does_not_say_that_it_has_waited() {
 fn last_of_timeout_and_wait_counts() {
     let place = Place::new();
     let _guard = place.held();
-    let file = place.file().wait(true).timeout(Duration::ZERO);
+    let file = place.file().wait(true).timeout(Duration::from_millis(1));
     let error = file.acquire().expect_err("the file is held");
     assert!(matches!(
         error,
