@@ -17,6 +17,7 @@ use crate::protocol::open;
 use crate::record;
 use crate::settings::Target;
 use crate::sys::{self, AbsPath, LOCK_MARK, ProcessHandle, ProcessInstance, Stat};
+use crate::wait;
 
 /// The process that holds a pidfile, returned by [`PidFile::holder`](crate::PidFile::holder).
 ///
@@ -63,7 +64,8 @@ pub struct Holder {
 /// file after the first attempt, because [`stop`] must not signal it.
 pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
     let path = &target.path;
-    let Some((file, stat)) = open::open_existing(target, path)? else {
+    let opened = wait::outlast_use(|| open::open_existing(target, path))?;
+    let Some((file, stat)) = opened else {
         return Ok(None);
     };
     let (mut first, mut failed_at): (_, Option<Instant>) = (None, None);

@@ -457,6 +457,9 @@ impl PidFile {
     /// On Unix, takes a shared lock briefly (`flock(LOCK_SH)`). A concurrent [`acquire`](Self::acquire)
     /// waits for it, up to one second. A tool that does not retry, such as Python's `pid`, may fail.
     ///
+    /// On Windows, if another program has the file open without sharing it, such as a virus scanner, this
+    /// retries for a second.
+    ///
     /// ```
     /// use pidlock_core::{PidFile, Status};
     ///
@@ -612,7 +615,7 @@ impl PidFile {
     ///
     /// # Platform-specific behavior
     ///
-    /// See [`Holder`]. On Linux, `/proc` must be mounted. On Unix the lock is probed as by
+    /// See [`Holder`]. On Linux, `/proc` must be mounted. The file is opened and its lock probed as by
     /// [`status`](Self::status).
     ///
     /// ```

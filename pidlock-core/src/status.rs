@@ -8,6 +8,7 @@ use crate::protocol::contention::{self, Verdict};
 use crate::protocol::open;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance};
+use crate::wait;
 
 /// The state of a pidfile at the moment of the check.
 ///
@@ -124,7 +125,8 @@ impl fmt::Display for Status {
 
 pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     let path = &target.path;
-    let Some((file, stat)) = open::open_existing(target, path)? else {
+    let opened = wait::outlast_use(|| open::open_existing(target, path))?;
+    let Some((file, stat)) = opened else {
         return Ok(Status::NoFile);
     };
     let process = ProcessInstance::current();

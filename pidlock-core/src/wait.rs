@@ -24,6 +24,7 @@ use crate::alarm::Alarm;
 use crate::error::{During, PidFileError, Result};
 use crate::guard::PidGuard;
 use crate::protocol::acquire::{Locked, Start};
+use crate::protocol::contention::PROBE_GRACE;
 use crate::protocol::lockless;
 use crate::queue::Place;
 use crate::settings::Target;
@@ -64,6 +65,20 @@ pub(crate) fn lock(target: Target, on_wait: Option<OnWait>, leaves_record: bool)
         match waiter.is_queued {
             true => thread::park_timeout(time),
             false => drop(sys::sleep(&waiter.sources(), time)),
+        }
+    }
+}
+
+/// Repeats an operation that fails because another program has the file open, for as long as a start
+/// does. Blocks the thread.
+pub(crate) fn outlast_use<T>(mut operation: impl FnMut() -> Result<T>) -> Result<T> {
+    let since = Instant::now();
+    loop {
+        match operation() {
+            Err(error) if error.is_in_use() && since.elapsed() < PROBE_GRACE => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
         }
     }
 }

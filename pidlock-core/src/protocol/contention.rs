@@ -22,8 +22,9 @@ use crate::sys::{self, ProcessInstance, Stat};
 pub(crate) const HOLDER_GRACE: Duration = Duration::from_millis(50);
 
 /// How long a start retries because of probes, or because other threads of its own process are
-/// acquiring or releasing a file. One of these threads may be the holder.
-const PROBE_GRACE: Duration = Duration::from_secs(1);
+/// acquiring or releasing a file. One of these threads may be the holder. Also how long it retries
+/// because another program has the file open, on Windows.
+pub(crate) const PROBE_GRACE: Duration = Duration::from_secs(1);
 
 /// Searches for the holder of a file whose lock is taken. Returns an error if another process holds
 /// the file, `true` if this process holds it or it is unclear whether there is a holder, and

@@ -136,7 +136,7 @@ impl Start<'_> {
             return Ok(false);
         }
         drop(open); // Windows and CIFS do not replace a file that is open
-        let renamed = sys::unless_removed(fs::rename(&*new.name.0, &**name));
+        let renamed = sys::unless_removed(sys::rename(&new.name.0, name));
         let renamed = renamed.map_err(|error| replace_error(name, stat.uid, error))?;
         Ok(renamed.is_some())
     }

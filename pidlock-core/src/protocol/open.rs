@@ -111,6 +111,9 @@ fn open_error(target: &Target, path: &AbsPath, error: io::Error) -> PidFileError
     if let Err(wrong_type) = check_file_type(path, stat.file_type) {
         return wrong_type;
     }
+    if sys::is_in_use(&error) {
+        return PidFileError::io("open", path, error);
+    }
     let (name, owner, user) = (quoted(path), sys::user(stat.uid), sys::current_user());
     let message = format!("cannot open pidfile {name} of {owner} as {user}");
     PidFileError::system(path, message, error)

@@ -45,12 +45,17 @@ pub fn is_beyond_wine(what: &str) -> bool {
         .iter()
         .find(|(name, _)| *name == what)
         .expect("the list names what Wine cannot show");
-    let is_wine = std::env::var_os("WINEPREFIX").is_some();
-    if is_wine {
+    if is_wine() {
         // The test harness captures the output of `println!` and `eprintln!`.
         let _ = writeln!(std::io::stderr(), "not under Wine: {what}: {why}");
     }
-    is_wine
+    is_wine()
+}
+
+/// Returns `true` if the tests run under Wine.
+#[must_use]
+pub fn is_wine() -> bool {
+    std::env::var_os("WINEPREFIX").is_some()
 }
 
 /// A PID that no process has: Linux limits PIDs to 4,194,304, and PIDs on Windows are divisible by 4.

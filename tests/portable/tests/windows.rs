@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_portable::{NONEXISTENT_PID, Running, TempDir, holder, is_beyond_wine};
+use pidlock_portable::{NONEXISTENT_PID, Running, TempDir, holder, is_beyond_wine, is_wine};
 
 const SHARE_READ: u32 = 1;
 const SHARE_WRITE: u32 = 2;
@@ -30,8 +30,8 @@ fn open_sharing(path: &Path, share: u32) -> File {
         .expect("open")
 }
 
-/// Acquires while another handle of the file is open, which is closed after 30 ms.
-fn acquire_beside(file: &PidFile, path: &Path, share: u32) {
+/// Runs an operation on a stale file while another handle of the file is open, which is closed after 30 ms.
+fn outlast<T>(path: &Path, share: u32, operation: impl FnOnce() -> Result<T, PidFileError>) -> T {
     stale_file(path);
     let (opened, is_open) = mpsc::channel();
     thread::scope(|scope| {
@@ -41,23 +41,34 @@ fn acquire_beside(file: &PidFile, path: &Path, share: u32) {
             thread::sleep(Duration::from_millis(30));
         });
         is_open.recv().expect("it is open");
-        let guard = file.acquire().expect("the start outlasts it");
-        guard.close().expect("release");
-    });
+        operation().expect("the operation outlasts it")
+    })
 }
 
 #[test]
 fn start_outlasts_a_program_that_shares_no_writing() {
     let dir = TempDir::new();
     let path = dir.path("app.pid");
-    acquire_beside(&PidFile::at(&path), &path, SHARE_READ);
+    let guard = outlast(&path, SHARE_READ, || PidFile::at(&path).acquire());
+    guard.close().expect("release");
 }
 
 #[test]
 fn start_without_locks_takes_over_a_file_that_is_open() {
     let dir = TempDir::new();
     let path = dir.path("app.pid");
-    acquire_beside(&PidFile::at(&path).lock(false), &path, SHARE_ALL);
+    let file = PidFile::at(&path).lock(false);
+    let guard = outlast(&path, SHARE_ALL, || file.acquire());
+    guard.close().expect("release");
+}
+
+#[test]
+fn status_and_holder_outlast_a_program_that_shares_nothing() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let (file, pid) = (PidFile::at(&path), NONEXISTENT_PID);
+    assert_eq!(outlast(&path, 0, || file.status()), Status::Stale { pid });
+    assert!(outlast(&path, 0, || file.holder()).is_none());
 }
 
 #[test]
@@ -65,12 +76,58 @@ fn file_that_stays_open_without_sharing_is_an_error_after_a_second() {
     let dir = TempDir::new();
     let path = dir.path("app.pid");
     stale_file(&path);
-    let _open = open_sharing(&path, SHARE_READ);
+    let _open = open_sharing(&path, 0);
+    let file = PidFile::at(&path);
+    for operation in [
+        &|| file.acquire().map(drop),
+        &|| file.status().map(drop),
+        &|| file.holder().map(drop),
+    ] as [&dyn Fn() -> Result<(), PidFileError>; 3]
+    {
+        let start = Instant::now();
+        let error = operation().expect_err("it stays open");
+        assert!(start.elapsed() >= Duration::from_secs(1));
+        assert!(matches!(error, PidFileError::Io { .. }), "{error}");
+        let message = error.to_string();
+        let words = format!("cannot open pidfile '{}': ", path.display());
+        assert!(message.starts_with(&words), "{message}");
+        assert!(message.ends_with("(os error 32)"), "{message}");
+    }
+}
+
+#[test]
+fn directory_that_is_not_writable_is_an_error_at_once() {
+    let dir = TempDir::new();
+    deny_writing(&dir);
+    let file = PidFile::at(dir.path("app.pid"));
+    for lock in [true, false] {
+        let start = Instant::now();
+        let error = file.clone().lock(lock).acquire().expect_err("it is denied");
+        assert!(start.elapsed() < Duration::from_millis(500), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("is not writable by this user"), "{message}");
+        assert!(message.ends_with("(os error 5)"), "{message}");
+    }
+    assert_eq!(file.status().expect("check"), Status::NoFile);
+}
+
+/// Denies all users to create files in the directory.
+fn deny_writing(dir: &TempDir) {
+    let dir = dir.path("");
+    if !is_wine() {
+        let mut icacls = Command::new("icacls.exe");
+        let status = icacls.arg(&dir).args(["/deny", "*S-1-1-0:(WD)"]).status();
+        return assert!(status.expect("run icacls").success());
+    }
+    // Wine's `icacls` does nothing. It starts programs of the host, but returns no handle to wait for them.
+    let mut chmod = Command::new(r"Z:\bin\chmod");
+    let _ = chmod.args(["a-w", "."]).current_dir(&dir).spawn();
+    let is_denied = || fs::metadata(&dir).is_ok_and(|it| it.permissions().readonly());
     let start = Instant::now();
-    let error = PidFile::at(&path).acquire().expect_err("it stays open");
-    assert!(start.elapsed() >= Duration::from_secs(1));
-    assert!(matches!(error, PidFileError::Io { .. }), "{error}");
-    assert!(error.to_string().contains("(os error 32)"), "{error}");
+    while !is_denied() {
+        assert!(start.elapsed() < Duration::from_secs(30), "chmod runs");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -92,6 +92,11 @@ pub(crate) fn unlink(path: &AbsPath) -> io::Result<()> {
     retry_on_eintr(|| unsafe { libc::unlink(path) }).map(drop)
 }
 
+/// Renames a file, and replaces the one that has the new name.
+pub(crate) fn rename(from: &AbsPath, to: &AbsPath) -> io::Result<()> {
+    fs::rename(&**from, &**to)
+}
+
 /// Creates a directory and its missing parents.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)

@@ -30,17 +30,37 @@ fn options() -> OpenOptions {
 
 /// Opens an existing file, a symbolic link itself and not its target. Never creates or truncates one.
 pub(crate) fn open(path: &AbsPath, access: Access) -> io::Result<File> {
-    options().write(access == Access::ReadWrite).open(&**path)
+    let file = options().write(access == Access::ReadWrite).open(&**path);
+    file.map_err(exact)
 }
 
 /// Creates the file. Fails with `AlreadyExists` if anything is there.
 pub(crate) fn create(path: &AbsPath, _mode: u32) -> io::Result<File> {
-    options().write(true).create_new(true).open(&**path)
+    let file = options().write(true).create_new(true).open(&**path);
+    file.map_err(exact)
 }
 
 /// Removes the name.
 pub(crate) fn unlink(path: &AbsPath) -> io::Result<()> {
-    fs::remove_file(&**path)
+    fs::remove_file(&**path).map_err(exact)
+}
+
+/// Renames a file, and replaces the one that has the new name.
+pub(crate) fn rename(from: &AbsPath, to: &AbsPath) -> io::Result<()> {
+    let is_denied = |error: &io::Error| is_any_of(error, &[ERROR_ACCESS_DENIED]);
+    let in_use = io::Error::from_raw_os_error(ERROR_SHARING_VIOLATION as i32);
+    match fs::rename(&**from, &**to) {
+        // The system answers "access denied" also if another program has the replaced file open. Only a lack
+        // of permission denies to open the file for its removal.
+        Err(error) if is_denied(&error) => {
+            let removal = OpenOptions::new().access_mode(DELETE).open(&**to);
+            Err(match removal.is_err_and(|error| is_denied(&error)) {
+                true => error,
+                false => in_use,
+            })
+        }
+        renamed => renamed,
+    }
 }
 
 /// Creates a directory and its missing parents.
@@ -128,18 +148,29 @@ pub(crate) fn is_not_kept(_: &io::Error) -> bool {
 
 /// Opening failed because of what was there, so it may succeed once that is removed.
 pub(crate) fn may_be_transient(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied
+    is_any_of(error, &[ERROR_ACCESS_DENIED, ERROR_DELETE_PENDING])
 }
 
-/// The call failed because another program has the file open, or because the file is about to be removed. A
-/// directory without permission to write gives the same answer.
+/// The call failed because another program has the file open, or because the file is about to be removed.
 pub(crate) fn is_in_use(error: &io::Error) -> bool {
-    let in_use = [
-        ERROR_ACCESS_DENIED,
-        ERROR_DELETE_PENDING,
-        ERROR_SHARING_VIOLATION,
-    ];
-    is_any_of(error, &in_use)
+    is_any_of(error, &[ERROR_DELETE_PENDING, ERROR_SHARING_VIOLATION])
+}
+
+#[link(name = "ntdll")]
+unsafe extern "system" {
+    /// The last status of the kernel that this thread has turned into an error.
+    fn RtlGetLastNtStatus() -> NTSTATUS;
+}
+
+/// The error of the file operation that has just failed in this thread. The system answers "access denied" also
+/// for a file that is about to be removed. Only the kernel's status tells that from a lack of permission.
+fn exact(error: io::Error) -> io::Error {
+    // SAFETY: takes nothing, and returns a number.
+    let status = unsafe { RtlGetLastNtStatus() };
+    match is_any_of(&error, &[ERROR_ACCESS_DENIED]) && status == STATUS_DELETE_PENDING {
+        true => io::Error::from_raw_os_error(ERROR_DELETE_PENDING as i32),
+        false => error,
+    }
 }
 
 pub(super) fn is_any_of(error: &io::Error, codes: &[u32]) -> bool {
@@ -250,8 +281,8 @@ pub(crate) fn stat_path(path: &AbsPath) -> io::Result<Stat> {
         .share_mode(SHARE_ALL)
         // Without this flag a directory cannot be opened.
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
-        .open(&**path)?;
-    stat(&file)
+        .open(&**path);
+    stat(&file.map_err(exact)?)
 }
 
 /// The identity of what is at the path.
@@ -306,4 +337,24 @@ pub(super) fn system_time(time: FILETIME) -> Option<SystemTime> {
     let steps = joined(time.dwHighDateTime, time.dwLowDateTime).checked_sub(UNIX_EPOCH)?;
     let seconds = Duration::from_secs(steps / 10_000_000);
     SystemTime::UNIX_EPOCH.checked_add(seconds + Duration::from_nanos(steps % 10_000_000 * 100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_about_to_be_removed_is_told_from_a_lack_of_permission() {
+        for (status, code, in_use) in [
+            (STATUS_DELETE_PENDING, ERROR_DELETE_PENDING, true),
+            (STATUS_ACCESS_DENIED, ERROR_ACCESS_DENIED, false),
+            (STATUS_SHARING_VIOLATION, ERROR_SHARING_VIOLATION, true),
+        ] {
+            // SAFETY: takes a number. Keeps it for this thread, as each call that fails does.
+            let error = unsafe { RtlNtStatusToDosError(status) };
+            let error = exact(io::Error::from_raw_os_error(error as i32));
+            assert!(is_any_of(&error, &[code]), "{error}");
+            assert_eq!(is_in_use(&error), in_use, "{error}");
+        }
+    }
 }
