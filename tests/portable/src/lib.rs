@@ -1,5 +1,5 @@
 //! Support for the tests that run on every platform: on the machine's own by `cargo test`, on Windows by
-//! `.ci/wine`. Uses nothing but std and pidlock-core.
+//! `.ci/wine`. Uses nothing but std and pidlock-core; on Windows also windows-sys, for console events.
 
 #[cfg(windows)]
 mod library;
@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 ///
 /// These have no test at all:
 ///
-/// - Ctrl-C, Ctrl-Break and a closed console: Wine sends them to programs in a console only. Windows runs the
-///   default handler in a thread of its own, which calls `ExitProcess`, as the test of a library does.
+/// - A closed console: under Wine 8 a console has no window without a display. The default handler is that of
+///   Ctrl-C, which the test of a library sends.
 /// - A process that this user may not query: all processes under Wine are of one user. The decision about it is
 ///   a unit test of `liveness`.
+/// - A stale file without a lock that this user may not replace, for the same reason.
 /// - That a lock on the text would keep others from reading the PID: locks are advisory under Wine.
 /// - That `OpenProcess` takes the three numbers after a PID for it, too: Wine does not.
 /// - A library that is unloaded while its program goes on: `rundll32` ends right after that.
@@ -32,6 +33,11 @@ const NOT_UNDER_WINE: &[(&str, &str)] = &[
         "Wine 8 does not keep the attribute",
     ),
     ("link to nothing", "Wine 8 has no symbolic links"),
+    ("Ctrl-Break", "Wine 8 can send Ctrl-C only"),
+    (
+        "file about to be removed",
+        "Wine 8 opens it; a unit test decides about the answer of Windows instead",
+    ),
 ];
 
 /// Returns `true` if the tests run under Wine. Then prints why `what` cannot be tested there.

@@ -105,7 +105,10 @@ fn directory_that_is_not_writable_is_an_error_at_once() {
         let error = file.clone().lock(lock).acquire().expect_err("it is denied");
         assert!(start.elapsed() < Duration::from_millis(500), "{error}");
         let message = error.to_string();
-        assert!(message.contains("is not writable by this user"), "{message}");
+        assert!(
+            message.contains("is not writable by this user"),
+            "{message}"
+        );
         assert!(message.ends_with("(os error 5)"), "{message}");
     }
     assert_eq!(file.status().expect("check"), Status::NoFile);
@@ -128,6 +131,25 @@ fn deny_writing(dir: &TempDir) {
         assert!(start.elapsed() < Duration::from_secs(30), "chmod runs");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn start_outlasts_the_removal_of_a_file() {
+    const DELETE: u32 = 0x0001_0000;
+    const DELETE_ON_CLOSE: u32 = 0x0400_0000;
+    if is_beyond_wine("file about to be removed") {
+        return;
+    }
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let guard = outlast(&path, SHARE_ALL, || {
+        let mut options = File::options();
+        options.access_mode(DELETE).custom_flags(DELETE_ON_CLOSE);
+        drop(options.open(&path).expect("open"));
+        // The name stays until the other handle is closed.
+        PidFile::at(&path).acquire()
+    });
+    guard.close().expect("release");
 }
 
 #[test]
@@ -246,12 +268,25 @@ fn library(path: &Path, end: &str) -> Command {
 
 #[test]
 fn every_end_by_exit_process_removes_the_file() {
-    for end in ["exit", "thread", "return"] {
+    let ends = match is_beyond_wine("Ctrl-Break") {
+        true => &["exit", "thread", "return", "ctrl-c"][..],
+        false => &["exit", "thread", "return", "ctrl-c", "ctrl-break"],
+    };
+    for end in ends {
         let dir = TempDir::new();
         let path = dir.path("app.pid");
         Running::start(&mut library(&path, end)).end();
         assert!(!path.exists(), "{end}");
     }
+}
+
+#[test]
+fn handled_console_event_leaves_the_file_to_the_guard() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let mut running = Running::start(&mut library(&path, "handled ctrl-c"));
+    assert_eq!(running.end(), Some(7));
+    assert!(!path.exists());
 }
 
 #[test]
