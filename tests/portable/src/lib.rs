@@ -1,8 +1,13 @@
 //! Support for the tests that run on every platform: on the machine's own by `cargo test`, on Windows by
-//! `.ci/wine`. Uses nothing but std and pidlock-core; on Windows also windows-sys, for console events.
+//! `.ci/wine`. Uses nothing but std and pidlock-core; on Windows also windows-sys.
 
 #[cfg(windows)]
+mod access;
+#[cfg(windows)]
 mod library;
+
+#[cfg(windows)]
+pub use access::deny_access;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,9 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 ///
 /// - A closed console: under Wine 8 a console has no window without a display. The default handler is that of
 ///   Ctrl-C, which the test of a library sends.
-/// - A process that this user may not query: all processes under Wine are of one user. The decision about it is
-///   a unit test of `liveness`.
-/// - A stale file without a lock that this user may not replace, for the same reason.
+/// - A stale file without a lock that this user may not replace: all files under Wine are of one user.
 /// - That a lock on the text would keep others from reading the PID: locks are advisory under Wine.
 /// - That `OpenProcess` takes the three numbers after a PID for it, too: Wine does not.
 /// - A library that is unloaded while its program goes on: `rundll32` ends right after that.

@@ -11,7 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError, Status};
-use pidlock_portable::{NONEXISTENT_PID, Running, TempDir, holder, is_beyond_wine, is_wine};
+use pidlock_portable::{
+    NONEXISTENT_PID, Running, TempDir, deny_access, holder, is_beyond_wine, is_wine,
+};
 
 const SHARE_READ: u32 = 1;
 const SHARE_WRITE: u32 = 2;
@@ -287,6 +289,42 @@ fn handled_console_event_leaves_the_file_to_the_guard() {
     let mut running = Running::start(&mut library(&path, "handled ctrl-c"));
     assert_eq!(running.end(), Some(7));
     assert!(!path.exists());
+}
+
+#[test]
+fn process_that_may_not_be_queried_counts_as_running() {
+    let dir = TempDir::new();
+    let [locked, unlocked] = ["locked.pid", "unlocked.pid"].map(|name| dir.path(name));
+    let running = Running::start(&mut holder(&locked, &[]));
+    let pid = running.pid();
+    fs::write(&unlocked, format!("{pid}\n")).expect("write");
+    let holder = PidFile::at(&locked).holder().expect("find the holder");
+    let holder = holder.expect("it is running");
+    deny_access(&running.child);
+
+    let file = PidFile::at(&locked);
+    let status = file.status().expect("check");
+    assert_eq!(status, Status::Locked { pid: Some(pid) });
+    let refused = file.acquire().expect_err("it is held");
+    assert!(refused.is_contention(), "{refused}");
+    assert_eq!(refused.pid(), Some(pid));
+    for (error, words) in [
+        (file.holder().map(drop), "cannot find process"),
+        (holder.kill(), "cannot signal process"),
+    ] {
+        let error = error.expect_err("access is denied").to_string();
+        assert!(error.starts_with(words), "{error}");
+        assert!(error.ends_with("(os error 5)"), "{error}");
+    }
+
+    let file = PidFile::at(&unlocked);
+    let status = file.status().expect("check");
+    assert_eq!(status, Status::RunningUnlocked { pid });
+    let refused = file.acquire().expect_err("the process is running");
+    assert!(
+        matches!(refused, PidFileError::AlreadyRunning { .. }),
+        "{refused}"
+    );
 }
 
 #[test]
