@@ -70,3 +70,25 @@ impl<T: Default + Send> PerProcess<Mutex<T>> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_excludes_others_until_it_is_released() {
+        let file = tempfile::NamedTempFile::new().expect("create a file");
+        let other = file.reopen().expect("open it again");
+        let file = file.as_file();
+        assert!(try_lock_exclusive(file).expect("lock"));
+        assert!(is_locked(&other).expect("probe"));
+        assert!(!try_lock_exclusive(&other).expect("try to lock"));
+        unlock(file).expect("unlock");
+        assert!(!is_locked(&other).expect("probe"));
+        assert!(try_lock_exclusive(file).expect("the probe left no lock"));
+        unlock(file).expect("unlock");
+        assert!(try_lock_shared(&other).expect("lock"));
+        assert!(!try_lock_exclusive(file).expect("try to lock"));
+        assert!(try_lock_shared(file).expect("locks are shared"));
+    }
+}

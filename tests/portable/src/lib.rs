@@ -22,6 +22,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// - A closed console: under Wine 8 a console has no window without a display. The default handler is that of
 ///   Ctrl-C, which the test of a library sends.
 /// - A stale file without a lock that this user may not replace: all files under Wine are of one user.
+/// - A file system without locks: Wine has locks of its own.
+/// - That Windows may release a lock some time after the close, for which a lock is released explicitly before:
+///   Wine releases it at once.
 /// - That a lock on the text would keep others from reading the PID: locks are advisory under Wine.
 /// - That `OpenProcess` takes the three numbers after a PID for it, too: Wine does not.
 /// - A library that is unloaded while its program goes on: `rundll32` ends right after that.
@@ -36,6 +39,10 @@ const NOT_UNDER_WINE: &[(&str, &str)] = &[
         "Wine 8 does not keep the attribute",
     ),
     ("link to nothing", "Wine 8 has no symbolic links"),
+    (
+        "junction",
+        "Wine 8 has no reparse points; unit tests decide about their types instead",
+    ),
     ("Ctrl-Break", "Wine 8 can send Ctrl-C only"),
     (
         "file about to be removed",

@@ -256,6 +256,28 @@ fn link_to_nothing_in_the_place_of_a_directory_is_refused_at_once() {
     );
 }
 
+#[test]
+fn junction_in_the_place_of_the_file_is_refused() {
+    if is_beyond_wine("junction") {
+        return;
+    }
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    let mut mklink = Command::new("cmd.exe");
+    mklink
+        .args(["/c", "mklink", "/j"])
+        .arg(&path)
+        .arg(dir.path(""));
+    assert!(mklink.output().expect("run mklink").status.success());
+    let file = PidFile::at(&path);
+    for error in [
+        file.acquire().expect_err("it is a link"),
+        file.status().expect_err("it is a link"),
+    ] {
+        assert!(error.to_string().contains("is a symbolic link"), "{error}");
+    }
+}
+
 /// The function `hold` of this package's library, which `rundll32` calls in a process of its own.
 fn library(path: &Path, end: &str) -> Command {
     let test = std::env::current_exe().expect("find the test");
@@ -355,13 +377,19 @@ fn locked_file_bears_the_mark() {
 }
 
 #[test]
-fn terminated_process_leaves_a_file_that_the_next_start_takes_over() {
+fn killed_holder_leaves_a_file_that_the_next_start_takes_over() {
     let dir = TempDir::new();
     let path = dir.path("app.pid");
     let mut running = Running::start(&mut holder(&path, &[]));
-    running.kill();
     let pid = running.pid();
     let file = PidFile::at(&path);
+    let holder = file.holder().expect("find").expect("it is held");
+    assert_eq!(holder.pid(), pid);
+    assert!(!holder.wait_gone(Duration::ZERO).expect("check"));
+    holder.kill().expect("kill");
+    assert!(holder.wait_gone(Duration::from_secs(60)).expect("wait"));
+    holder.kill().expect("nothing is left to kill");
+    assert_eq!(running.end(), Some(1));
     assert_eq!(file.status().expect("check"), Status::Stale { pid });
     file.acquire().expect("take over").close().expect("release");
 }

@@ -104,17 +104,14 @@ fn try_lock(file: &File, flags: u32) -> io::Result<bool> {
     }
 }
 
-/// Releases the lock, if it is held.
+/// Releases the lock.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     let handle = file.as_raw_handle();
     // SAFETY: `file` is open; the rest are numbers.
     let unlocked = unsafe { UnlockFile(handle, LOCKED_BYTE_LOW, LOCKED_BYTE_HIGH, 1, 0) };
-    if unlocked != 0 {
-        return Ok(());
-    }
-    match io::Error::last_os_error() {
-        error if is_any_of(&error, &[ERROR_NOT_LOCKED]) => Ok(()),
-        error => Err(error),
+    match unlocked {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 
@@ -248,7 +245,7 @@ pub(crate) fn stat(file: &File) -> io::Result<Stat> {
             if answer == 0 {
                 return Err(io::Error::last_os_error());
             }
-            file_type(file, information.dwFileAttributes)?
+            file_type(information.dwFileAttributes, || reparse_tag(file))?
         }
         // A reserved name (NUL, CON) or a pipe has no identity.
         FILE_TYPE_PIPE => FileType::Fifo,
@@ -290,14 +287,14 @@ pub(crate) fn id_at(path: &AbsPath) -> io::Result<FileId> {
     stat_path(path).map(|stat| stat.id)
 }
 
-fn file_type(file: &File, attributes: u32) -> io::Result<FileType> {
+fn file_type(attributes: u32, tag: impl FnOnce() -> io::Result<u32>) -> io::Result<FileType> {
     /// In the tag of everything that stands for another place: symbolic links, junctions.
     const NAME_SURROGATE: u32 = 0x2000_0000;
     const AF_UNIX: u32 = 0x8000_0023;
 
     // Compressed files and the like are reparse points too, and regular files all the same.
     if attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
-        match reparse_tag(file)? {
+        match tag()? {
             AF_UNIX => return Ok(FileType::Socket),
             tag if tag & NAME_SURROGATE != 0 => return Ok(FileType::Symlink),
             _ => {}
@@ -342,6 +339,41 @@ pub(super) fn system_time(time: FILETIME) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_and_sockets_are_told_by_their_tag() {
+        const FILE: u32 = FILE_ATTRIBUTE_NORMAL | FILE_ATTRIBUTE_REPARSE_POINT;
+        const DIRECTORY: u32 = FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT;
+        const NO_TAG: u32 = 0;
+        for (attributes, tag, expected) in [
+            (FILE_ATTRIBUTE_NORMAL, NO_TAG, FileType::Regular),
+            (FILE_ATTRIBUTE_DIRECTORY, NO_TAG, FileType::Directory),
+            (FILE, 0xa000_000c, FileType::Symlink),
+            (DIRECTORY, 0xa000_000c, FileType::Symlink),
+            (DIRECTORY, 0xa000_0003, FileType::Symlink), // a junction
+            (FILE, 0x8000_0023, FileType::Socket),
+            (FILE, 0x8000_0017, FileType::Regular), // a compressed file
+        ] {
+            let found = file_type(attributes, || Ok(tag)).expect("the tag is known");
+            assert_eq!(found, expected, "{attributes:#x}, {tag:#x}");
+        }
+    }
+
+    #[test]
+    fn lock_covers_no_text_but_excludes_a_lock_of_the_whole_file() {
+        let file = tempfile::NamedTempFile::new().expect("create a file");
+        let other = file.reopen().expect("open it again");
+        let lock_from_start = |len: u64| {
+            let (low, high) = (len as u32, (len >> 32) as u32);
+            // SAFETY: `other` is open; the rest are numbers.
+            unsafe { LockFile(other.as_raw_handle(), 0, 0, low, high) != 0 }
+        };
+        assert!(try_lock_exclusive(file.as_file()).expect("lock"));
+        assert!(!lock_from_start(u64::MAX));
+        assert!(lock_from_start(u64::from(u32::MAX)));
+        unlock(file.as_file()).expect("unlock");
+        drop(other);
+    }
 
     #[test]
     fn file_about_to_be_removed_is_told_from_a_lack_of_permission() {
