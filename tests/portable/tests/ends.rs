@@ -22,16 +22,17 @@ fn leaves_file(options: &[&str], status: Option<i32>) -> bool {
 }
 
 #[test]
-fn return_and_exit_remove_the_file() {
-    let ends = match is_beyond_wine("exit of a program") {
-        true => &[("drop", 0)][..],
-        false => &[("drop", 0), ("exit", 7), ("thread", 7), ("return", 7)],
+fn return_panic_and_exit_remove_the_file() {
+    let by_guard = [("drop", 0), ("panic", 101)];
+    let by_handler = match is_beyond_wine("exit of a program") {
+        true => &[][..],
+        false => &[("exit", 7), ("thread", 7), ("return", 7)],
     };
     for &settings in protocols() {
-        for (end, status) in ends {
+        for &(end, status) in by_guard.iter().chain(by_handler) {
             let end = format!("end={end}");
             let options = [settings, &[&end]].concat();
-            assert!(!leaves_file(&options, Some(*status)), "{options:?}");
+            assert!(!leaves_file(&options, Some(status)), "{options:?}");
         }
     }
 }

@@ -4,8 +4,8 @@
 //! - `timeout=MILLISECONDS`: waits for a holder
 //! - `alone`: does not wait for the input, but checks that no other process is inside, and exits with status 5
 //!   if there is one. A process inside has created the file `PATH.inside`.
-//! - `end=HOW`: `drop` (the default), `exit`: `process::exit`, `thread`: the same in another thread, `return`:
-//!   returns from `main` with the guard in a static, `abort`
+//! - `end=HOW`: `drop` (the default), `panic`, `exit`: `process::exit`, `thread`: the same in another thread,
+//!   `return`: returns from `main` with the guard in a static, `abort`
 //!
 //! The exit status is 3 if the start is refused, and 1 for another error.
 
@@ -63,6 +63,7 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        "panic" => std::panic::resume_unwind(Box::new("without a message")),
         "exit" => std::process::exit(7),
         "thread" => {
             let _ = thread::spawn(|| std::process::exit(7)).join();
