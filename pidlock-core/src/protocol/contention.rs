@@ -110,10 +110,7 @@ pub(crate) fn probe(target: &Target, file: &File) -> Result<(bool, Record)> {
         sys::unlock(file).during("unlock", path)?;
     }
     match record {
-        // CIFS does not let other processes read a locked file.
-        Err(error) if is_locked && error.kind() == io::ErrorKind::PermissionDenied => {
-            Ok((true, Record::Blank))
-        }
+        Err(error) if is_locked && sys::is_denied_by_lock(&error) => Ok((true, Record::Blank)),
         record => Ok((is_locked, record.during("read", path)?)),
     }
 }

@@ -1,7 +1,8 @@
-//! The access to a process.
+//! The access to a process and to a file.
 
-#![allow(unsafe_code, reason = "an access control list")]
+#![allow(unsafe_code, reason = "an access control list, and a lock")]
 
+use std::fs::File;
 use std::os::windows::io::AsRawHandle;
 use std::process::Child;
 use std::ptr;
@@ -9,6 +10,18 @@ use std::ptr;
 use windows_sys::Win32::Foundation::ERROR_SUCCESS;
 use windows_sys::Win32::Security::Authorization::{SE_KERNEL_OBJECT, SetSecurityInfo};
 use windows_sys::Win32::Security::{ACL, ACL_REVISION, DACL_SECURITY_INFORMATION, InitializeAcl};
+use windows_sys::Win32::Storage::FileSystem::LockFile;
+
+/// Locks a whole file. The lock lasts until the file is closed.
+///
+/// # Panics
+///
+/// If that fails.
+pub fn lock_whole(file: &File) {
+    // SAFETY: `file` is open; the rest are numbers.
+    let is_locked = unsafe { LockFile(file.as_raw_handle(), 0, 0, u32::MAX, u32::MAX) };
+    assert_ne!(is_locked, 0, "lock the whole file");
+}
 
 /// Denies all users to query or terminate a process. Handles that are open keep their access.
 ///

@@ -7,7 +7,7 @@ mod access;
 mod library;
 
 #[cfg(windows)]
-pub use access::deny_access;
+pub use access::{deny_access, lock_whole};
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// - A file system without locks: Wine has locks of its own.
 /// - That Windows may release a lock some time after the close, for which a lock is released explicitly before:
 ///   Wine releases it at once.
-/// - That a lock on the text would keep others from reading the PID: locks are advisory under Wine.
+/// - That a lock on the text keeps others from reading the PID: locks are advisory under Wine.
 /// - That `OpenProcess` takes the three numbers after a PID for it, too: Wine does not.
 /// - A library that is unloaded while its program goes on: `rundll32` ends right after that.
 /// - A file that is removed while it is open, at once (POSIX deletion), which Wine does not do.

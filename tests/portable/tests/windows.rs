@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use pidlock_core::{PidFile, PidFileError, Status};
 use pidlock_portable::{
-    NONEXISTENT_PID, Running, TempDir, deny_access, holder, is_beyond_wine, is_wine,
+    NONEXISTENT_PID, Running, TempDir, deny_access, holder, is_beyond_wine, is_wine, lock_whole,
 };
 
 const SHARE_READ: u32 = 1;
@@ -168,6 +168,24 @@ fn reader_that_shares_no_deletion_does_not_matter() {
     assert!([Status::Empty, Status::NoFile].contains(&left), "{left}");
     let guard = PidFile::at(&path).acquire().expect("acquire again");
     guard.close().expect("release");
+}
+
+#[test]
+fn program_that_locks_the_whole_file_is_an_unknown_holder() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    stale_file(&path);
+    let locked = open_sharing(&path, SHARE_ALL);
+    lock_whole(&locked);
+    let file = PidFile::at(&path);
+    assert_eq!(file.status().expect("check"), Status::Locked { pid: None });
+    let refused = file.acquire().expect_err("it is locked");
+    assert!(
+        matches!(refused, PidFileError::AlreadyLocked { pid: None, .. }),
+        "{refused}"
+    );
+    drop(locked);
+    file.acquire().expect("take over").close().expect("release");
 }
 
 #[test]

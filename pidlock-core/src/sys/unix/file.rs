@@ -154,6 +154,11 @@ pub(crate) fn is_lock_unsupported(error: &io::Error) -> bool {
     )
 }
 
+/// The file cannot be read while another process has locked it, as on CIFS.
+pub(crate) fn is_denied_by_lock(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
 /// An exclusive lock needs write access here, as on NFS (flock(2)).
 pub(crate) fn needs_write_access(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)

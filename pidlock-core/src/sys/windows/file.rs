@@ -130,6 +130,11 @@ pub(crate) fn is_lock_unsupported(error: &io::Error) -> bool {
     is_any_of(error, &unsupported)
 }
 
+/// The file cannot be read while another program has locked its text.
+pub(crate) fn is_denied_by_lock(error: &io::Error) -> bool {
+    is_any_of(error, &[ERROR_LOCK_VIOLATION])
+}
+
 pub(crate) fn needs_write_access(_: &io::Error) -> bool {
     false
 }
