@@ -344,6 +344,21 @@ pub(super) fn system_time(time: FILETIME) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::windows::io::OwnedHandle;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn device_and_pipe_are_told_from_files() {
+        let device = File::open("NUL").expect("open the device");
+        assert_eq!(stat(&device).expect("inspect").file_type, FileType::Device);
+        let mut command = Command::new("cmd.exe");
+        let command = command.args(["/c", "exit"]).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("start a program");
+        let stdin = child.stdin.take().expect("its input is piped");
+        let pipe = File::from(OwnedHandle::from(stdin));
+        assert_eq!(stat(&pipe).expect("inspect").file_type, FileType::Fifo);
+        child.wait().expect("wait for the program");
+    }
 
     #[test]
     fn links_and_sockets_are_told_by_their_tag() {
