@@ -41,12 +41,12 @@ const NOT_UNDER_WINE: &[(&str, &str)] = &[
     ("link to nothing", "Wine 8 has no symbolic links"),
     (
         "junction",
-        "Wine 8 has no reparse points; unit tests decide about their types instead",
+        "Wine 8 has no reparse points; a unit test covers how they are told from files",
     ),
     ("Ctrl-Break", "Wine 8 can send Ctrl-C only"),
     (
         "file about to be removed",
-        "Wine 8 opens it; a unit test decides about the answer of Windows instead",
+        "Wine 8 opens it; a unit test covers how it is told from a lack of permission",
     ),
 ];
 
