@@ -241,6 +241,35 @@ fn names_that_windows_does_not_keep_are_refused() {
 }
 
 #[test]
+fn stale_file_with_another_name_is_replaced() {
+    let dir = TempDir::new();
+    let [path, other] = ["app.pid", "document"].map(|name| dir.path(name));
+    stale_file(&path);
+    fs::hard_link(&path, &other).expect("link");
+    let guard = PidFile::at(&path).acquire().expect("take over");
+    let text = fs::read_to_string(&other).expect("read the other name");
+    assert_eq!(text, format!("{NONEXISTENT_PID}\n"));
+    guard.close().expect("release");
+}
+
+#[test]
+fn directory_in_the_place_of_the_file_is_refused() {
+    let dir = TempDir::new();
+    let path = dir.path("app.pid");
+    fs::create_dir(&path).expect("create a directory");
+    for lock in [true, false] {
+        let file = PidFile::at(&path).lock(lock);
+        for error in [
+            file.acquire().expect_err("it is a directory"),
+            file.status().expect_err("it is a directory"),
+        ] {
+            assert!(matches!(error, PidFileError::Untrusted { .. }), "{error}");
+            assert!(error.to_string().contains("is a directory"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn file_in_the_place_of_a_directory_is_refused_at_once() {
     let dir = TempDir::new();
     fs::write(dir.path("file"), "text").expect("write");
