@@ -76,6 +76,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn create_does_not_open_what_is_there() {
+        let dir = tempfile::tempdir().expect("create a directory");
+        let path = AbsPath::resolve(&dir.path().join("app.pid")).expect("resolve");
+        create(&path, 0o644).expect("create");
+        let error = create(&path, 0o644).expect_err("the file is there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
     fn lock_excludes_others_until_it_is_released() {
         let file = tempfile::NamedTempFile::new().expect("create a file");
         let other = file.reopen().expect("open it again");
