@@ -63,6 +63,18 @@ fn start_without_locks_takes_over_a_file_that_is_open() {
 }
 
 #[test]
+fn start_without_locks_outlasts_a_program_that_has_a_leftover_open() {
+    let dir = TempDir::new();
+    let file = PidFile::at(dir.path("app.pid")).lock(false);
+    let leftover = dir.path(&format!(".app.pid.{}-0.pidlock", std::process::id()));
+    let guard = outlast(&leftover, SHARE_READ | SHARE_WRITE, || {
+        fs::write(&leftover, "").expect("empty the leftover");
+        file.acquire()
+    });
+    guard.close().expect("release");
+}
+
+#[test]
 fn status_and_holder_outlast_a_program_that_shares_nothing() {
     let dir = TempDir::new();
     let path = dir.path("app.pid");

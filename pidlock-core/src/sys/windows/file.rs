@@ -155,7 +155,12 @@ pub(crate) fn may_be_transient(error: &io::Error) -> bool {
 
 /// The call failed because another program has the file open, or because the file is about to be removed.
 pub(crate) fn is_in_use(error: &io::Error) -> bool {
-    is_any_of(error, &[ERROR_DELETE_PENDING, ERROR_SHARING_VIOLATION])
+    let in_use = [
+        ERROR_DELETE_PENDING,
+        ERROR_FILE_EXISTS, // it was to be removed before, but another program has it open
+        ERROR_SHARING_VIOLATION,
+    ];
+    is_any_of(error, &in_use)
 }
 
 #[link(name = "ntdll")]
