@@ -21,7 +21,7 @@ use crate::trace::event;
 
 /// A start makes at least this many attempts, however long they take, because on an overloaded
 /// machine a single one can exceed the time limit. Each but the first means that another process
-/// created or removed the file meanwhile.
+/// created or removed the file meanwhile, or has it open.
 const MIN_ATTEMPTS: u32 = 50;
 
 /// A locked file, or another handle to one.
@@ -117,7 +117,9 @@ impl Start {
 
     /// Another program may have the file open. `None` if the start has been retrying for long enough.
     pub(crate) fn outlast_use(&mut self) -> Option<Poll<Locked>> {
-        (!self.backoff.timed_out()).then_some(Poll::Pending)
+        // `next_pause` counts this attempt afterwards.
+        let is_over = self.backoff.timed_out() && self.attempts + 1 >= MIN_ATTEMPTS;
+        (!is_over).then_some(Poll::Pending)
     }
 
     /// Prepares the start, which has found a holder, for further attempts. The file stays open if
