@@ -310,6 +310,25 @@ mod answers {
         }
     }
 
+    /// CIFS returns `EINVAL` if a file that is open is opened by another name.
+    #[test]
+    fn lockless_start_whose_link_cannot_be_opened_says_what_to_do() {
+        let start = Start::new(Before::Nothing, &["--no-lock"]);
+        let mut is_linked = false;
+        let (said, failed) = start.run(|call| {
+            is_linked |= LINK.iter().any(|&number| call.is(number));
+            let is_open = OPEN.iter().any(|&number| call.is(number));
+            (is_linked && is_open).then_some(libc::EINVAL)
+        });
+        assert!(failed > 0, "the link is opened");
+        let advice = "has no hard links: use lock = true, or another directory\n";
+        assert!(
+            said.starts_with("failed: ") && said.contains(advice),
+            "{said}"
+        );
+        assert_eq!(text(&start.path()), "", "the file stops no other start");
+    }
+
     /// NFS returns `EBADF` for an exclusive lock on a file that is open without write access. So
     /// each attempt must check in another way that a process holds the lock.
     #[test]

@@ -237,14 +237,8 @@ impl Drop for UnlinkOnDrop {
 /// Links the public name to the staging file. Returns `false` if the name is occupied.
 fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     match fs::hard_link(&*staging.name.0, &**public) {
-        // sshfs and mergerfs derive the inode number from the name, so the file would seem to be
-        // replaced.
-        Ok(()) => match sys::id_at(public) {
-            Ok(id) if id != staging.held.id && names(public, staging.held.owner.pid()) => {
-                Err(io::ErrorKind::Unsupported.into())
-            }
-            _ => Ok(true),
-        },
+        Ok(()) if is_same_file(staging, public) => Ok(true),
+        Ok(()) => Err(io::ErrorKind::Unsupported.into()),
         // On NFS the reply to a successful call can get lost. Then the client repeats the call,
         // which fails because the name exists, with the link of the first call (open(2)).
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -254,9 +248,20 @@ fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     }
 }
 
-fn names(path: &AbsPath, pid: u32) -> bool {
-    let record = sys::open(path, Access::Read).and_then(|file| record::read(&file, None));
-    record.is_ok_and(|record| record == Record::Pid(pid))
+/// Returns `false` if a link does not show other processes the file that it was made to.
+fn is_same_file(staging: &StagingFile, public: &AbsPath) -> bool {
+    let record = sys::open(public, Access::Read).and_then(|file| record::read(&file, None));
+    match record {
+        // sshfs and mergerfs derive the inode number from the name, so the file would seem to be
+        // replaced.
+        Ok(Record::Pid(pid)) if pid == staging.held.owner.pid() => {
+            sys::id_at(public).map_or(true, |id| id == staging.held.id)
+        }
+        // EINVAL: CIFS does not open a file by one name while it is open by another one.
+        Err(error) => error.kind() != io::ErrorKind::InvalidInput,
+        // Another process has replaced the file.
+        Ok(_) => true,
+    }
 }
 
 fn link_error(path: &Path, error: io::Error) -> PidFileError {

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use pidlock_core::{PidFile, PidGuard};
+use pidlock_portable::visible;
 
 static GUARD: OnceLock<PidGuard> = OnceLock::new();
 
@@ -82,8 +83,8 @@ fn main() -> ExitCode {
 fn is_alone(path: &Path) -> bool {
     let marker = path.with_extension("inside");
     let is_alone = File::create_new(&marker).is_ok();
-    let is_named =
-        fs::read_to_string(path).is_ok_and(|text| text == format!("{}\n", std::process::id()));
+    let own_record = visible(std::process::id()).map(|pid| format!("{pid}\n"));
+    let is_named = fs::read_to_string(path).ok() == own_record;
     thread::sleep(Duration::from_micros(200));
     // Removed before the pidfile is released, also by a process that is about to be killed.
     is_alone && fs::remove_file(&marker).is_ok() && is_named
