@@ -237,7 +237,7 @@ impl Drop for UnlinkOnDrop {
 /// Links the public name to the staging file. Returns `false` if the name is occupied.
 fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     match fs::hard_link(&*staging.name.0, &**public) {
-        Ok(()) if is_same_file(staging, public) => Ok(true),
+        Ok(()) if is_found(staging, public) => Ok(true),
         Ok(()) => Err(io::ErrorKind::Unsupported.into()),
         // On NFS the reply to a successful call can get lost. Then the client repeats the call,
         // which fails because the name exists, with the link of the first call (open(2)).
@@ -248,19 +248,17 @@ fn link(staging: &StagingFile, public: &AbsPath) -> io::Result<bool> {
     }
 }
 
-/// Returns `false` if a link does not show other processes the file that it was made to.
-fn is_same_file(staging: &StagingFile, public: &AbsPath) -> bool {
-    let record = sys::open(public, Access::Read).and_then(|file| record::read(&file, None));
-    match record {
+/// Returns `false` if other processes do not find the staging file by its public name.
+fn is_found(staging: &StagingFile, public: &AbsPath) -> bool {
+    let open = sys::open(public, Access::Read);
+    match open.and_then(|file| Ok((sys::stat(&file)?.id, record::read(&file, None)?))) {
         // sshfs and mergerfs derive the inode number from the name, so the file would seem to be
-        // replaced.
-        Ok(Record::Pid(pid)) if pid == staging.held.owner.pid() => {
-            sys::id_at(public).map_or(true, |id| id == staging.held.id)
+        // replaced. With another record, it has been replaced.
+        Ok((id, record)) => {
+            id == staging.held.id || record != Record::Pid(staging.held.owner.pid())
         }
         // EINVAL: CIFS does not open a file by one name while it is open by another one.
         Err(error) => error.kind() != io::ErrorKind::InvalidInput,
-        // Another process has replaced the file.
-        Ok(_) => true,
     }
 }
 
