@@ -226,7 +226,8 @@ impl PidFile {
     /// `false` is for file systems without locks. Then the recorded PID is the only protection: all
     /// processes must share one host and one PID namespace and use `lock(false)`, and a reused PID
     /// blocks starts. At most one of several concurrent starts succeeds. The file system must support
-    /// hard links, so vfat, exfat, sshfs and mergerfs are refused. Temporary files `.NAME.PID-0.pidlock` and `NAME.t1` appear briefly.
+    /// hard links, so vfat, exfat, CIFS, sshfs and mergerfs are refused. Temporary files
+    /// `.NAME.PID-0.pidlock` and `NAME.t1` appear briefly.
     ///
     /// ```
     /// use pidlock_core::{PidFile, PidFileError};
