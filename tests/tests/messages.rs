@@ -157,7 +157,11 @@ fn check(page: &str, folders: &[&str], other: &str) {
         unlisted.is_empty(),
         "{page} has no headings for messages with {unlisted:#?}"
     );
-    for heading in &headings {
+    for (place, heading) in headings.iter().enumerate() {
+        assert!(
+            !headings[..place].contains(heading),
+            "{page} has two headings {heading:?}"
+        );
         let is_part = |part: &String| part.contains(' ') && heading.contains(part.as_str());
         let is_message = found
             .iter()
