@@ -192,7 +192,7 @@ fn cost(number: usize, how: &str, path: &Path) -> Duration {
 
 /// Returns the least time that acquiring and releasing takes. This is a separate function without
 /// closures so that a profiler can count its instructions.
-#[inline(never)] // `.ci/valgrind` counts the instructions in this function
+#[inline(never)]
 fn least_of_many(how: &str, path: &Path) -> Duration {
     let mut least = Duration::MAX;
     for _ in 0..500 {
