@@ -22,11 +22,11 @@ use crate::wait::{self, OnWait};
 /// The reserving process and the children that it forks later share it. The first of them to call
 /// [`commit`](Self::commit) becomes the owner, and the others get an error.
 ///
-/// If it is dropped uncommitted, the file is removed only in the reserving process, and only if that
-/// has not forked since: a parent cannot know whether a child has committed.
-/// [`wait_committed`](Self::wait_committed) finds out, and removes the file if no child is left. The end
-/// of a process removes nothing, and no signal is handled before the commit. Once all processes that
-/// share the file are gone, an empty, unlocked file remains, which the next start takes over.
+/// Dropping an uncommitted reservation removes the file only in the process that reserved it, and only
+/// before its first fork, even a failed one: after a fork, a child may have committed.
+/// [`wait_committed`](Self::wait_committed) finds out, and removes the file if no child is left. In all
+/// other cases, also if a signal ends the process before the commit, an empty, unlocked file remains
+/// once all processes that share it are gone. The next start takes it over.
 ///
 /// # Examples
 ///
