@@ -10,7 +10,7 @@ use pidlock_core::PidFile;
 use pidlock_tests::rerun_in_namespace::{self, can_unshare};
 use pidlock_tests::{ORDINARY_UID, is_root, run, said, skip_for_this_user};
 
-use super::{LONG, Place, check_unconfirmed, hold};
+use super::{Place, check_unconfirmed, hold};
 
 /// Flags for `unshare`. An ordinary user first has to become root of a user namespace.
 fn flags<'a>(own: &[&'a str]) -> Vec<&'a str> {
