@@ -12,7 +12,6 @@ use crate::cleanup::Table;
 use crate::error::{During, PidFileError, Result, quoted};
 use crate::liveness;
 use crate::protocol::contention::{self, HOLDER_GRACE};
-use crate::protocol::open;
 #[cfg(unix)]
 use crate::record;
 use crate::settings::Target;
@@ -64,8 +63,7 @@ pub struct Holder {
 /// file after the first attempt, because [`stop`] must not signal it.
 pub(crate) fn find(target: &Target) -> Result<Option<Holder>> {
     let path = &target.path;
-    let opened = wait::outlast_use(|| open::open_existing(target, path))?;
-    let Some((file, stat)) = opened else {
+    let Some((file, stat)) = wait::open_existing(target)? else {
         return Ok(None);
     };
     let (mut first, mut failed_at): (_, Option<Instant>) = (None, None);

@@ -5,7 +5,6 @@ use std::fmt;
 use crate::cleanup::Table;
 use crate::error::PidFileError;
 use crate::protocol::contention::{self, Verdict};
-use crate::protocol::open;
 use crate::settings::Target;
 use crate::sys::{self, ProcessInstance};
 use crate::wait;
@@ -125,8 +124,7 @@ impl fmt::Display for Status {
 
 pub(crate) fn inspect(target: &Target) -> Result<Status, PidFileError> {
     let path = &target.path;
-    let opened = wait::outlast_use(|| open::open_existing(target, path))?;
-    let Some((file, stat)) = opened else {
+    let Some((file, stat)) = wait::open_existing(target)? else {
         return Ok(Status::NoFile);
     };
     let process = ProcessInstance::current();

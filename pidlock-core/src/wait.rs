@@ -10,6 +10,7 @@
 //! attempts, as long as the path refers to it.
 
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -26,9 +27,10 @@ use crate::guard::PidGuard;
 use crate::protocol::acquire::{Locked, Start};
 use crate::protocol::contention::PROBE_GRACE;
 use crate::protocol::lockless;
+use crate::protocol::open;
 use crate::queue::Place;
 use crate::settings::Target;
-use crate::sys::{self, Events, Source};
+use crate::sys::{self, Events, Source, Stat};
 use crate::trace::event;
 
 /// The pause between the attempts that are made without a further event. It grows from this one up
@@ -69,12 +71,12 @@ pub(crate) fn lock(target: Target, on_wait: Option<OnWait>, leaves_record: bool)
     }
 }
 
-/// Repeats an operation that fails because another program has the file open, for as long as a start
-/// does. Blocks the thread.
-pub(crate) fn outlast_use<T>(mut operation: impl FnMut() -> Result<T>) -> Result<T> {
+/// Opens a file that is only inspected. If another program has it open without sharing it, retries
+/// for as long as a start does. Blocks the thread.
+pub(crate) fn open_existing(target: &Target) -> Result<Option<(File, Stat)>> {
     let since = Instant::now();
     loop {
-        match operation() {
+        match open::open_existing(target, &target.path) {
             Err(error) if error.is_in_use() && since.elapsed() < PROBE_GRACE => {
                 thread::sleep(Duration::from_millis(1));
             }
