@@ -74,16 +74,15 @@ pub enum PidFileError {
     },
 
     /// The file contains no PID, or more than a PID, and no process holds it. It is left as it is,
-    /// because it may be a document.
-    #[error(
-        "pidfile {} {reason}; remove the file if it is not needed",
-        quoted(path)
-    )]
+    /// because it may be a document. From [`PidGuard::verify`](crate::PidGuard::verify): another
+    /// program has overwritten the PID of the holder.
+    #[error("pidfile {} {reason}", quoted(path))]
     #[non_exhaustive]
     Unreadable {
         /// The pidfile.
         path: PathBuf,
-        /// What is wrong with the contents, as the predicate of a sentence about the file.
+        /// What is wrong with the contents, and what to do, as the predicate of a sentence about the
+        /// file.
         reason: String,
     },
 

@@ -114,7 +114,10 @@ impl HeldFile {
         match record::read(file, None).during("read", &self.path)? {
             Record::Pid(pid) if pid == owner => Ok(()),
             _ => {
-                let reason = format!("no longer contains the PID of its holder, {owner}");
+                let reason = format!(
+                    "no longer contains the PID of its holder, {owner}: another program has \
+                     written to it"
+                );
                 Err(PidFileError::unreadable(&self.path, reason))
             }
         }

@@ -149,10 +149,9 @@ fn confirm(
             {
                 Ok(Some(process))
             }
-            Some(_) => failed(
-                "it does not have the lock, and may have got the PID of the process that wrote the \
-                 file, or another user wrote it; if it is a different program, remove the file",
-            ),
+            Some(_) => {
+                failed("it does not have the lock; if it is a different program, remove the file")
+            }
             None => Ok(None),
         };
     }

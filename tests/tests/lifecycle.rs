@@ -455,6 +455,9 @@ fn overwritten_record_is_reported_by_verify() {
     fs::write(guard.path(), stale_record()).expect("overwrite the record");
     let error = guard.verify().expect_err("the record names another PID");
     assert!(matches!(error, PidFileError::Unreadable { .. }), "{error}");
+    // The file of a holder must not be removed.
+    let advice = ": another program has written to it";
+    assert!(error.to_string().ends_with(advice), "{error}");
     guard
         .close()
         .expect("release the file, which this process still holds");

@@ -86,15 +86,18 @@ pub(crate) fn judge(target: &Target, path: &Path, record: &Record, file: &Stat) 
     // of a container that was restarted, for example.
     let own = ProcessInstance::current().pid();
     let is_running = |pid| pid != own && is_running(target, pid, file);
+    let unreadable = |why: &str| {
+        PidFileError::unreadable(path, format!("{why}; remove the file if it is not needed"))
+    };
     match *record {
         Record::Blank => Ok(Verdict::Blank),
         Record::Pid(pid) | Record::PidWithMore(pid) if is_running(pid) => Ok(Verdict::Running(pid)),
         Record::Pid(pid) => Ok(Verdict::Stale(pid)),
         Record::PidWithMore(pid) => {
-            let reason = format!("contains more than the PID of process {pid}, which is gone");
-            Err(PidFileError::unreadable(path, reason))
+            let why = format!("contains more than the PID of process {pid}, which is gone");
+            Err(unreadable(&why))
         }
-        Record::Invalid(ref reason) => Err(PidFileError::unreadable(path, reason)),
+        Record::Invalid(ref why) => Err(unreadable(why)),
     }
 }
 
